@@ -1,0 +1,122 @@
+"""The routing table: an immutable value that the controller publishes and every caller follows.
+
+The fields mean what `protos/mesh/v1/routing.proto` says. A new snapshot replaces the old one by
+one assignment; nothing in here is ever changed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from mesh.call import CallKind
+
+
+class SplitBy(StrEnum):
+    """How requests are divided among the versions of a deployment."""
+
+    RANDOM = "random"
+    """Each request anew, by chance."""
+    HEADER = "header"
+    """By the hash of a header (gRPC: metadata) field."""
+    QUERY = "query"
+    """By the hash of a query parameter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One running instance that takes calls. `address` is `host:port` of its link."""
+
+    id: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method of a service. `route` is its HTTP path, from `/`."""
+
+    name: str
+    route: str
+    kind: CallKind
+    idempotent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service of a version, with the replicas that take its calls.
+
+    `timeout` is in seconds (None: no limit), `max_concurrency` in calls per replica (0: no
+    limit), `max_request_bytes` in bytes (0: the gateway's own limit).
+    """
+
+    name: str
+    methods: Mapping[str, Method] = field(default_factory=dict)
+    replicas: tuple[Replica, ...] = ()
+    timeout: float | None = None
+    max_concurrency: int = 0
+    max_request_bytes: int = 0
+    schema_json: bytes = b""
+    routes: Mapping[str, Method] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Derived once per snapshot, so that routing a request is one look-up.
+        routes = {method.route: method for method in self.methods.values()}
+        object.__setattr__(self, "routes", MappingProxyType(routes))
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A whole graph of services that runs one release: `main` or a canary."""
+
+    name: str
+    entry: str
+    services: Mapping[str, Service]
+    weight: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Versions and the rule that divides requests among them.
+
+    `split_key` is the header field or query parameter; empty for `SplitBy.RANDOM`.
+    """
+
+    name: str
+    versions: tuple[Version, ...]
+    split_by: SplitBy = SplitBy.RANDOM
+    split_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedDeployment:
+    """A share of an endpoint's traffic; weight 0 means never."""
+
+    deployment: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A stable public name over one or more deployments."""
+
+    name: str
+    deployments: tuple[WeightedDeployment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The whole table. Of two snapshots the one with the greater `(epoch, number)` is newer."""
+
+    epoch: int = 0
+    number: int = 0
+    endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
+    deployments: Mapping[str, Deployment] = field(default_factory=dict)
+    default_endpoint: str = ""
+
+    def is_newer_than(self, other: "Snapshot") -> bool:
+        """Whether this snapshot replaces `other`."""
+        return (self.epoch, self.number) > (other.epoch, other.number)
+
+
+EMPTY = Snapshot()
+"""What a caller knows before its first snapshot: no endpoints."""

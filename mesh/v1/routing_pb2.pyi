@@ -1,0 +1,125 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
+from mesh.v1 import inference_pb2 as _inference_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class SplitBy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SPLIT_BY_UNSPECIFIED: _ClassVar[SplitBy]
+    SPLIT_BY_RANDOM: _ClassVar[SplitBy]
+    SPLIT_BY_HEADER: _ClassVar[SplitBy]
+    SPLIT_BY_QUERY: _ClassVar[SplitBy]
+SPLIT_BY_UNSPECIFIED: SplitBy
+SPLIT_BY_RANDOM: SplitBy
+SPLIT_BY_HEADER: SplitBy
+SPLIT_BY_QUERY: SplitBy
+
+class WatchRequest(_message.Message):
+    __slots__ = ("watcher", "epoch", "number")
+    WATCHER_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    watcher: str
+    epoch: int
+    number: int
+    def __init__(self, watcher: _Optional[str] = ..., epoch: _Optional[int] = ..., number: _Optional[int] = ...) -> None: ...
+
+class Snapshot(_message.Message):
+    __slots__ = ("epoch", "number", "endpoints", "deployments", "default_endpoint")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENTS_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    number: int
+    endpoints: _containers.RepeatedCompositeFieldContainer[Endpoint]
+    deployments: _containers.RepeatedCompositeFieldContainer[Deployment]
+    default_endpoint: str
+    def __init__(self, epoch: _Optional[int] = ..., number: _Optional[int] = ..., endpoints: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ..., deployments: _Optional[_Iterable[_Union[Deployment, _Mapping]]] = ..., default_endpoint: _Optional[str] = ...) -> None: ...
+
+class Endpoint(_message.Message):
+    __slots__ = ("name", "deployments")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENTS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    deployments: _containers.RepeatedCompositeFieldContainer[WeightedDeployment]
+    def __init__(self, name: _Optional[str] = ..., deployments: _Optional[_Iterable[_Union[WeightedDeployment, _Mapping]]] = ...) -> None: ...
+
+class WeightedDeployment(_message.Message):
+    __slots__ = ("deployment", "weight")
+    DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    deployment: str
+    weight: int
+    def __init__(self, deployment: _Optional[str] = ..., weight: _Optional[int] = ...) -> None: ...
+
+class Deployment(_message.Message):
+    __slots__ = ("name", "versions", "split_by", "split_key")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_BY_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_KEY_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    versions: _containers.RepeatedCompositeFieldContainer[Version]
+    split_by: SplitBy
+    split_key: str
+    def __init__(self, name: _Optional[str] = ..., versions: _Optional[_Iterable[_Union[Version, _Mapping]]] = ..., split_by: _Optional[_Union[SplitBy, str]] = ..., split_key: _Optional[str] = ...) -> None: ...
+
+class Version(_message.Message):
+    __slots__ = ("name", "weight", "entry", "services")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    SERVICES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    weight: int
+    entry: str
+    services: _containers.RepeatedCompositeFieldContainer[Service]
+    def __init__(self, name: _Optional[str] = ..., weight: _Optional[int] = ..., entry: _Optional[str] = ..., services: _Optional[_Iterable[_Union[Service, _Mapping]]] = ...) -> None: ...
+
+class Service(_message.Message):
+    __slots__ = ("name", "methods", "replicas", "timeout", "max_concurrency", "max_request_bytes", "schema_json")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    METHODS_FIELD_NUMBER: _ClassVar[int]
+    REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
+    MAX_REQUEST_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_JSON_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    methods: _containers.RepeatedCompositeFieldContainer[Method]
+    replicas: _containers.RepeatedCompositeFieldContainer[Replica]
+    timeout: _duration_pb2.Duration
+    max_concurrency: int
+    max_request_bytes: int
+    schema_json: bytes
+    def __init__(self, name: _Optional[str] = ..., methods: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., max_request_bytes: _Optional[int] = ..., schema_json: _Optional[bytes] = ...) -> None: ...
+
+class Method(_message.Message):
+    __slots__ = ("name", "route", "kind", "idempotent")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ROUTE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    route: str
+    kind: _inference_pb2.CallKind
+    idempotent: bool
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., kind: _Optional[_Union[_inference_pb2.CallKind, str]] = ..., idempotent: _Optional[bool] = ...) -> None: ...
+
+class Replica(_message.Message):
+    __slots__ = ("id", "address")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    address: str
+    def __init__(self, id: _Optional[str] = ..., address: _Optional[str] = ...) -> None: ...
