@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 Metadata = tuple[tuple[str, str | bytes], ...]
-"""Names in lower case with their values, in order, repeated names kept; bytes for names in `-bin`."""
+"""Names in lower case with their values, in order; bytes for names that end in `-bin`."""
 
 JSON = "application/json"
 """Media type of a JSON body."""

@@ -66,8 +66,13 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A whole graph of services that runs one release: `main` or a canary."""
+    """A whole graph of services that runs one release: `main` or a canary.
 
+    `id` names the release with its config for all time; `name` is what users call it now. After
+    a promotion a canary's id stands under the name `main`, and its replicas run on.
+    """
+
+    id: str
     name: str
     entry: str
     services: Mapping[str, Service]

@@ -75,16 +75,18 @@ class Deployment(_message.Message):
     def __init__(self, name: _Optional[str] = ..., versions: _Optional[_Iterable[_Union[Version, _Mapping]]] = ..., split_by: _Optional[_Union[SplitBy, str]] = ..., split_key: _Optional[str] = ...) -> None: ...
 
 class Version(_message.Message):
-    __slots__ = ("name", "weight", "entry", "services")
+    __slots__ = ("name", "weight", "entry", "services", "id")
     NAME_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     ENTRY_FIELD_NUMBER: _ClassVar[int]
     SERVICES_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
     name: str
     weight: int
     entry: str
     services: _containers.RepeatedCompositeFieldContainer[Service]
-    def __init__(self, name: _Optional[str] = ..., weight: _Optional[int] = ..., entry: _Optional[str] = ..., services: _Optional[_Iterable[_Union[Service, _Mapping]]] = ...) -> None: ...
+    id: str
+    def __init__(self, name: _Optional[str] = ..., weight: _Optional[int] = ..., entry: _Optional[str] = ..., services: _Optional[_Iterable[_Union[Service, _Mapping]]] = ..., id: _Optional[str] = ...) -> None: ...
 
 class Service(_message.Message):
     __slots__ = ("name", "methods", "replicas", "timeout", "max_concurrency", "max_request_bytes", "schema_json")

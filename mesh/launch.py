@@ -1,0 +1,44 @@
+"""All that is needed to start one replica, as plain values that cross process borders."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the code of a graph comes from.
+
+    Either `target` (`pkg.mod:Service`) with the folders to put in front of `sys.path`, or `code`:
+    the entry class as cloudpickle writes it, for classes that no module holds. Only Ray carries
+    `code`; it never crosses a socket of the mesh.
+    """
+
+    target: str = ""
+    path: tuple[str, ...] = ()
+    code: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One replica to start: which service of which graph, for whom, with what.
+
+    `version_id` names a release with its config for all time, `version` is what users call it
+    today (`main`, or a canary's name). `cpu` in cores, `memory` in bytes, `gpu` in devices,
+    `timeout` in seconds per call (None: no limit), `max_concurrency` in calls (0: no limit),
+    `controller` the `host:port` of the controller's gRPC face (empty: routes are never followed).
+    """
+
+    replica_id: str
+    deployment: str
+    version_id: str
+    version: str
+    service: str
+    source: Source
+    cpu: float = 0.0
+    memory: int = 0
+    gpu: float = 0.0
+    threads: int = 1
+    timeout: float | None = None
+    max_concurrency: int = 0
+    envs: Mapping[str, str] = field(default_factory=dict)
+    controller: str = ""
