@@ -5,7 +5,7 @@ import warnings
 
 from mesh.v1 import inference_pb2 as mesh_dot_v1_dot_inference__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.78.2'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class InferenceStub:
+class InferenceStub(object):
     """Calls the methods of a deployed service. The endpoint is chosen by the
     request's authority or by its `x-mesh-endpoint` metadata; neither means the
     default endpoint. A call's deadline is its gRPC deadline or the service's
@@ -65,7 +65,7 @@ class InferenceStub:
                 _registered_method=True)
 
 
-class InferenceServicer:
+class InferenceServicer(object):
     """Calls the methods of a deployed service. The endpoint is chosen by the
     request's authority or by its `x-mesh-endpoint` metadata; neither means the
     default endpoint. A call's deadline is its gRPC deadline or the service's
@@ -144,7 +144,7 @@ def add_InferenceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class Inference:
+class Inference(object):
     """Calls the methods of a deployed service. The endpoint is chosen by the
     request's authority or by its `x-mesh-endpoint` metadata; neither means the
     default endpoint. A call's deadline is its gRPC deadline or the service's

@@ -14,7 +14,7 @@ class Frames(_message.Message):
     def __init__(self, frames: _Optional[_Iterable[_Union[Frame, _Mapping]]] = ...) -> None: ...
 
 class Frame(_message.Message):
-    __slots__ = ("call", "start", "reply", "data", "message_end", "end", "error", "cancel", "credit", "hello", "going_away")
+    __slots__ = ("call", "start", "reply", "data", "message_end", "end", "error", "cancel", "credit", "hello", "going_away", "refused")
     CALL_FIELD_NUMBER: _ClassVar[int]
     START_FIELD_NUMBER: _ClassVar[int]
     REPLY_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +26,7 @@ class Frame(_message.Message):
     CREDIT_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
     GOING_AWAY_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
     call: int
     start: Start
     reply: Reply
@@ -37,7 +38,8 @@ class Frame(_message.Message):
     credit: int
     hello: Hello
     going_away: bool
-    def __init__(self, call: _Optional[int] = ..., start: _Optional[_Union[Start, _Mapping]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ..., data: _Optional[bytes] = ..., message_end: _Optional[bool] = ..., end: _Optional[bool] = ..., error: _Optional[_Union[_errors_pb2.Error, _Mapping]] = ..., cancel: _Optional[bool] = ..., credit: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., going_away: _Optional[bool] = ...) -> None: ...
+    refused: bool
+    def __init__(self, call: _Optional[int] = ..., start: _Optional[_Union[Start, _Mapping]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ..., data: _Optional[bytes] = ..., message_end: bool = ..., end: bool = ..., error: _Optional[_Union[_errors_pb2.Error, _Mapping]] = ..., cancel: bool = ..., credit: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., going_away: bool = ..., refused: bool = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("window",)
@@ -85,4 +87,4 @@ class Reply(_message.Message):
     http_status: int
     metadata: _containers.RepeatedCompositeFieldContainer[Metadata]
     stream: bool
-    def __init__(self, media_type: _Optional[str] = ..., http_status: _Optional[int] = ..., metadata: _Optional[_Iterable[_Union[Metadata, _Mapping]]] = ..., stream: _Optional[bool] = ...) -> None: ...
+    def __init__(self, media_type: _Optional[str] = ..., http_status: _Optional[int] = ..., metadata: _Optional[_Iterable[_Union[Metadata, _Mapping]]] = ..., stream: bool = ...) -> None: ...

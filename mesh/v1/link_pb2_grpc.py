@@ -5,7 +5,7 @@ import warnings
 
 from mesh.v1 import link_pb2 as mesh_dot_v1_dot_link__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.78.2'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class LinkStub:
+class LinkStub(object):
     """Served by every replica.
     """
 
@@ -42,7 +42,7 @@ class LinkStub:
                 _registered_method=True)
 
 
-class LinkServicer:
+class LinkServicer(object):
     """Served by every replica.
     """
 
@@ -70,7 +70,7 @@ def add_LinkServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class Link:
+class Link(object):
     """Served by every replica.
     """
 

@@ -116,7 +116,7 @@ class Method(_message.Message):
     route: str
     kind: _inference_pb2.CallKind
     idempotent: bool
-    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., kind: _Optional[_Union[_inference_pb2.CallKind, str]] = ..., idempotent: _Optional[bool] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., kind: _Optional[_Union[_inference_pb2.CallKind, str]] = ..., idempotent: bool = ...) -> None: ...
 
 class Replica(_message.Message):
     __slots__ = ("id", "address")

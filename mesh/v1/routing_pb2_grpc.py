@@ -5,7 +5,7 @@ import warnings
 
 from mesh.v1 import routing_pb2 as mesh_dot_v1_dot_routing__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.78.2'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class RoutingStub:
+class RoutingStub(object):
     """Served by the controller.
     """
 
@@ -42,7 +42,7 @@ class RoutingStub:
                 _registered_method=True)
 
 
-class RoutingServicer:
+class RoutingServicer(object):
     """Served by the controller.
     """
 
@@ -70,7 +70,7 @@ def add_RoutingServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class Routing:
+class Routing(object):
     """Served by the controller.
     """
 

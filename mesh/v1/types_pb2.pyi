@@ -113,7 +113,7 @@ class Value(_message.Message):
     list: ListValue
     map: MapValue
     big_integer: str
-    def __init__(self, null: _Optional[_Union[_struct_pb2.NullValue, str]] = ..., boolean: _Optional[bool] = ..., integer: _Optional[int] = ..., number: _Optional[float] = ..., text: _Optional[str] = ..., binary: _Optional[bytes] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., file: _Optional[_Union[File, _Mapping]] = ..., column: _Optional[_Union[Column, _Mapping]] = ..., frame: _Optional[_Union[DataFrame, _Mapping]] = ..., list: _Optional[_Union[ListValue, _Mapping]] = ..., map: _Optional[_Union[MapValue, _Mapping]] = ..., big_integer: _Optional[str] = ...) -> None: ...
+    def __init__(self, null: _Optional[_Union[_struct_pb2.NullValue, str]] = ..., boolean: bool = ..., integer: _Optional[int] = ..., number: _Optional[float] = ..., text: _Optional[str] = ..., binary: _Optional[bytes] = ..., tensor: _Optional[_Union[Tensor, _Mapping]] = ..., file: _Optional[_Union[File, _Mapping]] = ..., column: _Optional[_Union[Column, _Mapping]] = ..., frame: _Optional[_Union[DataFrame, _Mapping]] = ..., list: _Optional[_Union[ListValue, _Mapping]] = ..., map: _Optional[_Union[MapValue, _Mapping]] = ..., big_integer: _Optional[str] = ...) -> None: ...
 
 class ListValue(_message.Message):
     __slots__ = ("items",)

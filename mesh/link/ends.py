@@ -1,0 +1,178 @@
+"""The two ends of a link on an event loop: one task writes what waits, one reads what comes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from mesh.call import CallHead
+from mesh.clock import Clock
+from mesh.errors import MeshError, Unavailable
+from mesh.link.call import CallerCall, ReplicaCall
+from mesh.link.session import CallerSession, ProtocolError, ReplicaSession
+from mesh.link.transport import Transport
+
+
+class _Writer:
+    """Writes all batches that a session has, whenever it has any."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._wanted = asyncio.Event()
+        self._idle = asyncio.Event()
+
+    def wake(self) -> None:
+        self._wanted.set()
+
+    async def flush(self) -> None:
+        """Returns when nothing waits to be written."""
+        while self._wanted.is_set() or not self._idle.is_set():
+            self._idle.clear()
+            await self._idle.wait()
+
+    async def run(self, take: Callable[[], bytes | None]) -> None:
+        wanted, idle, write = self._wanted, self._idle, self._transport.write
+        while True:
+            await wanted.wait()
+            wanted.clear()
+            idle.clear()
+            while (batch := take()) is not None:
+                await write(batch)
+            idle.set()
+
+
+async def _read(transport: Transport, receive: Callable[[bytes], None]) -> None:
+    while (batch := await transport.read()) is not None:
+        receive(batch)
+
+
+async def _run_until_either(*parts: Awaitable[None]) -> None:
+    """Runs all until one ends, then ends the others; a link that breaks is no error here."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception) and not isinstance(result, Unavailable | ProtocolError):
+            raise result
+
+
+class CallerLink:
+    """A caller's link to one replica, open until `closed` is done."""
+
+    def __init__(self, transport: Transport, clock: Clock) -> None:
+        self._transport = transport
+        self._writer = _Writer(transport)
+        self._session = CallerSession(clock, self._writer.wake)
+        self._writer.wake()  # the hello
+        self.closed = asyncio.ensure_future(self._run())
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed.done() else "open"
+        return f"<CallerLink {state} {self._session!r}>"
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether new calls can be opened."""
+        return not (self.closed.done() or self._session.is_going_away)
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls are open."""
+        return len(self._session.calls)
+
+    def open(
+        self, head: CallHead, data: bytes = b"", *, message_end: bool = True, end: bool = True
+    ) -> CallerCall:
+        """Starts a call with the first piece of its request; with `end` that is all of it.
+
+        Raises:
+            Unavailable: the link is closed or its replica takes no new calls.
+        """
+        if not self.is_usable:
+            raise Unavailable("the replica takes no new calls")
+        return self._session.open(head, data, message_end=message_end, end=end)
+
+    async def _run(self) -> None:
+        try:
+            await _run_until_either(
+                self._writer.run(self._session.take),
+                _read(self._transport, self._session.receive),
+            )
+        finally:
+            self._session.close()
+            await self._transport.close()
+
+    async def close(self) -> None:
+        """Ends the link; calls that are open fail."""
+        self.closed.cancel()
+        await asyncio.gather(self.closed, return_exceptions=True)
+
+
+class ReplicaEnd:
+    """The replica's ends of all links to it. `on_call` gets every new call and must not block."""
+
+    def __init__(self, clock: Clock, on_call: Callable[[ReplicaCall], None]) -> None:
+        self._clock = clock
+        self._on_call = on_call
+        self._sessions: dict[ReplicaSession, _Writer] = {}
+        self._is_going_away = False
+        self._idle = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"<ReplicaEnd {len(self._sessions)} links, {self.in_flight} calls>"
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls are open on all links."""
+        return sum(len(session.calls) for session in self._sessions)
+
+    async def serve(self, transport: Transport) -> None:
+        """Serves one link until it ends."""
+        writer = _Writer(transport)
+        session = ReplicaSession(self._clock, writer.wake, self._take)
+        session.on_idle = self._tell_idle
+        self._sessions[session] = writer
+        writer.wake()  # the hello
+        if self._is_going_away:
+            session.go_away()
+        try:
+            await _run_until_either(writer.run(session.take), _read(transport, session.receive))
+        finally:
+            del self._sessions[session]
+            session.close()
+
+    def _take(self, call: ReplicaCall) -> None:
+        if self._is_going_away:
+            call.fail(Unavailable("the replica takes no new calls"), refused=True)
+        else:
+            self._on_call(call)
+
+    def _tell_idle(self) -> None:
+        if self._is_going_away and not self.in_flight:
+            self._idle.set()
+
+    async def drain(self, grace: float) -> bool:
+        """Takes no new calls and waits for those that run, `grace` seconds at most.
+
+        Returns whether all were answered and the answers written.
+        """
+        self._is_going_away = True
+        for session in self._sessions:
+            session.go_away()
+        self._idle.clear()
+        self._tell_idle()
+        try:
+            async with asyncio.timeout(grace):
+                await self._idle.wait()
+                await asyncio.gather(*(writer.flush() for writer in self._sessions.values()))
+        except TimeoutError:
+            return False
+        return True
+
+    def break_off(self, failure: MeshError) -> None:
+        """Fails every call that is still open, with `failure`."""
+        for session in list(self._sessions):
+            for call in list(session.calls.values()):
+                call.fail(failure)

@@ -1,0 +1,197 @@
+"""What waits to be written on a link and what waits to be read from it. No input or output.
+
+Pieces of different calls take turns, so that a large body does not stall a small one, and a call
+whose reader is slow stops at its window without stopping the others. Writes are coalesced: all
+that waits when the previous write ends goes out as one batch.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from mesh.v1 import link_pb2
+
+CHUNK = 256 * 1024
+"""Most bytes of `data` in one frame."""
+BATCH = 1024 * 1024
+"""Bytes of `data` after which a batch takes no more."""
+WINDOW = 1024 * 1024
+"""Bytes of `data` that a call may have under way before its reader has taken any."""
+
+
+class Piece(NamedTuple):
+    """A part of a message; `message_end` tells whether it completes the message."""
+
+    data: bytes
+    message_end: bool
+
+
+class Outbox:
+    """The frames that the next write takes.
+
+    Small frames are put into the batch at once; the pieces of `Outgoing` queues join in turn when
+    the batch is taken.
+    """
+
+    __slots__ = ("_batch", "_turns", "size")
+
+    def __init__(self) -> None:
+        self._batch = link_pb2.Frames()
+        self._turns: deque[Outgoing] = deque()
+        self.size = 0  # bytes of data in the batch
+
+    def __repr__(self) -> str:
+        return f"<Outbox {len(self._batch.frames)} frames, {len(self._turns)} calls waiting>"
+
+    def __bool__(self) -> bool:
+        return bool(self._turns or self._batch.frames)
+
+    def frame(self, call: int) -> link_pb2.Frame:
+        """Adds an empty frame for `call` to the batch, for the caller to fill."""
+        frame = self._batch.frames.add()
+        frame.call = call
+        return frame
+
+    def wait_turn(self, outgoing: "Outgoing") -> None:
+        """Lets `outgoing` take part in the next batches until it is empty or out of credit."""
+        self._turns.append(outgoing)
+
+    def take(self) -> bytes | None:
+        """The next batch, serialized; None if nothing waits."""
+        turns = self._turns
+        while turns and self.size < BATCH:
+            outgoing = turns.popleft()
+            if outgoing.write_one():
+                turns.append(outgoing)
+        if not self._batch.frames:
+            return None
+        batch, self._batch, self.size = self._batch, link_pb2.Frames(), 0
+        return batch.SerializeToString()
+
+
+class Outgoing:
+    """What one end of a call has to send: pieces in order, within the credit of the reader."""
+
+    __slots__ = ("_call", "_outbox", "_queue", "_waits", "credit", "on_end", "queued")
+
+    def __init__(self, call: int, outbox: Outbox, credit: int) -> None:
+        self._call = call
+        self._outbox = outbox
+        self._queue: deque[tuple[memoryview, bool, bool]] = deque()
+        self._waits = False  # whether this object stands in the outbox's turns
+        self.credit = credit
+        self.queued = 0  # bytes that wait for credit or for their turn
+        self.on_end: Callable[[], None] | None = None  # the last piece is in the batch
+
+    def fits(self, size: int) -> bool:
+        """Whether a piece of `size` bytes can go into the batch at once."""
+        outbox = self._outbox
+        return (
+            not self._queue
+            and size <= self.credit
+            and size <= CHUNK
+            and outbox.size + size <= BATCH
+        )
+
+    def put(
+        self, frame: link_pb2.Frame | None, data: bytes, *, message_end: bool, end: bool
+    ) -> None:
+        """Sends `data` in `frame` (or a new one) if it fits, else queues it behind the rest."""
+        size = len(data)
+        if self.fits(size):
+            if frame is None:
+                frame = self._outbox.frame(self._call)
+            self._fill(frame, data, message_end=message_end, end=end)
+            return
+        self._queue.append((memoryview(data), message_end, end))
+        self.queued += size
+        self._join()
+
+    def _fill(self, frame: link_pb2.Frame, data: bytes, *, message_end: bool, end: bool) -> None:
+        size = len(data)
+        if size:
+            frame.data = data
+            self.credit -= size
+            self._outbox.size += size
+        if message_end:
+            frame.message_end = True
+        if end:
+            frame.end = True
+            if (on_end := self.on_end) is not None:
+                on_end()
+
+    def _join(self) -> None:
+        if not self._waits and self._is_writable():
+            self._waits = True
+            self._outbox.wait_turn(self)
+
+    def _is_writable(self) -> bool:
+        return bool(self._queue) and (self.credit > 0 or not self._queue[0][0])
+
+    def write_one(self) -> bool:
+        """Moves at most one chunk into the batch; tells whether more could follow."""
+        if not self._is_writable():
+            self._waits = False
+            return False
+        data, message_end, end = self._queue[0]
+        size = min(len(data), CHUNK, self.credit)
+        frame = self._outbox.frame(self._call)
+        if size == len(data):
+            self._queue.popleft()
+            self._fill(frame, bytes(data), message_end=message_end, end=end)
+        else:
+            self._queue[0] = (data[size:], message_end, end)
+            self._fill(frame, bytes(data[:size]), message_end=False, end=False)
+        self.queued -= size
+        self._waits = self._is_writable()
+        return self._waits
+
+    def grant(self, credit: int) -> None:
+        """Takes the reader's credit for more bytes."""
+        self.credit += credit
+        self._join()
+
+    def drop(self) -> None:
+        """Forgets what is queued: nobody will read it."""
+        self._queue.clear()
+        self.queued = 0
+        self.on_end = None
+
+
+class Incoming:
+    """What one end of a call has received and not yet read."""
+
+    __slots__ = ("_allowed", "_call", "_outbox", "_pieces", "_read", "_window", "ended")
+
+    def __init__(self, call: int, outbox: Outbox, window: int) -> None:
+        self._call = call
+        self._outbox = outbox
+        self._window = window
+        self._allowed = window  # bytes that the sender may still send
+        self._read = 0  # bytes read since the last credit
+        self._pieces: deque[Piece] = deque()
+        self.ended = False
+
+    def __bool__(self) -> bool:
+        return bool(self._pieces)
+
+    def put(self, data: bytes, *, message_end: bool) -> bool:
+        """Takes a received piece; False if it is more than the sender was allowed."""
+        self._allowed -= len(data)
+        self._pieces.append(Piece(data, message_end))
+        return self._allowed >= 0
+
+    def pop(self) -> Piece:
+        """The oldest unread piece. Gives the sender credit again, half a window at a time."""
+        piece = self._pieces.popleft()
+        self._read += len(piece.data)
+        if self._read * 2 >= self._window and not self.ended:
+            self._outbox.frame(self._call).credit = self._read
+            self._allowed += self._read
+            self._read = 0
+        return piece
+
+    def drop(self) -> None:
+        """Forgets what was not read."""
+        self._pieces.clear()
+        self.ended = True

@@ -1,0 +1,72 @@
+"""CallHead and ReplyHead ↔ mesh.v1.Start and mesh.v1.Reply."""
+
+from collections.abc import Iterable
+
+from mesh.call import NO_TRACE, CallHead, Metadata, ReplyHead, Trace
+from mesh.v1 import link_pb2
+
+
+def write_start(start: link_pb2.Start, head: CallHead, now: float) -> None:
+    """Fills `start` from `head`; the deadline becomes the time that is left at `now`."""
+    start.method = head.method
+    start.media_type = head.media_type
+    if head.accept:
+        start.accept = head.accept
+    if head.deadline is not None:
+        start.timeout_us = max(1, int((head.deadline - now) * 1e6))
+    if head.trace is not NO_TRACE:
+        start.traceparent = head.trace.traceparent
+        start.tracestate = head.trace.tracestate
+    if head.request_id:
+        start.request_id = head.request_id
+    if head.query:
+        start.query = head.query
+    if head.metadata:
+        _write_metadata(start.metadata, head.metadata)
+
+
+def read_start(start: link_pb2.Start, now: float) -> CallHead:
+    """The head that `start` describes; the time left counts from `now`."""
+    traceparent = start.traceparent
+    timeout_us = start.timeout_us
+    return CallHead(
+        start.method,
+        start.media_type,
+        start.accept,
+        now + timeout_us / 1e6 if timeout_us else None,
+        _read_metadata(start.metadata),
+        start.request_id,
+        Trace(traceparent, start.tracestate) if traceparent else NO_TRACE,
+        start.query,
+    )
+
+
+def write_reply_head(reply: link_pb2.Reply, head: ReplyHead) -> None:
+    """Fills `reply` from `head`."""
+    reply.media_type = head.media_type
+    if head.http_status:
+        reply.http_status = head.http_status
+    if head.stream:
+        reply.stream = True
+    if head.metadata:
+        _write_metadata(reply.metadata, head.metadata)
+
+
+def read_reply_head(reply: link_pb2.Reply) -> ReplyHead:
+    """The head that `reply` describes."""
+    return ReplyHead(
+        reply.media_type, reply.http_status, _read_metadata(reply.metadata), reply.stream
+    )
+
+
+def _write_metadata(fields: "Iterable[link_pb2.Metadata]", metadata: Metadata) -> None:
+    for name, value in metadata:
+        raw = value if isinstance(value, bytes) else value.encode()
+        fields.add(name=name, value=raw)  # type: ignore[attr-defined]  # a repeated field
+
+
+def _read_metadata(fields: Iterable[link_pb2.Metadata]) -> Metadata:
+    return tuple(
+        (field.name, field.value if field.name.endswith("-bin") else field.value.decode())
+        for field in fields
+    )
