@@ -154,7 +154,7 @@ def _check_size(size: int, limit: int) -> None:
 class CallerCall(CallEnd):
     """The caller's end: sends the request, reads the reply."""
 
-    __slots__ = ("_on_cancel", "head", "refused")
+    __slots__ = ("_on_cancel", "head", "is_lost", "refused")
 
     def __init__(
         self,
@@ -167,6 +167,7 @@ class CallerCall(CallEnd):
         super().__init__(call, outbox, credit, on_output)
         self.head: ReplyHead | None = None
         self.refused = False  # the method never ran: another replica may be asked
+        self.is_lost = False  # the link broke while the replica held the call
         self._on_cancel = on_cancel
 
     async def reply(self) -> ReplyHead:

@@ -94,6 +94,16 @@ class CallerLink:
             raise Unavailable("the replica takes no new calls")
         return self._session.open(head, data, message_end=message_end, end=end)
 
+    def retire(self) -> None:
+        """Takes no new calls; the link closes when those that are open are done."""
+        self._session.is_going_away = True
+        self._session.on_idle = self._stop
+        if not self._session.calls:
+            self._stop()
+
+    def _stop(self) -> None:
+        self.closed.cancel()
+
     async def _run(self) -> None:
         try:
             await _run_until_either(

@@ -37,9 +37,11 @@ class CallerSession:
         self._outbox = Outbox()
         self._outbox.frame(0).hello.window = WINDOW
         self._last = 0
+        self._last_taken = 0  # calls after this one have not left this process
         self._peer_window = WINDOW  # until its hello says otherwise
         self.calls: dict[int, CallerCall] = {}
         self.is_going_away = False
+        self.on_idle: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
         return f"<CallerSession {len(self.calls)} calls, {self._outbox!r}>"
@@ -63,6 +65,7 @@ class CallerSession:
 
     def take(self) -> bytes | None:
         """The next batch to write; None if there is nothing to write."""
+        self._last_taken = self._last
         return self._outbox.take()
 
     def receive(self, batch: bytes) -> None:
@@ -84,15 +87,22 @@ class CallerSession:
         if frame.HasField("reply"):
             call.head = head_wire.read_reply_head(frame.reply)
         if frame.HasField("error"):
-            del self.calls[call.id]
             call.refused = frame.refused
-            call.finish(error_wire.from_proto(frame.error))
+            self._ended(call, error_wire.from_proto(frame.error))
             return
         if not call.take_frame(frame):
             raise ProtocolError(f"call {call.id}: the replica sent more than its window")
         if frame.end:
-            del self.calls[call.id]
-            call.finish(None)
+            self._ended(call, None)
+
+    def _ended(self, call: CallerCall, failure: MeshError | None) -> None:
+        del self.calls[call.id]
+        call.finish(failure)
+        self._tell_idle()
+
+    def _tell_idle(self) -> None:
+        if not self.calls and self.on_idle is not None:
+            self.on_idle()
 
     def _take_own(self, frame: link_pb2.Frame) -> None:
         if frame.HasField("hello"):
@@ -104,13 +114,16 @@ class CallerSession:
         if self.calls.pop(call.id, None) is not None:
             self._outbox.frame(call.id).cancel = True
             self._on_output()
+            self._tell_idle()
 
-    def close(self, failure: MeshError | None = None) -> None:
-        """Fails every call: the link is gone."""
+    def close(self) -> None:
+        """Fails every call: the link is gone. Those that never left this process are refused."""
         self.is_going_away = True
         calls, self.calls = self.calls, {}
         for call in calls.values():
-            call.finish(failure or Unavailable("the replica is gone"))
+            call.refused = call.id > self._last_taken
+            call.is_lost = not call.refused
+            call.finish(Unavailable("the replica is gone"))
 
 
 class ReplicaSession:

@@ -1,0 +1,222 @@
+"""From a call to a replica: version, replica, link; and another one where that is safe."""
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+
+from mesh.call import CallHead
+from mesh.clock import Clock
+from mesh.errors import DeadlineExceeded, MeshError, Unavailable
+from mesh.link.call import CallerCall
+from mesh.link.ends import CallerLink
+from mesh.link.pool import Pool
+from mesh.traffic.balance import choose_replica
+from mesh.traffic.retry import RetryBudget, may_retry
+from mesh.traffic.snapshot import EMPTY, Deployment, Endpoint, Service, Snapshot, Version
+from mesh.traffic.split import choose_deployment, choose_version
+
+SplitKey = Callable[[Deployment], str | None]
+"""Finds the request's value of a deployment's split key; None if it has none."""
+Find = Callable[[], Service]
+"""Finds the service to call in the newest snapshot."""
+LINK_WAIT = 5.0
+"""Seconds that a call waits for a link to a replica of its version to be opened."""
+
+
+def timed_out(seconds: float | None) -> DeadlineExceeded:
+    """The error of a call that took longer than its service's `seconds`."""
+    if seconds is None:
+        return DeadlineExceeded("the deadline passed before the call was done")
+    return DeadlineExceeded(f"Not able to process the request in {seconds:g} seconds")
+
+
+class Dispatcher:
+    """Sends calls to the replicas of the newest snapshot."""
+
+    def __init__(self, pool: Pool, clock: Clock, rng: Random) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._rng = rng
+        self._budget = RetryBudget()
+        self.snapshot: Snapshot = EMPTY
+
+    def __repr__(self) -> str:
+        return f"<Dispatcher snapshot {self.snapshot.number}, {self._pool!r}>"
+
+    def follow(self, snapshot: Snapshot) -> None:
+        """Routes by `snapshot` from now on."""
+        self.snapshot = snapshot
+        self._pool.follow(
+            replica
+            for deployment in snapshot.deployments.values()
+            for version in deployment.versions
+            for service in version.services.values()
+            for replica in service.replicas
+        )
+
+    def choose(self, endpoint: Endpoint, *, named: str, key: SplitKey) -> tuple[str, Version]:
+        """The deployment and version of `endpoint` that take a request.
+
+        `named` is the version that the request asks for (empty: none), `key` finds the value
+        that keeps requests together.
+
+        Raises:
+            NotFound: there is no version `named`.
+            Unavailable: nobody is ready to take the request.
+        """
+        try:
+            return self._choose(endpoint, named, key, self._has_link)
+        except Unavailable:
+            # Links to new replicas may still be on their way: `_link` waits for them.
+            return self._choose(endpoint, named, key, _has_replica)
+
+    def _choose(
+        self, endpoint: Endpoint, named: str, key: SplitKey, ready: Callable[[Version], bool]
+    ) -> tuple[str, Version]:
+        deployments = self.snapshot.deployments
+
+        def usable(name: str) -> bool:
+            found = deployments.get(name)
+            return found is not None and any(map(ready, found.versions))
+
+        name = choose_deployment(endpoint, usable, self._rng)
+        deployment = deployments[name]
+        value = key(deployment) if deployment.split_key else None
+        version = choose_version(deployment, named=named, key=value, rng=self._rng, ready=ready)
+        return name, version
+
+    def version(self, deployment: str, version_id: str) -> Version:
+        """The version with this id. Raises Unavailable if the snapshot does not have it."""
+        found = self.snapshot.deployments.get(deployment)
+        for version in found.versions if found is not None else ():
+            if version.id == version_id:
+                return version
+        raise Unavailable(f"version {version_id!r} of deployment {deployment!r} is not served")
+
+    def _has_link(self, version: Version) -> bool:
+        link = self._pool.link
+        entry = version.services.get(version.entry)
+        return entry is not None and any(link(replica.id) for replica in entry.replicas)
+
+    async def open(self, service: Service, head: CallHead) -> CallerCall:
+        """Starts a call whose request is still to come; the caller sends it, then reads.
+
+        Raises:
+            MeshError: no replica can take the call.
+        """
+        link, _ = await self._link(service, head, set())
+        return link.open(head, message_end=False, end=False)
+
+    async def ask(
+        self, find: Find, head: CallHead, body: bytes, *, idempotent: bool = False
+    ) -> CallerCall:
+        """Makes a call with the whole request in `body` and waits for the reply to begin.
+
+        A replica that refuses the call, or dies with it if the method is `idempotent`, is
+        replaced by another of the service that `find` gives then. The wait ends with the
+        service's time limit or the head's deadline, whichever comes first.
+
+        Raises:
+            MeshError: why there is no reply.
+        """
+        self._budget.earn()
+        tried: set[str] = set()
+        failure: MeshError | None = None
+        while True:
+            try:
+                service = find()
+                link, replica = await self._link(service, head, tried)
+            except MeshError as error:
+                raise failure or error from None
+            call = link.open(head, body)
+            try:
+                await self.reply(call, service, head)
+            except MeshError as error:
+                failure = error
+                tried.add(replica)
+                if not may_retry(
+                    attempt=len(tried),
+                    refused=call.refused,
+                    lost=call.is_lost,
+                    idempotent=idempotent,
+                    budget=self._budget,
+                ):
+                    raise
+            else:
+                return call
+
+    async def reply(self, call: CallerCall, service: Service, head: CallHead) -> None:
+        """Waits until the reply begins, within the service's time limit and the deadline.
+
+        Raises:
+            MeshError: why there is no reply; the call is over then.
+        """
+        if call.head is not None:
+            return
+        timer = self._arm(call, service.timeout, head.deadline)
+        try:
+            await call.reply()
+        except asyncio.CancelledError:
+            call.cancel()
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _arm(
+        self, call: CallerCall, seconds: float | None, deadline: float | None
+    ) -> asyncio.TimerHandle | None:
+        now = self._clock()
+        limit = None if seconds is None else now + seconds
+        if deadline is not None and (limit is None or deadline < limit):
+            seconds, limit = None, deadline
+        if limit is None:
+            return None
+        loop = asyncio.get_running_loop()
+        return loop.call_later(max(0.0, limit - now), _give_up, call, seconds)
+
+    async def _link(
+        self, service: Service, head: CallHead, tried: set[str]
+    ) -> tuple[CallerLink, str]:
+        """A usable link to a replica of `service` that was not tried, and the replica's id."""
+        pool = self._pool
+        until: float | None = None
+        while True:
+            replicas = service.replicas
+            excluded = tried
+            while len(excluded) < len(replicas):
+                replica = choose_replica(
+                    replicas,
+                    pool.loads,
+                    self._rng,
+                    excluded=excluded,
+                    max_concurrency=service.max_concurrency,
+                )
+                link = pool.link(replica.id)
+                if link is not None:
+                    return link, replica.id
+                excluded = excluded | {replica.id}
+            if tried or not replicas:
+                raise Unavailable("no replica can take the call")
+            until = until or self._wait_until(head)
+            await self._wait_for_link(until)
+
+    def _wait_until(self, head: CallHead) -> float:
+        limit = self._clock() + LINK_WAIT
+        return limit if head.deadline is None else min(limit, head.deadline)
+
+    async def _wait_for_link(self, until: float) -> None:
+        try:
+            async with asyncio.timeout(until - self._clock()):
+                await self._pool.changed()
+        except TimeoutError:
+            raise Unavailable("no replica can be reached") from None
+
+
+def _has_replica(version: Version) -> bool:
+    entry = version.services.get(version.entry)
+    return entry is not None and bool(entry.replicas)
+
+
+def _give_up(call: CallerCall, seconds: float | None) -> None:
+    call.cancel(timed_out(seconds))
