@@ -1,7 +1,7 @@
 """A call before it is routed: everything but its body."""
 
-from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import NamedTuple
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 """Names in lower case with their values, in order; bytes for names that end in `-bin`."""
@@ -36,19 +36,22 @@ class CallKind(IntEnum):
         return cls(1 + streams_out + 2 * streams_in)
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """W3C trace context as it travels: `traceparent` and `tracestate`, or empty."""
 
     traceparent: str = ""
     tracestate: str = ""
 
+    @property
+    def trace_id(self) -> str:
+        """The 32 hex digits that all spans of the trace share; empty if there is no trace."""
+        return self.traceparent[3:35]
+
 
 NO_TRACE = Trace()
 
 
-@dataclass(frozen=True, slots=True)
-class CallHead:
+class CallHead(NamedTuple):
     """What a caller says about a call, apart from the messages it sends.
 
     `deadline` is a point on this process's monotonic clock, in seconds; None means none.
@@ -64,15 +67,8 @@ class CallHead:
     trace: Trace = NO_TRACE
     query: str = ""
 
-    def until(self, deadline: float | None) -> "CallHead":
-        """This head with the earlier of its own deadline and `deadline`."""
-        if deadline is None or (self.deadline is not None and self.deadline <= deadline):
-            return self
-        return replace(self, deadline=deadline)
 
-
-@dataclass(frozen=True, slots=True)
-class ReplyHead:
+class ReplyHead(NamedTuple):
     """What a replica says about a reply, apart from its messages. `http_status` 0 means 200."""
 
     media_type: str = ""

@@ -51,7 +51,7 @@ class CallEnd:
         return f"<{type(self).__name__} {self.id} {state}>"
 
     def finish(self, failure: MeshError | None) -> None:
-        """Ends the call at this end; what was received before stays readable unless it failed."""
+        """Ends the call at this end; what was received before stays readable."""
         self.is_done = True
         self.failure = self.failure or failure
         self.outgoing.drop()
@@ -64,7 +64,6 @@ class CallEnd:
         if frame.credit:
             self.outgoing.grant(frame.credit)
             self._on_output()
-            self._wake_writer()
         within = True
         data = frame.data
         if data or frame.message_end:
@@ -83,11 +82,9 @@ class CallEnd:
             waiter.set_result(None)
 
     async def _readable(self) -> None:
-        waiter = self._reader = asyncio.get_running_loop().create_future()
-        try:
-            await waiter
-        finally:
-            self._reader = None
+        # Stays there when it is done: a reader that was cancelled must not take away the next one's.
+        self._reader = asyncio.get_running_loop().create_future()
+        await self._reader
 
     async def send(self, data: bytes, *, message_end: bool = True, end: bool = False) -> None:
         """Sends one message, or a piece of it; waits while more than a window is queued.
@@ -96,14 +93,16 @@ class CallEnd:
         """
         if self.is_done:
             return
-        self.outgoing.put(None, data, message_end=message_end, end=end)
+        outgoing = self.outgoing
+        outgoing.put(None, data, message_end=message_end, end=end)
         self._on_output()
-        while self.outgoing.queued > WINDOW and not self.is_done:
-            waiter = self._writer = asyncio.get_running_loop().create_future()
+        while outgoing.queued > WINDOW and not self.is_done:
+            self._writer = asyncio.get_running_loop().create_future()
+            outgoing.on_room = self._wake_writer
             try:
-                await waiter
+                await self._writer
             finally:
-                self._writer = None
+                outgoing.on_room = None
 
     async def piece(self) -> Piece | None:
         """The next piece of what the other end sends; None at its end.
@@ -112,13 +111,14 @@ class CallEnd:
             MeshError: why the call failed.
         """
         while True:
-            if self.failure is not None:
-                raise self.failure
+            # What came before a failure is still worth reading: the items of a stream.
             if self.incoming:
                 piece = self.incoming.pop()
                 if not self.is_done:
                     self._on_output()  # reading may have given credit
                 return piece
+            if self.failure is not None:
+                raise self.failure
             if self.incoming.ended:
                 return None
             await self._readable()
@@ -223,7 +223,11 @@ class ReplicaCall(CallEnd):
         if self.is_done:
             return
         frame = self._outbox.frame(self.id)
-        write_reply_head(frame.reply, head)
+        try:
+            write_reply_head(frame.reply, head)
+        except BaseException:
+            frame.Clear()  # what is left says nothing: the call can still fail in order
+            raise
         if data or message_end or end:
             fits = self.outgoing.fits(len(data))
             self.outgoing.put(frame if fits else None, data, message_end=message_end, end=end)
@@ -239,8 +243,9 @@ class ReplicaCall(CallEnd):
         """Ends the call with `error`; `refused` when the method never ran."""
         if self.is_done:
             return
+        described = error_wire.to_proto(error)
         frame = self._outbox.frame(self.id)
-        frame.error.CopyFrom(error_wire.to_proto(error))
+        frame.error.CopyFrom(described)
         if refused:
             frame.refused = True
         on_end = self.outgoing.on_end

@@ -77,7 +77,11 @@ class Dispatcher:
 
         def usable(name: str) -> bool:
             found = deployments.get(name)
-            return found is not None and any(map(ready, found.versions))
+            if found is None:
+                return False
+            if named:
+                return any(named in (v.name, v.id) and ready(v) for v in found.versions)
+            return any(map(ready, found.shares.members))
 
         name = choose_deployment(endpoint, usable, self._rng)
         deployment = deployments[name]
@@ -92,6 +96,24 @@ class Dispatcher:
             if version.id == version_id:
                 return version
         raise Unavailable(f"version {version_id!r} of deployment {deployment!r} is not served")
+
+    async def wait_for_version(
+        self, deployment: str, version_id: str, deadline: float | None
+    ) -> None:
+        """Returns when the snapshot has the version: at once, but for a replica just started.
+
+        Raises:
+            Unavailable: it has not come in time.
+        """
+        until: float | None = None
+        while True:
+            try:
+                self.version(deployment, version_id)
+            except Unavailable:
+                until = until or self._wait_until(deadline)
+                await self._wait_for_change(until)
+            else:
+                return
 
     def _has_link(self, version: Version) -> bool:
         link = self._pool.link
@@ -108,13 +130,20 @@ class Dispatcher:
         return link.open(head, message_end=False, end=False)
 
     async def ask(
-        self, find: Find, head: CallHead, body: bytes, *, idempotent: bool = False
+        self,
+        find: Find,
+        head: CallHead,
+        body: bytes,
+        *,
+        idempotent: bool = False,
+        on_open: Callable[[CallerCall], None] | None = None,
     ) -> CallerCall:
         """Makes a call with the whole request in `body` and waits for the reply to begin.
 
         A replica that refuses the call, or dies with it if the method is `idempotent`, is
         replaced by another of the service that `find` gives then. The wait ends with the
-        service's time limit or the head's deadline, whichever comes first.
+        service's time limit or the head's deadline, whichever comes first. `on_open` is told of
+        each call that is sent.
 
         Raises:
             MeshError: why there is no reply.
@@ -129,6 +158,8 @@ class Dispatcher:
             except MeshError as error:
                 raise failure or error from None
             call = link.open(head, body)
+            if on_open is not None:
+                on_open(call)
             try:
                 await self.reply(call, service, head)
             except MeshError as error:
@@ -198,14 +229,14 @@ class Dispatcher:
                 excluded = excluded | {replica.id}
             if tried or not replicas:
                 raise Unavailable("no replica can take the call")
-            until = until or self._wait_until(head)
-            await self._wait_for_link(until)
+            until = until or self._wait_until(head.deadline)
+            await self._wait_for_change(until)
 
-    def _wait_until(self, head: CallHead) -> float:
+    def _wait_until(self, deadline: float | None) -> float:
         limit = self._clock() + LINK_WAIT
-        return limit if head.deadline is None else min(limit, head.deadline)
+        return limit if deadline is None else min(limit, deadline)
 
-    async def _wait_for_link(self, until: float) -> None:
+    async def _wait_for_change(self, until: float) -> None:
         try:
             async with asyncio.timeout(until - self._clock()):
                 await self._pool.changed()

@@ -1,6 +1,7 @@
 """The two ends of a link on an event loop: one task writes what waits, one reads what comes."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from mesh.call import CallHead
@@ -10,6 +11,8 @@ from mesh.link.call import CallerCall, ReplicaCall
 from mesh.link.session import CallerSession, ProtocolError, ReplicaSession
 from mesh.link.transport import Transport
 
+_log = logging.getLogger(__name__)
+
 
 class _Writer:
     """Writes all batches that a session has, whenever it has any."""
@@ -18,13 +21,19 @@ class _Writer:
         self._transport = transport
         self._wanted = asyncio.Event()
         self._idle = asyncio.Event()
+        self._has_ended = False
 
     def wake(self) -> None:
         self._wanted.set()
 
+    def end(self) -> None:
+        """Nothing more will be written."""
+        self._has_ended = True
+        self._idle.set()
+
     async def flush(self) -> None:
-        """Returns when nothing waits to be written."""
-        while self._wanted.is_set() or not self._idle.is_set():
+        """Returns when nothing waits to be written, or the link has ended."""
+        while not self._has_ended and (self._wanted.is_set() or not self._idle.is_set()):
             self._idle.clear()
             await self._idle.wait()
 
@@ -54,7 +63,9 @@ async def _run_until_either(*parts: Awaitable[None]) -> None:
             task.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
     for result in results:
-        if isinstance(result, Exception) and not isinstance(result, Unavailable | ProtocolError):
+        if isinstance(result, ProtocolError):
+            _log.error("a link was broken off: %s", result)
+        elif isinstance(result, Exception) and not isinstance(result, Unavailable):
             raise result
 
 
@@ -66,6 +77,7 @@ class CallerLink:
         self._writer = _Writer(transport)
         self._session = CallerSession(clock, self._writer.wake)
         self._writer.wake()  # the hello
+        self._stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.closed = asyncio.ensure_future(self._run())
 
     def __repr__(self) -> str:
@@ -102,13 +114,16 @@ class CallerLink:
             self._stop()
 
     def _stop(self) -> None:
-        self.closed.cancel()
+        # Cancelling the task would not close the transport if it has not begun to run.
+        if not self._stopped.done():
+            self._stopped.set_result(None)
 
     async def _run(self) -> None:
         try:
             await _run_until_either(
                 self._writer.run(self._session.take),
                 _read(self._transport, self._session.receive),
+                self._stopped,
             )
         finally:
             self._session.close()
@@ -116,7 +131,7 @@ class CallerLink:
 
     async def close(self) -> None:
         """Ends the link; calls that are open fail."""
-        self.closed.cancel()
+        self._stop()
         await asyncio.gather(self.closed, return_exceptions=True)
 
 
@@ -152,6 +167,8 @@ class ReplicaEnd:
         finally:
             del self._sessions[session]
             session.close()
+            writer.end()
+            await transport.close()
 
     def _take(self, call: ReplicaCall) -> None:
         if self._is_going_away:

@@ -16,7 +16,9 @@ CHUNK = 256 * 1024
 BATCH = 1024 * 1024
 """Bytes of `data` after which a batch takes no more."""
 WINDOW = 1024 * 1024
-"""Bytes of `data` that a call may have under way before its reader has taken any."""
+"""Bytes that a call may have under way before its reader has taken any."""
+OVERHEAD = 64
+"""Bytes that a piece counts for beyond its data, so that empty messages are bounded as well."""
 
 
 class Piece(NamedTuple):
@@ -38,7 +40,7 @@ class Outbox:
     def __init__(self) -> None:
         self._batch = link_pb2.Frames()
         self._turns: deque[Outgoing] = deque()
-        self.size = 0  # bytes of data in the batch
+        self.size = 0  # what the pieces in the batch count for
 
     def __repr__(self) -> str:
         return f"<Outbox {len(self._batch.frames)} frames, {len(self._turns)} calls waiting>"
@@ -59,10 +61,13 @@ class Outbox:
     def take(self) -> bytes | None:
         """The next batch, serialized; None if nothing waits."""
         turns = self._turns
-        while turns and self.size < BATCH:
+        while turns:
+            # One turn at least: what joins without waiting may fill every batch.
             outgoing = turns.popleft()
             if outgoing.write_one():
                 turns.append(outgoing)
+            if self.size >= BATCH:
+                break
         if not self._batch.frames:
             return None
         batch, self._batch, self.size = self._batch, link_pb2.Frames(), 0
@@ -72,7 +77,7 @@ class Outbox:
 class Outgoing:
     """What one end of a call has to send: pieces in order, within the credit of the reader."""
 
-    __slots__ = ("_call", "_outbox", "_queue", "_waits", "credit", "on_end", "queued")
+    __slots__ = ("_call", "_outbox", "_queue", "_waits", "credit", "on_end", "on_room", "queued")
 
     def __init__(self, call: int, outbox: Outbox, credit: int) -> None:
         self._call = call
@@ -82,13 +87,14 @@ class Outgoing:
         self.credit = credit
         self.queued = 0  # bytes that wait for credit or for their turn
         self.on_end: Callable[[], None] | None = None  # the last piece is in the batch
+        self.on_room: Callable[[], None] | None = None  # no more than a window is queued
 
     def fits(self, size: int) -> bool:
         """Whether a piece of `size` bytes can go into the batch at once."""
         outbox = self._outbox
         return (
             not self._queue
-            and size <= self.credit
+            and size + OVERHEAD <= self.credit
             and size <= CHUNK
             and outbox.size + size <= BATCH
         )
@@ -104,15 +110,16 @@ class Outgoing:
             self._fill(frame, data, message_end=message_end, end=end)
             return
         self._queue.append((memoryview(data), message_end, end))
-        self.queued += size
+        self.queued += size + OVERHEAD
         self._join()
 
     def _fill(self, frame: link_pb2.Frame, data: bytes, *, message_end: bool, end: bool) -> None:
         size = len(data)
+        if size or message_end:
+            self.credit -= size + OVERHEAD
+            self._outbox.size += size + OVERHEAD
         if size:
             frame.data = data
-            self.credit -= size
-            self._outbox.size += size
         if message_end:
             frame.message_end = True
         if end:
@@ -126,7 +133,12 @@ class Outgoing:
             self._outbox.wait_turn(self)
 
     def _is_writable(self) -> bool:
-        return bool(self._queue) and (self.credit > 0 or not self._queue[0][0])
+        if not self._queue:
+            return False
+        data, message_end, _ = self._queue[0]
+        if data:
+            return self.credit > OVERHEAD
+        return self.credit >= OVERHEAD or not message_end
 
     def write_one(self) -> bool:
         """Moves at most one chunk into the batch; tells whether more could follow."""
@@ -134,15 +146,18 @@ class Outgoing:
             self._waits = False
             return False
         data, message_end, end = self._queue[0]
-        size = min(len(data), CHUNK, self.credit)
+        size = min(len(data), CHUNK, max(0, self.credit - OVERHEAD))
         frame = self._outbox.frame(self._call)
         if size == len(data):
             self._queue.popleft()
+            self.queued -= size + OVERHEAD
             self._fill(frame, bytes(data), message_end=message_end, end=end)
         else:
             self._queue[0] = (data[size:], message_end, end)
+            self.queued -= size
             self._fill(frame, bytes(data[:size]), message_end=False, end=False)
-        self.queued -= size
+        if self.on_room is not None and self.queued <= WINDOW:
+            self.on_room()
         self._waits = self._is_writable()
         return self._waits
 
@@ -167,8 +182,8 @@ class Incoming:
         self._call = call
         self._outbox = outbox
         self._window = window
-        self._allowed = window  # bytes that the sender may still send
-        self._read = 0  # bytes read since the last credit
+        self._allowed = window  # what the sender may still send
+        self._read = 0  # what was read since the last credit
         self._pieces: deque[Piece] = deque()
         self.ended = False
 
@@ -177,14 +192,14 @@ class Incoming:
 
     def put(self, data: bytes, *, message_end: bool) -> bool:
         """Takes a received piece; False if it is more than the sender was allowed."""
-        self._allowed -= len(data)
+        self._allowed -= len(data) + OVERHEAD
         self._pieces.append(Piece(data, message_end))
         return self._allowed >= 0
 
     def pop(self) -> Piece:
         """The oldest unread piece. Gives the sender credit again, half a window at a time."""
         piece = self._pieces.popleft()
-        self._read += len(piece.data)
+        self._read += len(piece.data) + OVERHEAD
         if self._read * 2 >= self._window and not self.ended:
             self._outbox.frame(self._call).credit = self._read
             self._allowed += self._read

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from mesh.call import NO_TRACE, CallHead, Metadata, ReplyHead, Trace
 from mesh.v1 import link_pb2
 
+_LONGEST_US = 1e18
+"""What a deadline further away, or infinitely far, is cut to; in microseconds."""
+
 
 def write_start(start: link_pb2.Start, head: CallHead, now: float) -> None:
     """Fills `start` from `head`; the deadline becomes the time that is left at `now`."""
@@ -13,7 +16,7 @@ def write_start(start: link_pb2.Start, head: CallHead, now: float) -> None:
     if head.accept:
         start.accept = head.accept
     if head.deadline is not None:
-        start.timeout_us = max(1, int((head.deadline - now) * 1e6))
+        start.timeout_us = max(1, int(min((head.deadline - now) * 1e6, _LONGEST_US)))
     if head.trace is not NO_TRACE:
         start.traceparent = head.trace.traceparent
         start.tracestate = head.trace.tracestate
@@ -67,6 +70,10 @@ def _write_metadata(fields: "Iterable[link_pb2.Metadata]", metadata: Metadata) -
 
 def _read_metadata(fields: Iterable[link_pb2.Metadata]) -> Metadata:
     return tuple(
-        (field.name, field.value if field.name.endswith("-bin") else field.value.decode())
+        # A value that is no text is this call's fault and must not break the link of all calls.
+        (
+            field.name,
+            field.value if field.name.endswith("-bin") else field.value.decode(errors="replace"),
+        )
         for field in fields
     )

@@ -11,7 +11,7 @@ from mesh.link.transport import Transport
 from mesh.traffic.snapshot import Replica
 
 FIRST_PAUSE = 0.05
-"""Seconds after the first failure to open a link; doubled with each further one."""
+"""Seconds after a link broke or could not be opened; doubled with each failure in a row."""
 LONGEST_PAUSE = 2.0
 """Seconds between two tries at most."""
 
@@ -36,14 +36,25 @@ class Loads(Mapping[str, int]):
 
 
 class Pool:
-    """Keeps one link open to each replica that it was told to follow."""
+    """Keeps one link open to each replica that it was told to follow.
 
-    def __init__(self, connect: Connect, clock: Clock, rng: Random) -> None:
+    `rng` spreads reconnections, which wait with `pause`.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        clock: Clock,
+        rng: Random,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
         self._connect = connect
         self._clock = clock
         self._rng = rng
+        self._pause = pause
         self._links: dict[str, CallerLink] = {}
-        self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._keepers: dict[Replica, asyncio.Task[None]] = {}
+        self._retiring: dict[CallerLink, asyncio.Task[None]] = {}
         self._waiters: set[asyncio.Future[None]] = set()
         self.loads: Mapping[str, int] = Loads(self._links)
 
@@ -60,15 +71,16 @@ class Pool:
 
         A link that is let go is closed when its last call is done.
         """
-        wanted = {replica.id: replica for replica in replicas}
+        wanted = dict.fromkeys(replicas)
         for gone in self._keepers.keys() - wanted.keys():
             self._keepers.pop(gone).cancel()
-        for replica in wanted.values():
-            if replica.id not in self._keepers:
-                self._keepers[replica.id] = asyncio.ensure_future(self._keep(replica))
+        for replica in wanted:
+            if replica not in self._keepers:
+                self._keepers[replica] = asyncio.ensure_future(self._keep(replica))
+        self._tell()
 
     async def changed(self) -> None:
-        """Returns when a link has been opened or has broken since the call."""
+        """Returns when there was a change since the call: replicas to follow, or a link."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
         try:
@@ -88,31 +100,48 @@ class Pool:
             try:
                 link = CallerLink(await self._connect(replica.address), self._clock)
             except MeshError:
-                pause = min(FIRST_PAUSE * 2**failures, LONGEST_PAUSE)
                 failures += 1
-                # Callers that lost the same replica must not all come back at one moment.
-                await asyncio.sleep(pause * (0.5 + self._rng.random()))
-                continue
-            failures = 0
-            self._links[replica.id] = link
+            else:
+                opened = self._clock()
+                await self._hold(replica.id, link)
+                # A link that breaks as soon as it is open is a failure like one that never opens.
+                is_fresh = self._clock() - opened < LONGEST_PAUSE
+                failures = failures + 1 if is_fresh else 1
+            # Callers that lost the same replica must not all come back at one moment.
+            await self._pause(_delay(failures) * (0.5 + self._rng.random()))
+
+    async def _hold(self, replica: str, link: CallerLink) -> None:
+        """Returns when `link` has broken; lets its calls end if cancelled."""
+        self._links[replica] = link
+        self._tell()
+        try:
+            await asyncio.wait([link.closed])
+        except asyncio.CancelledError:
+            link.retire()
+            self._retiring[link] = asyncio.ensure_future(self._retire(link))
+            raise
+        finally:
+            # Another link may be there: the replica is followed again, or at another address.
+            if self._links.get(replica) is link:
+                del self._links[replica]
             self._tell()
-            try:
-                await asyncio.wait([link.closed])
-            except asyncio.CancelledError:
-                await self._retire(link)
-                raise
-            finally:
-                del self._links[replica.id]
-                self._tell()
 
     async def _retire(self, link: CallerLink) -> None:
-        link.retire()
-        await asyncio.wait([link.closed])
+        try:
+            await asyncio.wait([link.closed])
+        finally:
+            del self._retiring[link]
 
     async def close(self) -> None:
         """Closes all links at once; calls that are open fail."""
         keepers = list(self._keepers.values())
-        links = list(self._links.values())
         self.follow(())
-        await asyncio.gather(*(link.close() for link in links))
         await asyncio.gather(*keepers, return_exceptions=True)
+        retiring = dict(self._retiring)
+        await asyncio.gather(*(link.close() for link in retiring))
+        await asyncio.gather(*retiring.values(), return_exceptions=True)
+
+
+def _delay(failures: int) -> float:
+    """Seconds to wait after so many failures in a row, before chance spreads them."""
+    return min(FIRST_PAUSE * 2.0 ** min(failures - 1, 16), LONGEST_PAUSE)

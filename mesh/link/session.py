@@ -54,9 +54,13 @@ class CallerSession:
         call = CallerCall(
             self._last, self._outbox, self._peer_window, self._on_output, self._cancelled
         )
-        self.calls[call.id] = call
         frame = self._outbox.frame(call.id)
-        head_wire.write_start(frame.start, head, self._clock())
+        try:
+            head_wire.write_start(frame.start, head, self._clock())
+        except BaseException:
+            frame.Clear()  # what is left says nothing: the call never was
+            raise
+        self.calls[call.id] = call
         if data or message_end or end:
             fits = call.outgoing.fits(len(data))
             call.outgoing.put(frame if fits else None, data, message_end=message_end, end=end)

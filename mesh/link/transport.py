@@ -1,6 +1,7 @@
 """What moves batches between the two ends of a link: a gRPC stream, or memory."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol
 
@@ -24,6 +25,10 @@ OPTIONS: list[tuple[str, int]] = [
     # One connection per link: links to one address must not share flow control.
     ("grpc.use_local_subchannel_pool", 1),
 ]
+_DEPTH = 16
+"""Batches that are on their way in memory at most."""
+# What grpc.aio raises, depending on where in a stream's life its end is noticed.
+_BROKEN = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError)
 
 
 class Transport(Protocol):
@@ -34,7 +39,7 @@ class Transport(Protocol):
         ...
 
     async def read(self) -> bytes | None:
-        """The next batch of the other end; None when it has ended the stream."""
+        """The next batch of the other end; None when the stream has ended."""
         ...
 
     async def close(self) -> None:
@@ -42,41 +47,62 @@ class Transport(Protocol):
         ...
 
 
+class Pipe:
+    """Batches on their way from one end in memory to the other, 16 at most."""
+
+    def __init__(self) -> None:
+        self._batches: deque[bytes] = deque()
+        self._changed = asyncio.Event()
+        self._is_closed = False
+
+    async def put(self, batch: bytes) -> None:
+        """Waits for room. Raises Unavailable when closed."""
+        while len(self._batches) >= _DEPTH and not self._is_closed:
+            self._changed.clear()
+            await self._changed.wait()
+        if self._is_closed:
+            raise Unavailable("the link is closed")
+        self._batches.append(batch)
+        self._changed.set()
+
+    async def get(self) -> bytes | None:
+        """Waits for a batch; None when closed and empty."""
+        while not self._batches and not self._is_closed:
+            self._changed.clear()
+            await self._changed.wait()
+        self._changed.set()
+        return self._batches.popleft() if self._batches else None
+
+    def close(self) -> None:
+        """Takes no more; what is in it can still be read."""
+        self._is_closed = True
+        self._changed.set()
+
+
 class MemoryTransport:
     """One end of a pair that lives in one process, for tests and for local graphs."""
 
-    def __init__(
-        self, inbox: "asyncio.Queue[bytes | None]", outbox: "asyncio.Queue[bytes | None]"
-    ) -> None:
+    def __init__(self, inbox: Pipe, outbox: Pipe) -> None:
         self._inbox = inbox
         self._outbox = outbox
-        self._closed = False
 
     async def write(self, batch: bytes) -> None:
         """As of Transport."""
-        if self._closed:
-            raise Unavailable("the link is closed")
         await self._outbox.put(batch)
 
     async def read(self) -> bytes | None:
         """As of Transport."""
-        batch = await self._inbox.get()
-        if batch is None:
-            self._closed = True
-        return batch
+        return await self._inbox.get()
 
     async def close(self) -> None:
         """As of Transport."""
-        if not self._closed:
-            self._closed = True
-            self._outbox.put_nowait(None)
-            self._inbox.put_nowait(None)
+        self._outbox.close()
+        self._inbox.close()
 
 
 def memory_pair() -> tuple[MemoryTransport, MemoryTransport]:
     """Two connected ends. A write waits while the other end has 16 batches to read."""
-    one: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=0)
-    two: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=0)
+    one, two = Pipe(), Pipe()
     return MemoryTransport(one, two), MemoryTransport(two, one)
 
 
@@ -98,7 +124,7 @@ class GrpcCallerTransport:
         stream = channel.stream_stream(OPEN)()
         try:
             await stream.wait_for_connection()
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
+        except _BROKEN as error:
             await channel.close()
             raise Unavailable(f"cannot reach the replica at {address}") from error
         except BaseException:
@@ -110,14 +136,14 @@ class GrpcCallerTransport:
         """As of Transport."""
         try:
             await self._stream.write(batch)
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
+        except _BROKEN as error:
             raise _gone(error) from error
 
     async def read(self) -> bytes | None:
         """As of Transport."""
         try:
             batch = await self._stream.read()
-        except grpc.aio.AioRpcError:
+        except _BROKEN:
             return None
         return None if batch is grpc.aio.EOF else batch
 
@@ -132,26 +158,24 @@ class GrpcReplicaTransport:
 
     def __init__(self, context: Any) -> None:
         self._context = context
-        self.closed = asyncio.Event()
 
     async def write(self, batch: bytes) -> None:
         """As of Transport."""
         try:
             await self._context.write(batch)
-        except (grpc.RpcError, asyncio.InvalidStateError, grpc.aio.UsageError) as error:
+        except _BROKEN as error:
             raise _gone(error) from error
 
     async def read(self) -> bytes | None:
         """As of Transport."""
         try:
             batch = await self._context.read()
-        except (grpc.RpcError, asyncio.InvalidStateError):
+        except _BROKEN:
             return None
         return None if batch is grpc.aio.EOF else batch
 
     async def close(self) -> None:
-        """As of Transport; the handler of the stream returns."""
-        self.closed.set()
+        """As of Transport: nothing to do here, the stream ends when its handler returns."""
 
 
 def _gone(error: Exception) -> MeshError:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from mesh.call import CallKind
+from mesh.traffic.shares import Shares
 
 
 class SplitBy(StrEnum):
@@ -90,6 +91,11 @@ class Deployment:
     versions: tuple[Version, ...]
     split_by: SplitBy = SplitBy.RANDOM
     split_key: str = ""
+    shares: Shares[Version] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        shares = Shares.of((version, version.weight) for version in self.versions)
+        object.__setattr__(self, "shares", shares)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,11 @@ class Endpoint:
 
     name: str
     deployments: tuple[WeightedDeployment, ...]
+    shares: Shares[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        shares = Shares.of((share.deployment, share.weight) for share in self.deployments)
+        object.__setattr__(self, "shares", shares)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,152 @@
+"""Snapshot ↔ mesh.v1.Snapshot."""
+
+from mesh.call import CallKind
+from mesh.errors import Internal
+from mesh.traffic.snapshot import (
+    Deployment,
+    Endpoint,
+    Method,
+    Replica,
+    Service,
+    Snapshot,
+    SplitBy,
+    Version,
+    WeightedDeployment,
+)
+from mesh.v1 import inference_pb2, routing_pb2
+
+_SPLITS = {
+    routing_pb2.SPLIT_BY_RANDOM: SplitBy.RANDOM,
+    routing_pb2.SPLIT_BY_HEADER: SplitBy.HEADER,
+    routing_pb2.SPLIT_BY_QUERY: SplitBy.QUERY,
+}
+_KINDS = {
+    inference_pb2.CALL_KIND_UNARY: CallKind.UNARY,
+    inference_pb2.CALL_KIND_SERVER_STREAM: CallKind.SERVER_STREAM,
+    inference_pb2.CALL_KIND_CLIENT_STREAM: CallKind.CLIENT_STREAM,
+    inference_pb2.CALL_KIND_BIDI_STREAM: CallKind.BIDI_STREAM,
+}
+_SPLIT_NUMBERS = {split: number for number, split in _SPLITS.items()}
+_KIND_NUMBERS = {kind: number for number, kind in _KINDS.items()}
+
+
+def to_proto(snapshot: Snapshot) -> routing_pb2.Snapshot:
+    """The message that describes `snapshot`; timeouts are rounded to nanoseconds."""
+    return routing_pb2.Snapshot(
+        epoch=snapshot.epoch,
+        number=snapshot.number,
+        endpoints=[_endpoint_to_proto(endpoint) for endpoint in snapshot.endpoints.values()],
+        deployments=[_deployment_to_proto(d) for d in snapshot.deployments.values()],
+        default_endpoint=snapshot.default_endpoint,
+    )
+
+
+def from_proto(proto: routing_pb2.Snapshot) -> Snapshot:
+    """The snapshot that `proto` describes.
+
+    Raises Internal if it holds a rule or a kind of call that is not known here; whoever follows
+    snapshots keeps the one it has then.
+    """
+    return Snapshot(
+        epoch=proto.epoch,
+        number=proto.number,
+        endpoints={endpoint.name: _endpoint(endpoint) for endpoint in proto.endpoints},
+        deployments={d.name: _deployment(d) for d in proto.deployments},
+        default_endpoint=proto.default_endpoint,
+    )
+
+
+def _endpoint_to_proto(endpoint: Endpoint) -> routing_pb2.Endpoint:
+    return routing_pb2.Endpoint(
+        name=endpoint.name,
+        deployments=[
+            routing_pb2.WeightedDeployment(deployment=share.deployment, weight=share.weight)
+            for share in endpoint.deployments
+        ],
+    )
+
+
+def _deployment_to_proto(deployment: Deployment) -> routing_pb2.Deployment:
+    return routing_pb2.Deployment(
+        name=deployment.name,
+        versions=[_version_to_proto(version) for version in deployment.versions],
+        split_by=_SPLIT_NUMBERS[deployment.split_by],
+        split_key=deployment.split_key,
+    )
+
+
+def _version_to_proto(version: Version) -> routing_pb2.Version:
+    return routing_pb2.Version(
+        id=version.id,
+        name=version.name,
+        weight=version.weight,
+        entry=version.entry,
+        services=[_service_to_proto(service) for service in version.services.values()],
+    )
+
+
+def _service_to_proto(service: Service) -> routing_pb2.Service:
+    proto = routing_pb2.Service(
+        name=service.name,
+        methods=[_method_to_proto(method) for method in service.methods.values()],
+        replicas=[routing_pb2.Replica(id=r.id, address=r.address) for r in service.replicas],
+        max_concurrency=service.max_concurrency,
+        max_request_bytes=service.max_request_bytes,
+        schema_json=service.schema_json,
+    )
+    if service.timeout is not None:
+        proto.timeout.FromNanoseconds(round(service.timeout * 1e9))
+    return proto
+
+
+def _method_to_proto(method: Method) -> routing_pb2.Method:
+    return routing_pb2.Method(
+        name=method.name,
+        route=method.route,
+        kind=_KIND_NUMBERS[method.kind],
+        idempotent=method.idempotent,
+    )
+
+
+def _endpoint(proto: routing_pb2.Endpoint) -> Endpoint:
+    return Endpoint(
+        proto.name,
+        tuple(WeightedDeployment(share.deployment, share.weight) for share in proto.deployments),
+    )
+
+
+def _deployment(proto: routing_pb2.Deployment) -> Deployment:
+    split_by = _SPLITS.get(proto.split_by)
+    if split_by is None:
+        raise Internal(f"deployment {proto.name!r} is split by a rule unknown here")
+    versions = tuple(_version(version) for version in proto.versions)
+    return Deployment(proto.name, versions, split_by, proto.split_key)
+
+
+def _version(proto: routing_pb2.Version) -> Version:
+    return Version(
+        id=proto.id,
+        name=proto.name,
+        entry=proto.entry,
+        services={service.name: _service(service) for service in proto.services},
+        weight=proto.weight,
+    )
+
+
+def _service(proto: routing_pb2.Service) -> Service:
+    return Service(
+        name=proto.name,
+        methods={method.name: _method(method) for method in proto.methods},
+        replicas=tuple(Replica(replica.id, replica.address) for replica in proto.replicas),
+        timeout=proto.timeout.ToNanoseconds() / 1e9 if proto.HasField("timeout") else None,
+        max_concurrency=proto.max_concurrency,
+        max_request_bytes=proto.max_request_bytes,
+        schema_json=proto.schema_json,
+    )
+
+
+def _method(proto: routing_pb2.Method) -> Method:
+    kind = _KINDS.get(proto.kind)
+    if kind is None:
+        raise Internal(f"method {proto.name!r} is of a kind of call unknown here")
+    return Method(proto.name, proto.route, kind, proto.idempotent)

@@ -1,0 +1,93 @@
+from collections.abc import Mapping
+from typing import TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesh.call import CallKind
+from mesh.errors import Internal
+from mesh.link.snapshot_wire import from_proto, to_proto
+from mesh.traffic.snapshot import (
+    EMPTY,
+    Deployment,
+    Endpoint,
+    Method,
+    Replica,
+    Service,
+    Snapshot,
+    SplitBy,
+    Version,
+    WeightedDeployment,
+)
+from mesh.v1 import routing_pb2
+
+T = TypeVar("T", Endpoint, Deployment, Service, Method)
+
+
+def by_name(things: st.SearchStrategy[T]) -> st.SearchStrategy[Mapping[str, T]]:
+    """A few of `things`, each under its own name."""
+    return st.lists(things, max_size=3).map(lambda some: {thing.name: thing for thing in some})
+
+
+def few(things: st.SearchStrategy[T]) -> st.SearchStrategy[tuple[T, ...]]:
+    return st.lists(things, max_size=3).map(tuple)
+
+
+# Protobuf text is Unicode without surrogates.
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+uint32 = st.integers(0, 2**32 - 1)
+uint64 = st.integers(0, 2**64 - 1)
+# Whole nanoseconds are what a timeout can say.
+timeouts = st.none() | st.integers(0, 10**15).map(lambda nanoseconds: nanoseconds / 1e9)
+
+methods = st.builds(Method, text, text, st.sampled_from(CallKind), st.booleans())
+services = st.builds(
+    Service,
+    text,
+    by_name(methods),
+    few(st.builds(Replica, text, text)),
+    timeouts,
+    uint32,
+    uint64,
+    st.binary(max_size=8),
+)
+versions = st.builds(Version, text, text, text, by_name(services), uint32)
+deployments = st.builds(Deployment, text, few(versions), st.sampled_from(SplitBy), text)
+endpoints = st.builds(Endpoint, text, few(st.builds(WeightedDeployment, text, uint32)))
+snapshots = st.builds(Snapshot, uint64, uint64, by_name(endpoints), by_name(deployments), text)
+
+
+@given(snapshots)
+def test_a_snapshot_crosses_the_wire_unchanged(snapshot: Snapshot) -> None:
+    raw = to_proto(snapshot).SerializeToString()
+    assert from_proto(routing_pb2.Snapshot.FromString(raw)) == snapshot
+
+
+def test_an_empty_message_is_the_empty_snapshot() -> None:
+    assert from_proto(routing_pb2.Snapshot()) == EMPTY
+
+
+def test_no_timeout_is_not_a_timeout_of_zero() -> None:
+    for timeout in (None, 0.0, 0.25):
+        version = Version("1", "main", "S", {"S": Service("S", timeout=timeout)}, 1)
+        snapshot = Snapshot(deployments={"d": Deployment("d", (version,))})
+        crossed = from_proto(to_proto(snapshot)).deployments["d"].versions[0]
+        assert crossed.services["S"].timeout == timeout
+
+
+@pytest.mark.parametrize("split", [0, 99])
+def test_a_rule_that_is_not_known_is_an_error_that_names_the_deployment(split: int) -> None:
+    proto = routing_pb2.Snapshot()
+    proto.deployments.add(name="digits").split_by = split
+    with pytest.raises(Internal, match="'digits'"):
+        from_proto(proto)
+
+
+@pytest.mark.parametrize("kind", [0, 99])
+def test_a_kind_of_call_that_is_not_known_is_an_error_that_names_the_method(kind: int) -> None:
+    proto = routing_pb2.Snapshot()
+    version = proto.deployments.add(name="d", split_by=routing_pb2.SPLIT_BY_RANDOM).versions.add()
+    version.services.add(name="S").methods.add(name="classify").kind = kind
+    with pytest.raises(Internal, match="'classify'"):
+        from_proto(proto)
