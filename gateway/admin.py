@@ -1,0 +1,94 @@
+"""Health, schema and metrics: what the gateway itself answers, to GET and HEAD."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from gateway.forward import Request
+from mesh.errors import MeshError, NotFound
+from mesh.link.dispatch import Dispatcher
+from mesh.traffic.route import endpoint_of
+from mesh.traffic.snapshot import Service, Version
+
+PLAIN = b"text/plain; charset=utf-8"
+LIVE = frozenset({"/livez", "/healthz"})
+READY = "/readyz"
+SCHEMA = "/schema.json"
+METRICS = "/metrics"
+PATHS = LIVE | {READY, SCHEMA, METRICS}
+"""Paths that no method can have."""
+
+
+class Page(NamedTuple):
+    """A whole reply."""
+
+    status: int
+    media_type: bytes
+    body: bytes
+
+
+OK = Page(200, PLAIN, b"\n")
+
+
+class Admin:
+    """Answers by the newest snapshot. `render_metrics` gives media type and body."""
+
+    def __init__(
+        self, dispatcher: Dispatcher, render_metrics: Callable[[], tuple[bytes, bytes]]
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._render_metrics = render_metrics
+
+    def page(self, request: Request) -> Page | None:
+        """The page that the request's path names, at the root or under `/e/<endpoint>`; or None.
+
+        Raises NotFound if the path names an endpoint that does not exist.
+        """
+        path = request.path
+        if path in LIVE:
+            return OK
+        if path == METRICS:
+            return Page(200, *self._render_metrics())
+        if path == READY:
+            return self._ready(request)
+        if path == SCHEMA:
+            return Page(200, b"application/json", self.entry(request).schema_json)
+        if path.startswith("/e/"):
+            endpoint, rest = self._endpoint(request)
+            if rest in PATHS:
+                return self.page(_at(request, endpoint, rest))
+        return None
+
+    def _endpoint(self, request: Request) -> tuple[str, str]:
+        return endpoint_of(
+            self._dispatcher.snapshot,
+            authority=request.text(b"host"),
+            header=request.text(b"x-mesh-endpoint"),
+            path=request.path,
+        )
+
+    def _ready(self, request: Request) -> Page:
+        try:
+            self._version(request)
+        except MeshError as error:
+            return Page(503, PLAIN, f"Service is not ready: {error.message}\n".encode())
+        return OK
+
+    def entry(self, request: Request) -> Service:
+        """The entry service of the version that describes the endpoint. Raises MeshError."""
+        version = self._version(request)
+        return version.services[version.entry]
+
+    def _version(self, request: Request) -> Version:
+        """The version that the request names, else one that takes the endpoint's requests."""
+        name, _ = self._endpoint(request)
+        endpoint = self._dispatcher.snapshot.endpoints[name]
+        named = request.text(b"x-mesh-version")
+        _, version = self._dispatcher.choose(endpoint, named=named, key=lambda _: None)
+        if not version.services[version.entry].replicas:
+            raise NotFound(f"version {version.name!r} has no replica")
+        return version
+
+
+def _at(request: Request, endpoint: str, path: str) -> Request:
+    fields = {**request.fields, b"x-mesh-endpoint": endpoint.encode()}
+    return request._replace(path=path, fields=fields)

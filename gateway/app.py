@@ -1,0 +1,105 @@
+"""The ASGI application that Envoy runs: a gateway from its lifespan's start to its end."""
+
+import asyncio
+import ctypes
+import logging
+import os
+import signal
+import sys
+from random import Random
+
+from gateway.asgi import Receive, Scope, Send
+from gateway.main import Gateway
+from gateway.settings import Settings
+from mesh.clock import monotonic
+from mesh.errors import MeshError
+from mesh.link.dispatch import Dispatcher
+from mesh.link.pool import Pool
+from mesh.link.transport import GrpcCallerTransport
+from mesh.link.watch import Watch
+from mesh.observe import logs
+from mesh.observe.metrics import CONTENT_TYPE, RequestMetrics, render
+from mesh.observe.tracing import Tracing
+
+log = logging.getLogger("mesh.gateway")
+
+FIRST_SNAPSHOT_WAIT = 10.0
+"""Seconds that a starting gateway waits for the controller before it listens without routes."""
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+class Application:
+    """Makes the gateway when the server starts, and ends it when the server stops."""
+
+    def __init__(self) -> None:
+        self._gateway: Gateway | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one ASGI scope."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif self._gateway is not None:
+            await self._gateway(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            settings = Settings.from_env(os.environ)
+            parts = _Parts(settings)
+        except MeshError as error:
+            await send({"type": "lifespan.startup.failed", "message": error.message})
+            return
+        await parts.start()
+        self._gateway = parts.gateway
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await parts.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+class _Parts:
+    """What a gateway process is made of."""
+
+    def __init__(self, settings: Settings) -> None:
+        logs.configure(stream=sys.stderr, level=settings.log_level, json=settings.log_json)
+        if settings.parent:
+            _end_with(settings.parent)
+        rng = Random()  # noqa: S311  # for spreading load
+        metrics = RequestMetrics()
+        self._tracing = Tracing.from_env(os.environ, service_name="mesh-gateway")
+        self._pool = Pool(GrpcCallerTransport.connect, monotonic, rng)
+        dispatcher = Dispatcher(self._pool, monotonic, rng)
+        self._watch = Watch(settings.controller, settings.name, dispatcher.follow, rng)
+        self.gateway = Gateway(
+            dispatcher,
+            clock=monotonic,
+            tracing=self._tracing,
+            metrics=metrics,
+            render_metrics=lambda: (CONTENT_TYPE.encode(), render(metrics)),
+            max_request_bytes=settings.max_request_bytes,
+        )
+
+    async def start(self) -> None:
+        self._watch.start()
+        try:
+            async with asyncio.timeout(FIRST_SNAPSHOT_WAIT):
+                await self._watch.first()
+        except TimeoutError:
+            log.warning("no controller yet: listening without routes until it comes")
+
+    async def close(self) -> None:
+        await self._watch.close()
+        await self._pool.close()
+        self._tracing.close()
+
+
+def _end_with(parent: int) -> None:
+    """Lets the system end this process when `parent`, which started it, is gone.
+
+    Envoy runs Python in a thread, so the request is per thread; any thread's counts.
+    """
+    if os.getppid() == parent:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+app = Application()

@@ -1,0 +1,66 @@
+"""A MeshError as the body of an HTTP reply and as the trailers of a gRPC reply."""
+
+import json
+from urllib.parse import quote
+
+from mesh.errors import MeshError, Violation
+
+PLAIN = b"text/plain; charset=utf-8"
+JSON = b"application/json"
+UNEXPECTED = "An unexpected error has occurred, please check the server log."
+"""All that a client is told of a fault whose text belongs in the log."""
+_BARE = frozenset({"Not Found", "Method Not Allowed"})
+
+
+def http_body(error: MeshError) -> tuple[bytes, bytes]:
+    """Media type and body: `{"error": …}`, with `detail` for each violation of the input."""
+    if error.message in _BARE:
+        return PLAIN, error.message.encode()
+    body: dict[str, object] = {"error": error.message}
+    if error.violations:
+        body["detail"] = [_detail(violation) for violation in error.violations]
+    return JSON, json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _detail(violation: Violation) -> dict[str, object]:
+    detail: dict[str, object] = {
+        "type": violation.type,
+        "loc": list(violation.path),
+        "msg": violation.message,
+    }
+    if violation.url:
+        detail["url"] = violation.url
+    return detail
+
+
+def http_headers(error: MeshError) -> list[tuple[bytes, bytes]]:
+    """Header fields that go with the error: `retry-after` in whole seconds, `allow`."""
+    if error.status == 405:
+        return [(b"allow", b"POST")]
+    if error.retry_after is None:
+        return []
+    return [(b"retry-after", b"%d" % max(1, round(error.retry_after)))]
+
+
+def grpc_trailers(error: MeshError) -> list[tuple[bytes, bytes]]:
+    """`grpc-status` and `grpc-message`; the message names every field that is at fault.
+
+    The message is percent-encoded as
+    https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md says.
+    """
+    faults = [
+        f"{'.'.join(map(str, violation.path)) or 'body'}: {violation.message}"
+        for violation in error.violations
+    ]
+    text = ": ".join(filter(None, [error.message, "; ".join(faults)]))
+    trailers = [(b"grpc-status", b"%d" % error.code)]
+    if text:
+        trailers.append((b"grpc-message", quote(text, safe=_UNQUOTED).encode()))
+    if error.retry_after is not None:
+        # https://github.com/grpc/proposal/blob/master/A6-client-retries.md
+        trailers.append((b"grpc-retry-pushback-ms", b"%d" % round(error.retry_after * 1000)))
+    return trailers
+
+
+_UNQUOTED = " !\"#$&'()*+,/:;<=>?@[\\]^`{|}"
+"""Printable ASCII without the percent sign; letters, digits and `_.-~` are never quoted."""

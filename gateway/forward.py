@@ -1,0 +1,180 @@
+"""From a request to a call: which endpoint, which version, which method, with which head."""
+
+import random
+from collections.abc import Callable
+from typing import NamedTuple
+from urllib.parse import parse_qsl
+
+from gateway.asgi import Scope
+from mesh.call import NO_TRACE, CallHead, Metadata, Trace
+from mesh.errors import NotFound, Unavailable
+from mesh.link.dispatch import Dispatcher
+from mesh.traffic.snapshot import Deployment, Method, Service, SplitBy, Version
+
+_OWN = frozenset(
+    {
+        # Hop by hop, RFC 9110 section 7.6.1.
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        # Describe the body or the route, and travel in the head as such.
+        b"accept",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"expect",
+        b"grpc-accept-encoding",
+        b"grpc-encoding",
+        b"grpc-timeout",
+        b"host",
+        b"traceparent",
+        b"tracestate",
+        b"x-mesh-endpoint",
+        b"x-mesh-version",
+        b"x-request-id",
+        # Credentials of the control plane are none of a service's business.
+        b"x-yatai-api-token",
+    }
+)
+
+
+class Request(NamedTuple):
+    """What the gateway reads of a request's head."""
+
+    path: str
+    query: str
+    fields: dict[bytes, bytes]
+    """Header fields by lower-case name; of repeated fields the last."""
+    metadata: Metadata
+    """The fields that go on to the service."""
+    trace: Trace
+    request_id: str
+
+    @classmethod
+    def of(cls, scope: Scope) -> "Request":
+        """Reads an ASGI http scope."""
+        fields: dict[bytes, bytes] = {}
+        metadata: list[tuple[str, str | bytes]] = []
+        for name, value in scope["headers"]:
+            fields[name] = value
+            if name not in _OWN:
+                metadata.append((name.decode("latin-1"), value.decode("latin-1")))
+        trace = NO_TRACE
+        if b"traceparent" in fields:
+            trace = Trace(
+                fields[b"traceparent"].decode("latin-1"),
+                fields.get(b"tracestate", b"").decode("latin-1"),
+            )
+        given = fields.get(b"x-request-id")
+        # An identifier for logs, not a secret.
+        request_id = given.decode("latin-1") if given else f"{random.getrandbits(64):016x}"
+        query = scope["query_string"]
+        return cls(
+            scope["path"],
+            query.decode("latin-1") if query else "",
+            fields,
+            tuple(metadata),
+            trace,
+            request_id,
+        )
+
+    def text(self, name: bytes) -> str:
+        """The field's value; empty if it is not there."""
+        value = self.fields.get(name)
+        return value.decode("latin-1") if value else ""
+
+
+class Target(NamedTuple):
+    """Where a call goes; the replica is chosen when it is sent."""
+
+    deployment: str
+    version: Version
+    service: Service
+    method: Method
+
+
+PickMethod = Callable[[Version], tuple[Service, Method]]
+"""Finds the method that a request means in the version that it goes to."""
+
+
+class Aim:
+    """Chooses the target of one request, and another if its version is gone before it is sent."""
+
+    __slots__ = ("_dispatcher", "_pick", "_request", "endpoint", "target")
+
+    def __init__(
+        self, dispatcher: Dispatcher, request: Request, endpoint: str, pick: PickMethod
+    ) -> None:
+        """Raises what `choose` raises."""
+        self._dispatcher = dispatcher
+        self._request = request
+        self._pick = pick
+        self.endpoint = endpoint
+        self.target = self._choose()
+
+    def _choose(self) -> Target:
+        """The target by the newest snapshot.
+
+        Raises:
+            NotFound: there is no such endpoint, version or method.
+            Unavailable: nobody is ready.
+        """
+        request, dispatcher = self._request, self._dispatcher
+        endpoint = dispatcher.snapshot.endpoints.get(self.endpoint)
+        if endpoint is None:
+            raise NotFound(f"there is no endpoint {self.endpoint!r}")
+        named = request.text(b"x-mesh-version")
+        deployment, version = dispatcher.choose(
+            endpoint, named=named, key=lambda found: split_key(request, found)
+        )
+        service, method = self._pick(version)
+        return Target(deployment, version, service, method)
+
+    def find(self) -> Service:
+        """The target's service in the newest snapshot; chooses again if its version is gone."""
+        target = self.target
+        try:
+            version = self._dispatcher.version(target.deployment, target.version.id)
+        except Unavailable:
+            target = self.target = self._choose()
+            return target.service
+        return version.services.get(target.service.name, target.service)
+
+
+def split_key(request: Request, deployment: Deployment) -> str | None:
+    """The request's value of the header or query parameter that the deployment splits by."""
+    name = deployment.split_key
+    if deployment.split_by is SplitBy.HEADER:
+        return request.text(name.lower().encode()) or None
+    for key, value in parse_qsl(request.query, keep_blank_values=True):
+        if key == name:
+            return value
+    return None
+
+
+def call_head(
+    request: Request,
+    method: Method,
+    *,
+    media_type: str,
+    accept: str,
+    deadline: float | None,
+    trace: Trace,
+) -> CallHead:
+    """The head of the call that a request becomes."""
+    return CallHead(
+        method.name,
+        media_type,
+        accept,
+        deadline,
+        request.metadata,
+        request.request_id,
+        trace,
+        request.query,
+    )

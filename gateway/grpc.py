@@ -1,0 +1,259 @@
+"""gRPC: the generic service `mesh.v1.Inference`, all four kinds of call."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+
+from gateway import errors
+from gateway.asgi import ClientGoneError, Receive, Send
+from gateway.forward import Aim, PickMethod, Request, call_head
+from gateway.grpc_frames import MessageReader, framed, peek_method, timeout_seconds
+from gateway.presence import Clients, Departure
+from mesh.call import CALL, CallHead, CallKind, Trace
+from mesh.clock import Clock
+from mesh.errors import (
+    Cancelled,
+    InvalidArgument,
+    MeshError,
+    Unimplemented,
+)
+from mesh.link.call import CallerCall
+from mesh.link.dispatch import Dispatcher, timed_out
+from mesh.traffic.snapshot import Method, Service, Version
+
+Fields = list[tuple[bytes, bytes]]
+_INFERENCE = "/mesh.v1.Inference/"
+KINDS = {
+    _INFERENCE + "Call": CallKind.UNARY,
+    _INFERENCE + "CallServerStream": CallKind.SERVER_STREAM,
+    _INFERENCE + "CallClientStream": CallKind.CLIENT_STREAM,
+    _INFERENCE + "CallBidiStream": CallKind.BIDI_STREAM,
+}
+DESCRIBE = _INFERENCE + "Describe"
+_RPC_OF = {kind: path.rpartition("/")[2] for path, kind in KINDS.items()}
+_CONTENT_TYPE = (b"content-type", b"application/grpc")
+_OK = [(b"grpc-status", b"0")]
+
+
+class GrpcExchange:
+    """One gRPC request and its reply."""
+
+    __slots__ = (
+        "_aim",
+        "_clients",
+        "_clock",
+        "_dispatcher",
+        "_fields",
+        "_has_begun",
+        "_limit",
+        "_receive",
+        "_request",
+        "_send",
+    )
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        clients: Clients,
+        clock: Clock,
+        request: Request,
+        receive: Receive,
+        send: Send,
+        limit: int,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._clients = clients
+        self._clock = clock
+        self._request = request
+        self._receive = receive
+        self._send = send
+        self._limit = limit
+        self._fields: Fields = [
+            _CONTENT_TYPE,
+            (b"x-request-id", request.request_id.encode("latin-1")),
+        ]
+        self._has_begun = False
+        self._aim: Aim | None = None
+
+    async def describe(self, reply: bytes) -> None:
+        """Writes the reply to Describe, which the gateway itself knows."""
+        await self._one(reply)
+
+    async def run(self, endpoint: str, kind: CallKind, begin: Callable[[Aim], Trace]) -> None:
+        """Makes the call and writes its reply. `begin` is told the target and gives the trace.
+
+        Raises:
+            MeshError: the call failed; `fail` tells the client.
+            ClientGoneError: nobody waits for the reply any more.
+        """
+        deadline = self._deadline()
+        reader = MessageReader(self._limit)
+        messages = self._messages(reader)
+        first = await anext(messages, None)
+        if first is None:
+            raise InvalidArgument("the request has no message")
+        aim = self._aim = Aim(self._dispatcher, self._request, endpoint, _picker(first, kind))
+        head = call_head(
+            self._request,
+            aim.target.method,
+            media_type=CALL,
+            accept=CALL,
+            deadline=deadline,
+            trace=begin(aim),
+        )
+        if kind.streams_in:
+            await self._streaming(aim, head, first, messages)
+        else:
+            if await anext(messages, None) is not None:
+                raise InvalidArgument("the request has more than one message")
+            await self._asking(aim, head, first)
+
+    def _deadline(self) -> float | None:
+        given = self._request.fields.get(b"grpc-timeout")
+        if given is None:
+            return None
+        return self._clock() + timeout_seconds(given.decode("latin-1"))
+
+    async def _messages(self, reader: MessageReader) -> AsyncGenerator[bytes]:
+        more = True
+        while more:
+            event = await self._receive()
+            if event["type"] == "http.disconnect":
+                raise ClientGoneError
+            more = bool(event.get("more_body"))
+            for message in reader.feed(event.get("body", b"")):
+                yield message
+        if not reader.is_between:
+            raise InvalidArgument("the request ends in the middle of a message")
+
+    async def _asking(self, aim: Aim, head: CallHead, message: bytes) -> None:
+        """A call with one request message."""
+        gone = Departure()
+        number = self._clients.enter(self._receive, gone.cancel)
+        try:
+            call = await self._dispatcher.ask(
+                aim.find,
+                head,
+                message,
+                idempotent=aim.target.method.idempotent,
+                on_open=gone.follow,
+            )
+            await self._reply(call, head)
+        except Cancelled as error:
+            raise ClientGoneError if gone.has_gone else error from None
+        finally:
+            self._clients.leave(number)
+
+    async def _streaming(
+        self, aim: Aim, head: CallHead, first: bytes, messages: AsyncGenerator[bytes]
+    ) -> None:
+        """A call with a stream of request messages; such a call has one try."""
+        service = aim.find()
+        call = await self._dispatcher.open(service, head)
+        sender = asyncio.ensure_future(_send_all(call, first, messages))
+        try:
+            await self._dispatcher.reply(call, service, head)
+            await self._reply(call, head)
+        except Cancelled as error:
+            if sender.done() and sender.result():
+                raise ClientGoneError from None
+            raise error from None
+        finally:
+            # The sender ends by itself, at the latest when the server says that the request is
+            # over; servers do not expect that nobody waits for that any more.
+            call.cancel()
+
+    async def _reply(self, call: CallerCall, head: CallHead) -> None:
+        timer = None
+        if head.deadline is not None:
+            # The replica keeps the deadline as well; this is for one that does not answer.
+            left = max(0.0, head.deadline - self._clock())
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(left, call.cancel, timed_out(None))
+        try:
+            await self._write(call)
+        finally:
+            call.cancel()
+            if timer is not None:
+                timer.cancel()
+
+    async def _write(self, call: CallerCall) -> None:
+        head = call.head
+        assert head is not None  # noqa: S101  # `ask` returned, so the reply has begun
+        assert self._aim is not None  # noqa: S101  # as above
+        self._fields.append((b"x-mesh-version", self._aim.target.version.name.encode()))
+        for name, value in head.metadata:
+            raw = value if isinstance(value, bytes) else value.encode("latin-1", "replace")
+            self._fields.append((name.encode("latin-1"), raw))
+        if head.stream:
+            await self._begin()
+            while (item := await call.message()) is not None:
+                await self._send(
+                    {"type": "http.response.body", "body": framed(item), "more_body": True}
+                )
+            await self._end(_OK)
+            return
+        message = await call.message()
+        await self._one(message or b"")
+
+    async def _one(self, message: bytes) -> None:
+        await self._begin()
+        await self._send({"type": "http.response.body", "body": framed(message)})
+        await self._send({"type": "http.response.trailers", "headers": _OK})
+
+    async def _begin(self) -> None:
+        self._has_begun = True
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": self._fields,
+                "trailers": True,
+            }
+        )
+
+    async def _end(self, trailers: Fields) -> None:
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        await self._send({"type": "http.response.trailers", "headers": trailers})
+
+    async def fail(self, error: MeshError) -> None:
+        """Ends the reply with the error's status, whether it has begun or not."""
+        trailers = errors.grpc_trailers(error)
+        if self._has_begun:
+            await self._end(trailers)
+            return
+        fields = [*self._fields, *trailers]
+        await self._send({"type": "http.response.start", "status": 200, "headers": fields})
+        await self._send({"type": "http.response.body", "body": b""})
+
+
+def _picker(first: bytes, kind: CallKind) -> PickMethod:
+    """Picks the entry service's method that the call's first message names."""
+    name = peek_method(first)
+
+    def pick(version: Version) -> tuple[Service, Method]:
+        service = version.services[version.entry]
+        method = service.methods.get(name)
+        if method is None:
+            raise Unimplemented(f"{service.name} has no method {name!r}")
+        if method.kind is not kind:
+            raise Unimplemented(f"{service.name}.{name} is called by {_RPC_OF[method.kind]}")
+        return service, method
+
+    return pick
+
+
+async def _send_all(call: CallerCall, first: bytes, messages: AsyncGenerator[bytes]) -> bool:
+    """Sends the request's messages until the call is over; tells whether the client went away."""
+    try:
+        await call.send(first)
+        async for message in messages:
+            if call.is_done:
+                return False
+            await call.send(message)
+        await call.send(b"", message_end=False, end=True)
+    except MeshError as error:
+        call.cancel(error)
+    except ClientGoneError:
+        call.cancel()
+        return True
+    return False

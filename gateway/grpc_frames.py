@@ -1,0 +1,140 @@
+"""gRPC's message framing and its `grpc-timeout`, without input or output.
+
+https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+"""
+
+from collections.abc import Iterator
+from struct import Struct
+
+from mesh.errors import InvalidArgument, TooLarge, Unimplemented
+
+_PREFIX = Struct(">BI")
+_UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+_DIGITS = 8
+
+
+def framed(message: bytes) -> bytes:
+    """The message behind its five-byte prefix, not compressed."""
+    return _PREFIX.pack(0, len(message)) + message
+
+
+def timeout_seconds(value: str) -> float:
+    """Seconds of a `grpc-timeout`: up to eight digits and a unit. Raises InvalidArgument."""
+    digits, unit = value[:-1], value[-1:]
+    if not (digits.isdecimal() and digits.isascii() and len(digits) <= _DIGITS and unit in _UNITS):
+        raise InvalidArgument(f"grpc-timeout {value!r} is not up to 8 digits and one of HMSmun")
+    return int(digits) * _UNITS[unit]
+
+
+class MessageReader:
+    """Cuts the bytes of a request into its messages. `limit` is in bytes for each message."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._buffer = bytearray()
+        self._size: int | None = None  # of the message whose prefix has been read
+
+    @property
+    def is_between(self) -> bool:
+        """Whether every message that began is complete."""
+        return not self._buffer and self._size is None
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The messages that `data` completes.
+
+        Raises:
+            InvalidArgument: a prefix is malformed.
+            Unimplemented: a message is compressed.
+            TooLarge: a message is over the limit, told by its prefix.
+        """
+        if not self._buffer and self._size is None and (whole := self._whole(data)) is not None:
+            yield whole
+            return
+        self._buffer += data
+        while (message := self._next()) is not None:
+            yield message
+
+    def _whole(self, data: bytes) -> bytes | None:
+        """The message, if `data` is exactly one: nearly always, and without a copy more."""
+        if len(data) < _PREFIX.size:
+            return None
+        size = self._checked(data)
+        return data[_PREFIX.size :] if len(data) == _PREFIX.size + size else None
+
+    def _next(self) -> bytes | None:
+        buffer = self._buffer
+        if self._size is None:
+            if len(buffer) < _PREFIX.size:
+                return None
+            self._size = self._checked(buffer)
+            del buffer[: _PREFIX.size]
+        if len(buffer) < self._size:
+            return None
+        message = bytes(memoryview(buffer)[: self._size])
+        del buffer[: self._size]
+        self._size = None
+        return message
+
+    def _checked(self, data: bytes | bytearray) -> int:
+        compressed, size = _PREFIX.unpack_from(data)
+        if compressed == 1:
+            raise Unimplemented("compressed messages are not supported")
+        if compressed:
+            raise InvalidArgument("the request is not framed as gRPC messages")
+        if size > self._limit:
+            raise TooLarge(f"the message has more than {self._limit} bytes")
+        return int(size)
+
+
+def peek_method(message: bytes) -> str:
+    """The field `method` of a serialized mesh.v1.CallRequest, without reading the rest.
+
+    Raises InvalidArgument if there is none, or the message is malformed up to there.
+    """
+    try:
+        return _peek(message)
+    except (IndexError, ValueError):
+        raise InvalidArgument("the message is not a mesh.v1.CallRequest") from None
+
+
+def _peek(message: bytes) -> str:
+    position = 0
+    found: bytes | None = None
+    while position < len(message):
+        tag, position = _varint(message, position)
+        if tag == 0x0A:  # field 1, length-delimited: what every encoder writes first
+            size, position = _varint(message, position)
+            found = message[position : position + size]
+            if len(found) < size:
+                raise ValueError
+            break
+        position = _skip(message, position, tag & 7)
+    if not found:
+        raise InvalidArgument("the call names no method: set CallRequest.method")
+    return found.decode()
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+        shift += 7
+        if shift > 63:
+            raise ValueError
+
+
+def _skip(data: bytes, position: int, wire_type: int) -> int:
+    """The position behind a field, https://protobuf.dev/programming-guides/encoding/."""
+    if wire_type == 0:
+        return _varint(data, position)[1]
+    if wire_type == 2:
+        size, position = _varint(data, position)
+        return position + size
+    fixed = {1: 8, 5: 4}.get(wire_type)
+    if fixed is None:
+        raise ValueError
+    return position + fixed

@@ -1,0 +1,256 @@
+"""HTTP: `POST /<method>` in, one body or one chunk per item out."""
+
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from gateway import errors
+from gateway.admin import Page
+from gateway.asgi import BrokenReplyError, ClientGoneError, Event, Receive, Send
+from gateway.forward import Aim, Request, call_head
+from gateway.presence import Clients, Departure
+from mesh.call import JSON, CallHead, Trace
+from mesh.errors import Cancelled, Code, MeshError, NotFound, TooLarge
+from mesh.link.call import CallerCall
+from mesh.link.dispatch import Dispatcher
+from mesh.link.frames import CHUNK
+from mesh.traffic.route import method_of
+from mesh.traffic.snapshot import Method, Service, Version
+
+Fields = list[tuple[bytes, bytes]]
+PartT = TypeVar("PartT")
+
+
+class RedirectError(Exception):
+    """The same method is at another path."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+class HttpExchange:
+    """One HTTP request to a method, and its reply."""
+
+    __slots__ = ("_clients", "_dispatcher", "_fields", "_receive", "_request", "_send", "status")
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        clients: Clients,
+        request: Request,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._clients = clients
+        self._request = request
+        self._receive = receive
+        self._send = send
+        self._fields: Fields = [(b"x-request-id", request.request_id.encode("latin-1"))]
+        self.status = 0  # of the reply, when it has begun
+
+    def aim(self, endpoint: str, path: str, verb: str) -> Aim:
+        """Chooses the target by path.
+
+        Raises:
+            MeshError: the path leads nowhere, not with this verb, or nobody is ready.
+            RedirectError: there is a method at the path without its slash at the end.
+        """
+
+        def pick(version: Version) -> tuple[Service, Method]:
+            try:
+                found = method_of(version, path)
+            except NotFound:
+                routes = version.services[version.entry].routes
+                if path.endswith("/") and path.rstrip("/") in routes:
+                    raise RedirectError(self._request.path.rstrip("/")) from None
+                raise
+            if verb != "POST":
+                raise MeshError("Method Not Allowed", code=Code.UNIMPLEMENTED, http_status=405)
+            return found
+
+        return Aim(self._dispatcher, self._request, endpoint, pick)
+
+    async def run(self, aim: Aim, trace: Trace, default_limit: int) -> None:
+        """Makes the call and writes the reply.
+
+        Raises:
+            MeshError: the call failed and nothing was written yet.
+            BrokenReplyError: the call failed midway.
+            ClientGoneError: nobody waits for the reply any more.
+        """
+        request = self._request
+        target = aim.target
+        limit = target.service.max_request_bytes or default_limit
+        head = call_head(
+            request,
+            target.method,
+            media_type=request.text(b"content-type") or JSON,
+            accept=request.text(b"accept"),
+            deadline=None,
+            trace=trace,
+        )
+        call = await self._ask(aim, head, limit)
+        self._fields.append((b"x-mesh-version", aim.target.version.name.encode()))
+        try:
+            await self._reply(call)
+        except BaseException:
+            call.cancel()
+            raise
+
+    async def _ask(self, aim: Aim, head: CallHead, limit: int) -> CallerCall:
+        """Sends the request's body and waits for the reply to begin."""
+        body, is_whole = await self._first_part(limit)
+        if not is_whole:
+            return await self._upload(aim, head, body, limit)
+        gone = Departure()
+        number = self._clients.enter(self._receive, gone.cancel)
+        try:
+            return await self._dispatcher.ask(
+                aim.find,
+                head,
+                body,
+                idempotent=aim.target.method.idempotent,
+                on_open=gone.follow,
+            )
+        except Cancelled as error:
+            raise ClientGoneError if gone.has_gone else error from None
+        finally:
+            self._clients.leave(number)
+
+    async def _first_part(self, limit: int) -> tuple[bytes, bool]:
+        """The body and True if it is small, else its beginning and False."""
+        declared = self._request.fields.get(b"content-length")
+        if declared is not None and declared.isdigit() and int(declared) > limit:
+            raise _too_large(limit)
+        event = await self._receive()
+        body: bytes = _body(event)
+        if not event.get("more_body"):
+            return _checked(body, len(body), limit), True
+        parts = [body]
+        size = len(body)
+        while size <= CHUNK:
+            event = await self._receive()
+            parts.append(_body(event))
+            size += len(parts[-1])
+            if not event.get("more_body"):
+                return _checked(b"".join(parts), size, limit), True
+        return _checked(b"".join(parts), size, limit), False
+
+    async def _upload(self, aim: Aim, head: CallHead, part: bytes, limit: int) -> CallerCall:
+        """Passes a large body on piece by piece; such a call has one try."""
+        service = aim.find()
+        call = await self._dispatcher.open(service, head)
+        try:
+            size = len(part)
+            more = True
+            while not call.is_done:
+                await call.send(part, message_end=not more, end=not more)
+                if not more:
+                    break
+                event = await self._receive()
+                part = _body(event)
+                size += len(part)
+                _checked(b"", size, limit)
+                more = bool(event.get("more_body"))
+            await self._dispatcher.reply(call, service, head)
+        except BaseException:
+            call.cancel()
+            raise
+        return call
+
+    async def _reply(self, call: CallerCall) -> None:
+        head = call.head
+        assert head is not None  # noqa: S101  # `ask` returned, so the reply has begun
+        fields = self._fields
+        fields.append((b"content-type", head.media_type.encode("latin-1")))
+        for name, value in head.metadata:
+            raw = value if isinstance(value, bytes) else value.encode("latin-1", "replace")
+            fields.append((name.encode("latin-1"), raw))
+        status = head.http_status or 200
+        if head.stream:
+            await self._stream(call, status)
+            return
+        piece = await call.piece()
+        if piece is None or piece.message_end:
+            await self.whole(status, fields, piece.data if piece else b"")
+            return
+        await self._pieces(call, status, piece.data)
+
+    async def whole(self, status: int, fields: Fields, body: bytes) -> None:
+        """Writes a reply that is here as a whole."""
+        self.status = status
+        fields.append((b"content-length", b"%d" % len(body)))
+        await self._send({"type": "http.response.start", "status": status, "headers": fields})
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def _pieces(self, call: CallerCall, status: int, data: bytes) -> None:
+        """Writes one large body as its pieces come."""
+        await self._begin(status)
+        more = True
+        while more:
+            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+            piece = await _guarded(call.piece())
+            more = piece is not None
+            data = piece.data if piece is not None else b""
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def _stream(self, call: CallerCall, status: int) -> None:
+        """Writes a streamed reply: one chunk for each item, when it comes."""
+        number = self._clients.enter(self._receive, call.cancel)
+        try:
+            await self._begin(status)
+            while (item := await _guarded(call.message())) is not None:
+                await self._send({"type": "http.response.body", "body": item, "more_body": True})
+            await self._send({"type": "http.response.body", "body": b""})
+        finally:
+            self._clients.leave(number)
+
+    async def page(self, verb: str, page: Page) -> None:
+        """Writes a page of the gateway's own; only its head for HEAD."""
+        if verb not in ("GET", "HEAD"):
+            page = Page(405, errors.PLAIN, b"Method Not Allowed")
+            self._fields.append((b"allow", b"GET, HEAD"))
+        body = b"" if verb == "HEAD" else page.body
+        await self.whole(page.status, [*self._fields, (b"content-type", page.media_type)], body)
+
+    async def redirect(self, error: RedirectError) -> None:
+        """Writes a reply that sends the client to another path, with the same verb and body."""
+        query = f"?{self._request.query}" if self._request.query else ""
+        location = (b"location", f"{error.path}{query}".encode("latin-1", "replace"))
+        await self.whole(307, [*self._fields, location], b"")
+
+    async def fail(self, error: MeshError) -> None:
+        """Writes the reply of a failed call."""
+        media_type, body = errors.http_body(error)
+        fields = [*self._fields, *errors.http_headers(error), (b"content-type", media_type)]
+        await self.whole(error.status, fields, body)
+
+    async def _begin(self, status: int) -> None:
+        self.status = status
+        await self._send({"type": "http.response.start", "status": status, "headers": self._fields})
+
+
+async def _guarded(reading: Awaitable[PartT]) -> PartT:
+    """The part that is read; a failure now is one midway, for the reply has begun."""
+    try:
+        return await reading
+    except MeshError as error:
+        raise BrokenReplyError(error.message) from error
+
+
+def _body(event: Event) -> bytes:
+    if event["type"] == "http.disconnect":
+        raise ClientGoneError
+    body: bytes = event.get("body", b"")
+    return body
+
+
+def _checked(body: bytes, size: int, limit: int) -> bytes:
+    if size > limit:
+        raise _too_large(limit)
+    return body
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the request body has more than {limit} bytes")

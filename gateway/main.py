@@ -1,0 +1,134 @@
+"""The gateway: every request is a page of its own, gRPC or HTTP, and ends in a status."""
+
+import logging
+from collections.abc import Callable
+
+from gateway.admin import Admin
+from gateway.asgi import BrokenReplyError, ClientGoneError, Receive, Scope, Send
+from gateway.describe import describe
+from gateway.errors import UNEXPECTED
+from gateway.forward import Request
+from gateway.grpc import DESCRIBE, KINDS, GrpcExchange
+from gateway.http import HttpExchange, RedirectError
+from gateway.presence import Clients
+from gateway.record import Record
+from mesh.clock import Clock
+from mesh.errors import Cancelled, Internal, MeshError, Unimplemented
+from mesh.link.dispatch import Dispatcher
+from mesh.observe.metrics import RequestMetrics
+from mesh.observe.tracing import Tracing
+from mesh.traffic.route import endpoint_of
+
+log = logging.getLogger("mesh.gateway")
+
+MAX_REQUEST_BYTES = 100 * 1024 * 1024
+"""Largest request body of services that set no limit of their own."""
+_CLIENT_GONE = Cancelled("the client went away")
+
+
+class Gateway:
+    """Translates requests into calls; one object for each process."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        *,
+        clock: Clock,
+        tracing: Tracing,
+        metrics: RequestMetrics,
+        render_metrics: Callable[[], tuple[bytes, bytes]],
+        max_request_bytes: int = MAX_REQUEST_BYTES,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._tracing = tracing
+        self._metrics = metrics
+        self._limit = max_request_bytes
+        self._admin = Admin(dispatcher, render_metrics)
+        self.clients = Clients(clock)
+
+    def __repr__(self) -> str:
+        return f"<Gateway {len(self.clients)} waiting, {self._dispatcher!r}>"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one ASGI http scope.
+
+        Raises:
+            BrokenReplyError: the reply broke midway; the server must abort the body.
+        """
+        request = Request.of(scope)
+        if request.fields.get(b"content-type", b"").startswith(b"application/grpc"):
+            await self._grpc(request, receive, send)
+        else:
+            await self._http(scope["method"], request, receive, send)
+
+    async def _http(self, verb: str, request: Request, receive: Receive, send: Send) -> None:
+        exchange = HttpExchange(self._dispatcher, self.clients, request, receive, send)
+        error: MeshError | None = None
+        record = None
+        try:
+            page = self._admin.page(request) if verb != "POST" else None
+            if page is not None:
+                await exchange.page(verb, page)
+                return
+            record = Record("http", self._metrics, self._tracing, self._clock)
+            endpoint, path = self._endpoint(request)
+            aim = exchange.aim(endpoint, path, verb)
+            await exchange.run(aim, record.begin(request, aim), self._limit)
+        except MeshError as raised:
+            error = raised
+            await exchange.fail(error)
+        except RedirectError as elsewhere:
+            await exchange.redirect(elsewhere)
+        except ClientGoneError:
+            error = _CLIENT_GONE
+            exchange.status = error.status
+        except BrokenReplyError as broken:
+            error = Internal(f"the reply broke midway: {broken}")
+            log.warning("request %s: %s", request.request_id, error.message)
+            raise
+        except Exception:
+            error = Internal(UNEXPECTED)
+            log.exception("request %s failed", request.request_id)
+            await exchange.fail(error)
+        finally:
+            if record is not None:
+                record.end(str(error.status if error else exchange.status), error)
+
+    async def _grpc(self, request: Request, receive: Receive, send: Send) -> None:
+        exchange = GrpcExchange(
+            self._dispatcher, self.clients, self._clock, request, receive, send, self._limit
+        )
+        error: MeshError | None = None
+        record = Record("grpc", self._metrics, self._tracing, self._clock)
+        try:
+            await self._call(exchange, request, record)
+        except MeshError as raised:
+            error = raised
+            await exchange.fail(error)
+        except ClientGoneError:
+            error = _CLIENT_GONE
+        except Exception:
+            error = Internal(UNEXPECTED)
+            log.exception("request %s failed", request.request_id)
+            await exchange.fail(error)
+        finally:
+            record.end(error.code.name if error else "OK", error)
+
+    async def _call(self, exchange: GrpcExchange, request: Request, record: Record) -> None:
+        endpoint, path = self._endpoint(request)
+        if path == DESCRIBE:
+            await exchange.describe(describe(self._admin.entry(request)))
+            return
+        kind = KINDS.get(path)
+        if kind is None:
+            raise Unimplemented(f"there is no gRPC method {path!r}")
+        await exchange.run(endpoint, kind, lambda aim: record.begin(request, aim))
+
+    def _endpoint(self, request: Request) -> tuple[str, str]:
+        return endpoint_of(
+            self._dispatcher.snapshot,
+            authority=request.text(b"host"),
+            header=request.text(b"x-mesh-endpoint"),
+            path=request.path,
+        )

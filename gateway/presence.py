@@ -1,0 +1,106 @@
+"""Noticing that a client went away while its call runs.
+
+Only calls that take long are watched: to ask the server for each call would cost as much as a
+small call itself.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from gateway.asgi import Receive
+from mesh.clock import Clock
+from mesh.link.call import CallerCall
+
+PATIENCE = 0.05
+"""Seconds after which a call is watched."""
+
+
+class Presence:
+    """One client that waits for its reply."""
+
+    __slots__ = ("_is_over", "_on_gone", "_receive", "_watch", "since")
+
+    def __init__(self, receive: Receive, on_gone: Callable[[], None], since: float) -> None:
+        self._receive = receive
+        self._on_gone = on_gone
+        self._watch: asyncio.Task[None] | None = None
+        self._is_over = False
+        self.since = since
+
+    def watch(self) -> None:
+        """Starts to watch, if not yet."""
+        if self._watch is None:
+            self._watch = asyncio.ensure_future(self._wait())
+
+    def end(self) -> None:
+        """Stops to watch.
+
+        What waits is left alone: the server answers it when the request is over, and does not
+        expect that nobody waits for that any more.
+        """
+        self._is_over = True
+
+    async def _wait(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        if not self._is_over:
+            self._on_gone()
+
+
+class Clients:
+    """All clients that wait, oldest first."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._waiting: dict[int, Presence] = {}
+        self._is_timed = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def enter(self, receive: Receive, on_gone: Callable[[], None]) -> int:
+        """A client waits; `on_gone` is called if it goes away. Returns its number for `leave`."""
+        presence = Presence(receive, on_gone, self._clock())
+        number = id(presence)
+        self._waiting[number] = presence
+        if not self._is_timed:
+            self._is_timed = True
+            asyncio.get_running_loop().call_later(PATIENCE, self._look)
+        return number
+
+    def leave(self, number: int) -> None:
+        """The client's reply is done."""
+        self._waiting.pop(number).end()
+
+    def _look(self) -> None:
+        """Watches those that wait for long already; comes again while anyone waits."""
+        limit = self._clock() - PATIENCE
+        for presence in self._waiting.values():
+            if presence.since > limit:
+                break
+            presence.watch()
+        self._is_timed = bool(self._waiting)
+        if self._is_timed:
+            asyncio.get_running_loop().call_later(PATIENCE, self._look)
+
+
+class Departure:
+    """Gives a call up when its client goes away, whichever replica it is at."""
+
+    __slots__ = ("_call", "has_gone")
+
+    def __init__(self) -> None:
+        self._call: CallerCall | None = None
+        self.has_gone = False
+
+    def follow(self, call: CallerCall) -> None:
+        """`call` is the one to give up from now on."""
+        self._call = call
+        if self.has_gone:
+            call.cancel()
+
+    def cancel(self) -> None:
+        """The client is gone."""
+        self.has_gone = True
+        if self._call is not None:
+            self._call.cancel()

@@ -1,0 +1,61 @@
+"""What is counted and traced of each request."""
+
+from gateway.forward import Aim, Request
+from mesh.call import Trace
+from mesh.clock import Clock
+from mesh.errors import MeshError
+from mesh.observe.metrics import RequestKey, RequestMetrics
+from mesh.observe.span import Span
+from mesh.observe.tracing import Tracing
+
+
+class Record:
+    """One request: counted from the moment its target is known, else at its end."""
+
+    __slots__ = ("_clock", "_key", "_metrics", "_protocol", "_since", "_span", "_tracing")
+
+    def __init__(
+        self, protocol: str, metrics: RequestMetrics, tracing: Tracing, clock: Clock
+    ) -> None:
+        self._protocol = protocol
+        self._metrics = metrics
+        self._tracing = tracing
+        self._clock = clock
+        self._since = clock()
+        self._key: RequestKey | None = None
+        self._span: Span | None = None
+
+    def begin(self, request: Request, aim: Aim) -> Trace:
+        """The request's target is known. Returns the trace to pass on."""
+        deployment, version, service, method = aim.target
+        key = self._key = RequestKey(
+            aim.endpoint, deployment, version.name, service.name, method.name, self._protocol
+        )
+        self._metrics.begin(key)
+        if not self._tracing.enabled:
+            return request.trace
+        span = self._span = self._tracing.start(
+            f"{service.name}/{method.name}",
+            "server",
+            request.trace,
+            {
+                "mesh.endpoint": aim.endpoint,
+                "mesh.deployment": deployment,
+                "mesh.version": version.name,
+                "mesh.protocol": self._protocol,
+                "mesh.request_id": request.request_id,
+            },
+        )
+        return span.trace
+
+    def end(self, code: str, error: MeshError | None) -> None:
+        """The reply is written, or nobody waits for it. `code` is an HTTP status or a gRPC code."""
+        key = self._key
+        if key is None:
+            key = RequestKey("", "", "", "", "", self._protocol)
+            self._metrics.begin(key)
+        self._metrics.end(key, code, self._clock() - self._since)
+        if self._span is not None:
+            if error is not None:
+                self._span.fail(error)
+            self._span.end()

@@ -1,0 +1,211 @@
+"""Python values as the bytes of a mesh.v1.Value, with each array copied once.
+
+Messages built by the protobuf library copy an array four times on its way out (measured: 9 ms
+for 4 MB, against 0.1 ms here), so the request path writes the wire format itself. Reading goes
+through the generated classes, and the tests read with them what is written here.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from functools import lru_cache
+from math import prod
+from struct import Struct
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+from mesh.io.tensor import Array
+from mesh.v1.types_pb2 import DataType
+
+Chunks = list[bytes | memoryview]
+"""Pieces of a message, in order."""
+
+# Field numbers of Value, Tensor, ListValue and MapValue, as tags: number << 3 | wire type.
+_NULL, _TRUE, _FALSE = b"\x08\x00", b"\x10\x01", b"\x10\x00"
+_INTEGER, _NUMBER, _TEXT, _BINARY = b"\x18", b"\x21", b"\x2a", b"\x32"
+_TENSOR, _LIST, _MAP, _BIG = b"\x3a", b"\x5a", b"\x62", b"\x6a"
+_ITEM, _ENTRY, _KEY, _VALUE = b"\x0a", b"\x0a", b"\x0a", b"\x12"
+_DTYPE, _SHAPE, _DATA, _STRING = b"\x08", b"\x12", b"\x1a", b"\x22"
+
+_double = Struct("<d").pack
+_DATA_TYPES = {
+    np.dtype(name): DataType.Value(f"DATA_TYPE_{name.upper()}")
+    for name in (
+        *("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"),
+        *("float16", "float32", "float64", "complex64", "complex128"),
+    )
+}
+_SMALL = 16 * 1024  # bytes below which a copy costs less than a view
+_ONE_BYTE = tuple(bytes((number,)) for number in range(128))
+
+
+def varint(number: int) -> bytes:
+    """A number from 0 below 2**64 as base-128 digits, the lowest first."""
+    if number < 128:
+        return _ONE_BYTE[number]
+    digits = bytearray()
+    while number > 127:
+        digits.append(number & 127 | 128)
+        number >>= 7
+    digits.append(number)
+    return bytes(digits)
+
+
+def put_value(out: Chunks, value: Any) -> int:
+    """Appends the fields of a mesh.v1.Value; returns how many bytes they are.
+
+    Raises TypeError or ValueError for a value that has no form on the wire.
+    """
+    put = _PUT.get(type(value))
+    return put(out, value) if put is not None else _put_other(out, value)
+
+
+def put_field(out: Chunks, tag: bytes, value: Any) -> int:
+    """Appends a field that holds a mesh.v1.Value; returns how many bytes it is."""
+    at = len(out)
+    out.append(tag)
+    return _close(out, at, put_value(out, value))
+
+
+def put_entry(out: Chunks, tag: bytes, key: str, value: Any) -> int:
+    """Appends one entry of a `map<string, Value>` field; returns how many bytes it is."""
+    at = len(out)
+    name = key.encode()
+    head = _KEY + varint(len(name)) + name
+    out += (tag, head)
+    return _close(out, at, len(head) + put_field(out, _VALUE, value))
+
+
+def _close(out: Chunks, at: int, size: int) -> int:
+    """Puts the length `size` behind the tag at `at`, now that it is known."""
+    head = out[at] = bytes(out[at]) + varint(size)
+    return len(head) + size
+
+
+def _put(out: Chunks, chunk: bytes) -> int:
+    out.append(chunk)
+    return len(chunk)
+
+
+def _put_integer(out: Chunks, value: int) -> int:
+    if -(2**63) <= value < 2**63:
+        return _put(out, _INTEGER + varint(value & 2**64 - 1))
+    digits = str(value).encode()
+    return _put(out, _BIG + varint(len(digits)) + digits)
+
+
+def _put_text(out: Chunks, value: str) -> int:
+    text = value.encode()
+    return _put(out, _TEXT + varint(len(text)) + text)
+
+
+def _put_binary(out: Chunks, value: bytes) -> int:
+    head = _put(out, _BINARY + varint(len(value)))
+    out.append(value)
+    return head + len(value)
+
+
+def _put_list(out: Chunks, values: Iterable[Any]) -> int:
+    at = len(out)
+    out.append(_LIST)
+    return _close(out, at, sum([put_field(out, _ITEM, value) for value in values]))
+
+
+def _put_map(out: Chunks, values: Mapping[Any, Any]) -> int:
+    at = len(out)
+    out.append(_MAP)
+    fields = [put_entry(out, _ENTRY, _key(key), value) for key, value in values.items()]
+    return _close(out, at, sum(fields))
+
+
+def _key(key: object) -> str:
+    if type(key) is str:
+        return key
+    # JSON has the same limit, and pydantic the rules for what a key becomes.
+    (text,) = to_jsonable_python({key: None})
+    return str(text)
+
+
+def _put_tensor(out: Chunks, array: Array) -> int:
+    kind = array.dtype.kind
+    if kind == "U":
+        return _put_strings(out, array)
+    if array.dtype.byteorder == ">":
+        array = array.astype(array.dtype.newbyteorder("<"))
+    head = _tensor_head(array.dtype, array.shape)
+    out.append(head)
+    if array.nbytes <= _SMALL:
+        out.append(array.tobytes())
+    else:
+        # A view, so that the bytes are copied once: when the message is joined.
+        out.append(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return len(head) + array.nbytes
+
+
+@lru_cache(maxsize=1024)
+def _tensor_head(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """Everything of a tensor but its elements, which come last."""
+    number = _DATA_TYPES.get(dtype)
+    if number is None:
+        raise TypeError(f"arrays of {dtype} have no form on the wire")
+    size = prod(shape) * dtype.itemsize
+    fields = _DTYPE + varint(number) + _shape(shape) + _DATA + varint(size)
+    return _TENSOR + varint(len(fields) + size) + fields
+
+
+def _shape(shape: tuple[int, ...]) -> bytes:
+    extents = b"".join(map(varint, shape))
+    return _SHAPE + varint(len(extents)) + extents if shape else b""
+
+
+def _put_strings(out: Chunks, array: Array) -> int:
+    fields = [_DTYPE + varint(DataType.DATA_TYPE_STRING), _shape(array.shape)]
+    for element in array.ravel().tolist():
+        text = element.encode()
+        fields.append(_STRING + varint(len(text)) + text)
+    body = b"".join(fields)
+    return _put(out, _TENSOR + varint(len(body)) + body)
+
+
+_PUT: dict[type, Callable[[Chunks, Any], int]] = {
+    type(None): lambda out, _: _put(out, _NULL),
+    bool: lambda out, value: _put(out, _TRUE if value else _FALSE),
+    int: _put_integer,
+    float: lambda out, value: _put(out, _NUMBER + _double(value)),
+    str: _put_text,
+    bytes: _put_binary,
+    list: _put_list,
+    tuple: _put_list,
+    set: _put_list,
+    frozenset: _put_list,
+    dict: _put_map,
+    np.ndarray: _put_tensor,
+}
+
+
+def _put_other(out: Chunks, value: Any) -> int:
+    match value:
+        case Enum():
+            plain: Any = value.value
+        case np.ndarray():
+            plain = np.asarray(value)
+        case np.generic():
+            plain = value.item()
+        case BaseModel():
+            plain = value.model_dump(by_alias=True)
+        case bytearray() | memoryview():
+            plain = bytes(value)
+        case Mapping():
+            plain = dict(value)
+        case tuple():
+            plain = tuple(value)
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            plain = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+        case _:
+            plain = to_jsonable_python(value)
+    if type(plain) is type(value):
+        raise TypeError(f"a {type(value).__qualname__} has no form on the wire")
+    return put_value(out, plain)

@@ -1,0 +1,1 @@
+"""What a process tells about itself: spans, request metrics and log lines."""

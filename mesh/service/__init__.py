@@ -1,0 +1,1 @@
+"""What users write: services, methods and dependencies. Describes them, starts nothing."""

@@ -1,0 +1,181 @@
+"""What a method may know about its call, and say about its reply."""
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl
+
+from mesh.call import Metadata
+from mesh.clock import Clock, monotonic
+
+
+class Fields(Mapping[str, str]):
+    """Metadata of a request by name, whatever the case; of a repeated name the last value counts.
+
+    Binary values (names that end in `-bin`) are in `raw` only.
+    """
+
+    def __init__(self, raw: Metadata) -> None:
+        self.raw = raw
+
+    def getlist(self, name: str) -> list[str]:
+        """Every value of the name, in order; empty if there is none."""
+        name = name.lower()
+        return [value for key, value in self.raw if key == name and isinstance(value, str)]
+
+    def __getitem__(self, name: str) -> str:
+        values = self.getlist(name)
+        if not values:
+            raise KeyError(name)
+        return values[-1]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(key for key, value in self.raw if isinstance(value, str)))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __repr__(self) -> str:
+        return f"Fields({list(self.raw)!r})"
+
+
+class ReplyFields(MutableMapping[str, str]):
+    """Metadata of a reply: setting a name replaces its values, `append` adds one more."""
+
+    def __init__(self) -> None:
+        self._raw: list[tuple[str, str | bytes]] = []
+
+    @property
+    def raw(self) -> Metadata:
+        """Names in lower case with their values, in the order in which they were set."""
+        return tuple(self._raw)
+
+    def append(self, name: str, value: str) -> None:
+        """Adds a value beside those that the name has."""
+        self._raw.append((_name(name), _text(value)))
+
+    def getlist(self, name: str) -> list[str]:
+        """Every value of the name, in order; empty if there is none."""
+        name = name.lower()
+        return [str(value) for key, value in self._raw if key == name]
+
+    def __getitem__(self, name: str) -> str:
+        values = self.getlist(name)
+        if not values:
+            raise KeyError(name)
+        return values[-1]
+
+    def __setitem__(self, name: str, value: str) -> None:
+        self._raw = [pair for pair in self._raw if pair[0] != name.lower()]
+        self.append(name, value)
+
+    def __delitem__(self, name: str) -> None:
+        if name not in self:
+            raise KeyError(name)
+        self._raw = [pair for pair in self._raw if pair[0] != name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(key for key, _ in self._raw))
+
+    def __len__(self) -> int:
+        return len(dict.fromkeys(key for key, _ in self._raw))
+
+    def __repr__(self) -> str:
+        return f"ReplyFields({self._raw!r})"
+
+
+_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
+
+
+def _name(name: str) -> str:
+    lower = name.lower()
+    if not lower or not _TOKEN.issuperset(lower):
+        raise ValueError(f"{name!r} is no name of a header field")
+    return lower
+
+
+def _text(value: str) -> str:
+    # A line break would let the value start a header field of its own.
+    if not isinstance(value, str) or any(each in value for each in "\r\n\0"):
+        raise ValueError(f"{value!r} is no value of a header field")
+    return value
+
+
+class Request:
+    """The call as the caller made it, apart from its arguments.
+
+    `method` is the name of the method; `request_id` identifies the request in logs.
+    """
+
+    def __init__(
+        self, method: str = "", metadata: Metadata = (), query: str = "", request_id: str = ""
+    ) -> None:
+        self.method = method
+        self.request_id = request_id
+        self._metadata = metadata
+        self._query = query
+
+    @cached_property
+    def headers(self) -> Fields:
+        """The caller's metadata (HTTP: header fields)."""
+        return Fields(self._metadata)
+
+    @cached_property
+    def query_params(self) -> Mapping[str, str]:
+        """Parameters of the query string; of a repeated name the last value counts."""
+        return dict(self.query_items)
+
+    @cached_property
+    def query_items(self) -> tuple[tuple[str, str], ...]:
+        """Every parameter of the query string with its value, in order."""
+        return tuple(parse_qsl(self._query, keep_blank_values=True))
+
+
+class Response:
+    """What the method says about its reply. `status_code` is an HTTP status; None means 200."""
+
+    def __init__(self) -> None:
+        self.status_code: int | None = None
+        self.headers = ReplyFields()
+
+    @property
+    def media_type(self) -> str | None:
+        """The content-type among the headers, which replaces the reply's own; None without."""
+        return self.headers.get("content-type")
+
+    def metadata(self) -> Metadata:
+        """The headers as metadata of the reply, without the content-type."""
+        return tuple(pair for pair in self.headers.raw if pair[0] != "content-type")
+
+
+class Context:
+    """One call, for a method that has a parameter of this type.
+
+    `deployment` and `version` say where the replica runs (empty in tests); `state` is a dict
+    that all calls of the replica share; `deadline` is on the monotonic clock, in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        method: str = "",
+        metadata: Metadata = (),
+        query: str = "",
+        request_id: str = "",
+        deadline: float | None = None,
+        clock: Clock = monotonic,
+        deployment: str = "",
+        version: str = "",
+        state: dict[str, Any] | None = None,
+    ) -> None:
+        self.request = Request(method, metadata, query, request_id)
+        self.response = Response()
+        self.deadline = deadline
+        self.deployment = deployment
+        self.version = version
+        self.state: dict[str, Any] = {} if state is None else state
+        self._clock = clock
+
+    def time_left(self) -> float | None:
+        """Seconds until the deadline, 0 if it has passed; None if there is none."""
+        return None if self.deadline is None else max(0.0, self.deadline - self._clock())

@@ -1,0 +1,64 @@
+"""A graph as plain values, for those who never import the user's code."""
+
+import json
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel, ConfigDict
+
+from mesh.call import CallKind
+from mesh.config import ServiceConfig
+from mesh.io.schema import service_schema
+from mesh.service.graph import Graph
+from mesh.service.spec import ServiceSpec, service_spec
+
+
+@dataclass(frozen=True, slots=True)
+class MethodManifest:
+    """One method, as callers route to it."""
+
+    name: str
+    route: str
+    kind: CallKind
+    idempotent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceManifest:
+    """One service. `depends` names services by attribute; `schema_json` is its /schema.json."""
+
+    name: str
+    methods: tuple[MethodManifest, ...]
+    config: ServiceConfig
+    depends: dict[str, str] = field(default_factory=dict)
+    schema_json: str = ""
+
+
+class Manifest(BaseModel):
+    """A graph: the name of its entry and all services by name, the entry among them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    entry: str
+    services: dict[str, ServiceManifest]
+
+
+def describe(graph: Graph) -> Manifest:
+    """The manifest of a graph."""
+    services = {name: _service(spec) for name, spec in graph.services.items()}
+    return Manifest(entry=graph.entry.name, services=services)
+
+
+def _service(spec: ServiceSpec) -> ServiceManifest:
+    methods = spec.methods.values()
+    return ServiceManifest(
+        name=spec.name,
+        methods=tuple(
+            MethodManifest(
+                name=each.name, route=each.route, kind=each.kind, idempotent=each.idempotent
+            )
+            for each in methods
+        ),
+        config=spec.config,
+        depends={attribute: service_spec(on).name for attribute, on in spec.dependencies.items()},
+        schema_json=json.dumps(service_schema(spec.name, spec.doc, methods)),
+    )

@@ -1,0 +1,83 @@
+"""`@api`: marks the functions of a class that can be called from outside."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, overload
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from mesh.errors import DefinitionError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MARK = "__mesh_api__"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiOptions:
+    """What the decorator of a method said. Empty `name` and `route` mean the usual ones.
+
+    `fields` are the parameters whose default is a pydantic Field.
+    """
+
+    name: str = ""
+    route: str = ""
+    idempotent: bool = False
+    fields: Mapping[str, FieldInfo] = field(default_factory=dict)
+
+
+@overload
+def api(func: F, /) -> F: ...
+
+
+@overload
+def api(*, name: str = ..., route: str = ..., idempotent: bool = ...) -> Callable[[F], F]: ...
+
+
+def api(
+    func: F | None = None, /, *, name: str = "", route: str = "", idempotent: bool = False
+) -> F | Callable[[F], F]:
+    """Marks a method of a service as callable from outside.
+
+    `name` is what callers say (default: the method's name), `route` the HTTP path (default: `/`
+    and the name). `idempotent` says that a call may be repeated if the replica that held it died.
+    Works on plain and async methods and on generators of both kinds; the function itself stays
+    callable as it is. Raises DefinitionError for what is no function.
+    """
+
+    def mark(func: F) -> F:
+        if not inspect.isfunction(func):
+            raise DefinitionError(f"{func!r}: @mesh.api goes on an instance method of a class")
+        fields = _take_fields(func)
+        setattr(func, _MARK, ApiOptions(name, route, idempotent, fields))
+        return func
+
+    return mark if func is None else mark(func)
+
+
+def api_options(func: object) -> ApiOptions | None:
+    """What `@api` said about a function; None if it is no method of a service."""
+    options = getattr(func, _MARK, None) if inspect.isfunction(func) else None
+    return options if isinstance(options, ApiOptions) else None
+
+
+def _take_fields(func: Callable[..., Any]) -> dict[str, FieldInfo]:
+    """Moves the Fields out of the function's defaults, so that plain calls get plain values."""
+    plain = inspect.unwrap(func)
+    parameters = inspect.signature(plain).parameters.values()
+    fields = {each.name: each.default for each in parameters if isinstance(each.default, FieldInfo)}
+    if fields:
+        plain.__defaults__ = tuple(map(_plain, plain.__defaults__ or ())) or None
+        named = plain.__kwdefaults__ or {}
+        plain.__kwdefaults__ = {key: _plain(value) for key, value in named.items()}
+    return fields
+
+
+def _plain(default: Any) -> Any:
+    """The value that a Field stands for; the Field itself if it stands for none."""
+    if not isinstance(default, FieldInfo):
+        return default
+    value = default.get_default(call_default_factory=True, validated_data={})
+    return default if value is PydanticUndefined else value

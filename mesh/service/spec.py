@@ -1,0 +1,185 @@
+"""A service as its class defines it, read once, at decoration."""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, TypeGuard
+
+from mesh.config import ServiceConfig, parse
+from mesh.errors import ConfigError, DefinitionError
+from mesh.io.annotation import resolve
+from mesh.io.spec import MethodSpec, method_spec
+from mesh.service.context import Context
+from mesh.service.depends import Dependency
+from mesh.service.methods import ApiOptions, api_options
+
+_OPTIONS = "__mesh_options__"
+_SERVICE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
+_METHOD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+_ROUTE = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
+_RESERVED = ("/livez", "/readyz", "/healthz", "/metrics", "/schema.json")
+"""Paths that the gateway answers itself; `/e/` begins the path form of an endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """A service as its class defines it.
+
+    `methods` by the names that callers say; `dependencies` by attribute, each the class of
+    another service.
+    """
+
+    name: str
+    cls: type
+    config: ServiceConfig
+    methods: Mapping[str, MethodSpec]
+    dependencies: Mapping[str, type]
+    doc: str
+
+
+# Classes live as long as the process, and so do their specs.
+_SPECS: dict[type, ServiceSpec] = {}
+
+
+def define(cls: type, options: Mapping[str, Any], local_names: Mapping[str, Any]) -> ServiceSpec:
+    """Makes `cls` a service with the decorator's `options`, plain values that go with the class.
+
+    `local_names` help to read annotations in quotes. Raises DefinitionError.
+    """
+    setattr(cls, _OPTIONS, dict(options))
+    try:
+        spec = _SPECS[cls] = _read(cls, local_names)
+    except DefinitionError:
+        delattr(cls, _OPTIONS)
+        raise
+    return spec
+
+
+def is_service(value: object) -> TypeGuard[type]:
+    """Whether the value is a class that was decorated itself, not only a base of it."""
+    return isinstance(value, type) and _OPTIONS in vars(value)
+
+
+def service_spec(cls: type) -> ServiceSpec:
+    """What `@service` read from the class. Raises DefinitionError if it is no service."""
+    spec = _SPECS.get(cls)
+    if spec is None:
+        if not is_service(cls):
+            raise DefinitionError(f"{_title(cls)} is not a service: decorate with @mesh.service")
+        # A class that was sent here by value was decorated elsewhere.
+        spec = _SPECS[cls] = _read(cls, {})
+    return spec
+
+
+def _read(cls: type, local_names: Mapping[str, Any]) -> ServiceSpec:
+    options = dict(vars(cls)[_OPTIONS])
+    name = options.pop("name") or cls.__name__
+    if not _SERVICE_NAME.fullmatch(name):
+        raise DefinitionError(f"{_title(cls)}: {name!r} is no name for a service")
+    try:
+        config = parse(ServiceConfig, options, what=_title(cls))
+    except ConfigError as error:
+        raise DefinitionError(error.message) from error
+    return ServiceSpec(
+        name=name,
+        cls=cls,
+        config=config,
+        methods=MappingProxyType(_methods(cls, local_names)),
+        dependencies=MappingProxyType(_dependencies(cls)),
+        doc=inspect.cleandoc(cls.__doc__ or ""),
+    )
+
+
+def _methods(cls: type, local_names: Mapping[str, Any]) -> dict[str, MethodSpec]:
+    nested = {name: value for name, value in vars(cls).items() if isinstance(value, type)}
+    names = {**local_names, **nested}
+    methods: dict[str, MethodSpec] = {}
+    routes: dict[str, str] = {}
+    for attribute in dir(cls):
+        func = inspect.getattr_static(cls, attribute)
+        options = api_options(func)
+        if options is None:
+            _refuse_wrapped(cls, attribute, func)
+            continue
+        method = _method(cls, attribute, func, options, names)
+        if method.name in methods:
+            raise DefinitionError(f"{_title(cls)}: two methods are called {method.name!r}")
+        if method.route in routes:
+            raise DefinitionError(f"{_title(cls)}: two methods have the route {method.route!r}")
+        methods[method.name] = method
+        routes[method.route] = method.name
+    if not methods:
+        raise DefinitionError(f"{_title(cls)} has no method marked with @mesh.api")
+    return methods
+
+
+def _refuse_wrapped(cls: type, attribute: str, value: object) -> None:
+    if isinstance(value, staticmethod | classmethod) and api_options(value.__func__):
+        raise DefinitionError(f"{_title(cls)}.{attribute}: only instance methods can be called")
+
+
+def _method(
+    cls: type,
+    attribute: str,
+    func: Callable[..., Any],
+    options: ApiOptions,
+    local_names: Mapping[str, Any],
+) -> MethodSpec:
+    where = f"{_title(cls)}.{attribute}"
+    name = options.name or attribute
+    route = options.route or f"/{name}"
+    if not _METHOD_NAME.fullmatch(name):
+        raise DefinitionError(f"{where}: {name!r} is no name for a method")
+    if not _ROUTE.fullmatch(route):
+        raise DefinitionError(f"{where}: route {route!r} is no path such as '/{attribute}'")
+    if route in _RESERVED or route.startswith("/e/"):
+        raise DefinitionError(f"{where}: the gateway answers {route!r} itself")
+    _pin_annotations(func, local_names)
+    return method_spec(
+        cls,
+        func,
+        name=name,
+        attribute=attribute,
+        route=route,
+        idempotent=options.idempotent,
+        context=Context,
+        fields=options.fields,
+        local_names=local_names,
+    )
+
+
+def _pin_annotations(func: Callable[..., Any], local_names: Mapping[str, Any]) -> None:
+    """Replaces names in quotes by what they name, for good.
+
+    A class that is sent by value leaves behind what only its annotations mention.
+    """
+    plain = inspect.unwrap(func)
+    for name, annotation in plain.__annotations__.items():
+        if isinstance(annotation, str):
+            # What can't be resolved is found again, with its parameter, by the signature's reader.
+            with suppress(Exception):
+                found = resolve(annotation, plain.__globals__, local_names)
+                plain.__annotations__[name] = found
+
+
+def _dependencies(cls: type) -> dict[str, type]:
+    found: dict[str, type] = {}
+    for attribute in dir(cls):
+        value = inspect.getattr_static(cls, attribute)
+        if isinstance(value, Dependency):
+            if not is_service(value.on):
+                raise DefinitionError(
+                    f"{_title(cls)}.{attribute}: {_title(value.on)} is not a service: "
+                    "decorate it with @mesh.service"
+                )
+            found[attribute] = value.on
+    if found and not cls.__dictoffset__:
+        raise DefinitionError(f"{_title(cls)}: a service with dependencies can't have __slots__")
+    return found
+
+
+def _title(cls: type) -> str:
+    return cls.__qualname__.rpartition("<locals>.")[2]

@@ -1,0 +1,196 @@
+"""The document that describes a service, as clients of the seed system read it."""
+
+import enum
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from mesh.io.schema import service_schema
+from mesh.io.spec import method_spec
+from mesh.io.tensor import DType, Shape
+
+
+class Sub(BaseModel):
+    a: int
+    tags: set[str] = set()
+
+
+class Node(BaseModel):
+    children: list["Node"] = []
+
+
+class Color(enum.Enum):
+    RED = "red"
+
+
+def described(func: Any, **options: Any) -> dict[str, Any]:
+    name = func.__name__
+    spec = method_spec(Sub, func, name=name, route=f"/{name}", **options)
+    (route,) = service_schema("S", "", [spec])["routes"]
+    return route
+
+
+def input_of(annotation: Any) -> dict[str, Any]:
+    def f(self, x): ...
+
+    f.__annotations__["x"] = annotation
+    schema = described(f)["input"]["properties"]["x"]
+    schema.pop("title", None)
+    return schema
+
+
+def test_the_document_of_a_service():
+    def greet(self, name: str, times: int = 1) -> str:
+        """Says hello."""
+
+    def add(self) -> int: ...
+
+    methods = [
+        method_spec(Sub, greet, name="greet", route="/hello"),
+        method_spec(Sub, add, name="add", route="/add"),
+    ]
+    assert service_schema("Greeter", "All greetings.", methods) == {
+        "name": "Greeter",
+        "type": "service",
+        "description": "All greetings.",
+        "routes": [
+            {
+                "name": "add",
+                "route": "/add",
+                "batchable": False,
+                "is_task": False,
+                "input": {"properties": {}, "title": "Input", "type": "object"},
+                "output": {"type": "integer"},
+            },
+            {
+                "name": "greet",
+                "route": "/hello",
+                "batchable": False,
+                "is_task": False,
+                "description": "Says hello.",
+                "input": {
+                    "properties": {
+                        "name": {"title": "Name", "type": "string"},
+                        "times": {"default": 1, "title": "Times", "type": "integer"},
+                    },
+                    "required": ["name"],
+                    "title": "Input",
+                    "type": "object",
+                },
+                "output": {"type": "string"},
+            },
+        ],
+        "paths": {"/add": {"mounted": False}, "/hello": {"mounted": False}},
+    }
+    assert "description" not in service_schema("Greeter", "", methods)
+
+
+def test_tensors_have_the_keywords_that_clients_know():
+    assert input_of(np.ndarray) == {"type": "tensor", "format": "numpy-array"}
+    assert input_of(Annotated[np.ndarray, Shape((-1, 4)), DType("float32")]) == {
+        "type": "tensor",
+        "format": "numpy-array",
+        "dtype": "float32",
+        "shape": [-1, 4],
+        "dim": -4,
+    }
+    assert input_of(np.ndarray[tuple[int], np.dtype[np.float16]])["dtype"] == "float16"
+    assert input_of(Annotated[np.ndarray, DType("str")])["dtype"] == "str"
+    assert input_of(list[np.ndarray])["items"] == {"type": "tensor", "format": "numpy-array"}
+
+
+def test_every_array_has_items_and_every_object_properties():
+    assert input_of(tuple[int, str])["items"] == {}
+    assert input_of(list) == {"type": "array", "items": {}}
+    assert input_of(dict[str, list]) == {
+        "type": "object",
+        "properties": {},
+        "additionalProperties": {"type": "array", "items": {}},
+    }
+    assert input_of(Sub)["properties"]["tags"]["items"] == {"type": "string"}
+
+
+def test_inputs_are_flat():
+    assert input_of(int | None) == {"type": "integer"}
+    assert input_of(None | int) == {"type": "integer"}
+    assert input_of(int | str) == {"type": "integer"}
+    assert input_of(list[Sub])["items"]["properties"]["a"] == {"title": "A", "type": "integer"}
+    assert input_of(Sub | None)["properties"] == input_of(Sub)["properties"]
+    assert input_of(Color) == {"enum": ["red"], "type": "string"}
+    assert input_of(Literal["a", "b"]) == {"enum": ["a", "b"], "type": "string"}
+    assert input_of(bytes) == {"type": "string", "format": "binary"}
+
+
+def test_what_contains_itself_stays_a_reference():
+    def f(self, x: Node) -> Node: ...
+
+    route = described(f)
+    assert route["input"]["properties"]["x"]["$ref"] == "#/$defs/Node"
+    node = route["input"]["$defs"]["Node"]
+    assert node["properties"]["children"]["items"] == {"$ref": "#/$defs/Node"}
+    assert route["output"]["$defs"]
+
+
+def test_results_that_are_no_objects_keep_their_unions():
+    def f(self) -> int | str: ...
+
+    assert described(f)["output"] == {"anyOf": [{"type": "integer"}, {"type": "string"}]}
+
+
+def test_properties_may_be_called_like_keywords():
+    def f(self, anyOf: int, items: str, type: int | None = None) -> int: ...  # noqa: A002, N803
+
+    assert described(f)["input"]["properties"] == {
+        "anyOf": {"title": "Anyof", "type": "integer"},
+        "items": {"title": "Items", "type": "string"},
+        "type": {"default": None, "title": "Type", "type": "integer"},
+    }
+
+
+def test_limits_and_descriptions_of_fields_are_there():
+    schema = input_of(Annotated[int, Field(ge=1, lt=9, description="How many", examples=[3])])
+    assert schema == {
+        "type": "integer",
+        "minimum": 1,
+        "exclusiveMaximum": 9,
+        "description": "How many",
+        "examples": [3],
+    }
+
+
+def test_a_default_that_json_cannot_carry_is_left_out():
+    def f(self, x: Any = object(), y: np.ndarray = np.ones(2)) -> int: ...  # noqa: B008
+
+    properties = described(f)["input"]["properties"]
+    assert "default" not in properties["x"]
+    assert properties["y"]["default"] == [1.0, 1.0]
+
+
+def test_streams_are_marked():
+    def out(self) -> Iterator[str]:
+        yield ""
+
+    async def both(self, items: AsyncIterator[int], n: int) -> AsyncIterator[Sub]:
+        yield Sub(a=1)
+
+    assert described(out)["output"] == {
+        "type": "string",
+        "is_stream": True,
+        "media_type": "text/event-stream",
+    }
+    route = described(both)
+    assert route["input"]["properties"]["items"] == {
+        "is_stream": True,
+        "title": "Items",
+        "type": "integer",
+    }
+    assert route["input"]["required"] == ["n"]
+    assert route["output"]["is_stream"]
+
+
+def test_a_parameter_that_is_renamed_inside_has_its_own_name_in_the_document():
+    def f(self, copy: int, _x: int) -> int: ...
+
+    assert list(described(f)["input"]["properties"]) == ["copy", "_x"]
