@@ -17,6 +17,7 @@ from mesh.link.dispatch import Dispatcher
 from mesh.link.pool import Pool
 from mesh.link.transport import GrpcCallerTransport
 from mesh.link.watch import Watch
+from mesh.memory import settle
 from mesh.observe import logs
 from mesh.observe.metrics import CONTENT_TYPE, RequestMetrics, render
 from mesh.observe.tracing import Tracing
@@ -50,6 +51,7 @@ class Application:
             await send({"type": "lifespan.startup.failed", "message": error.message})
             return
         await parts.start()
+        settle()
         self._gateway = parts.gateway
         await send({"type": "lifespan.startup.complete"})
         await receive()

@@ -140,12 +140,10 @@ class Arguments:
         Raises TypeError where Python would on a call, and TypeError or ValueError for values that
         have no form on the wire.
         """
-        name = self.method.encode()
-        out: Chunks = [_METHOD, varint(len(name)), name]
-        for key, value in self.bind(args, self._with_stream(args, kwargs)).items():
-            if key != self.stream:
-                put_entry(out, _ARGUMENT, key, value)
-        return b"".join(out)
+        bound = self.bind(args, self._with_stream(args, kwargs))
+        return encode_call(
+            self.method, {key: value for key, value in bound.items() if key != self.stream}
+        )
 
     def _with_stream(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
         """The arguments with something for the stream, if it was taken out of them."""
@@ -160,6 +158,18 @@ def _parse(body: bytes) -> CallRequest:
     except DecodeError:
         fault = Violation((), "message_invalid", "The body is no mesh.v1.CallRequest")
         raise invalid_input((fault,)) from None
+
+
+def encode_call(method: str, arguments: Mapping[str, Any]) -> bytes:
+    """A serialized mesh.v1.CallRequest that names a method and its arguments.
+
+    Raises TypeError or ValueError for a value that has no form on the wire.
+    """
+    name = method.encode()
+    out: Chunks = [_METHOD, varint(len(name)), name]
+    for key, value in arguments.items():
+        put_entry(out, _ARGUMENT, key, value)
+    return b"".join(out)
 
 
 def encode_item(value: Any) -> bytes:

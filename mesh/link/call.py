@@ -82,7 +82,7 @@ class CallEnd:
             waiter.set_result(None)
 
     async def _readable(self) -> None:
-        # Stays there when it is done: a reader that was cancelled must not take away the next one's.
+        # Stays there when done: a reader that was cancelled must not take away the next one's.
         self._reader = asyncio.get_running_loop().create_future()
         await self._reader
 

@@ -6,7 +6,7 @@ from random import Random
 
 from mesh.call import CallHead
 from mesh.clock import Clock
-from mesh.errors import DeadlineExceeded, MeshError, Unavailable
+from mesh.errors import Code, DeadlineExceeded, MeshError, Unavailable
 from mesh.link.call import CallerCall
 from mesh.link.ends import CallerLink
 from mesh.link.pool import Pool
@@ -104,14 +104,15 @@ class Dispatcher:
 
         Raises:
             Unavailable: it has not come in time.
+            DeadlineExceeded: the deadline came first.
         """
         until: float | None = None
         while True:
             try:
                 self.version(deployment, version_id)
             except Unavailable:
-                until = until or self._wait_until(deadline)
-                await self._wait_for_change(until)
+                until = until or self._clock() + LINK_WAIT
+                await self._wait_for_change(until, deadline)
             else:
                 return
 
@@ -126,7 +127,7 @@ class Dispatcher:
         Raises:
             MeshError: no replica can take the call.
         """
-        link, _ = await self._link(service, head, set())
+        link, _, _ = await self._link(lambda: service, head, set(), None)
         return link.open(head, message_end=False, end=False)
 
     async def ask(
@@ -142,8 +143,8 @@ class Dispatcher:
 
         A replica that refuses the call, or dies with it if the method is `idempotent`, is
         replaced by another of the service that `find` gives then. The wait ends with the
-        service's time limit or the head's deadline, whichever comes first. `on_open` is told of
-        each call that is sent.
+        service's time limit, counted from when the call is first sent, or the head's deadline,
+        whichever comes first. `on_open` is told of each call that is sent.
 
         Raises:
             MeshError: why there is no reply.
@@ -151,17 +152,18 @@ class Dispatcher:
         self._budget.earn()
         tried: set[str] = set()
         failure: MeshError | None = None
+        since = 0.0  # when the call was sent for the first time
         while True:
             try:
-                service = find()
-                link, replica = await self._link(service, head, tried)
+                link, replica, service = await self._link(find, head, tried, failure)
             except MeshError as error:
                 raise failure or error from None
+            since = since or self._clock()
             call = link.open(head, body)
             if on_open is not None:
                 on_open(call)
             try:
-                await self.reply(call, service, head)
+                await self._reply(call, service.timeout, head.deadline, since)
             except MeshError as error:
                 failure = error
                 tried.add(replica)
@@ -184,7 +186,12 @@ class Dispatcher:
         """
         if call.head is not None:
             return
-        timer = self._arm(call, service.timeout, head.deadline)
+        await self._reply(call, service.timeout, head.deadline, self._clock())
+
+    async def _reply(
+        self, call: CallerCall, seconds: float | None, deadline: float | None, since: float
+    ) -> None:
+        timer = self._arm(call, seconds, deadline, since)
         try:
             await call.reply()
         except asyncio.CancelledError:
@@ -195,52 +202,68 @@ class Dispatcher:
                 timer.cancel()
 
     def _arm(
-        self, call: CallerCall, seconds: float | None, deadline: float | None
+        self, call: CallerCall, seconds: float | None, deadline: float | None, since: float
     ) -> asyncio.TimerHandle | None:
-        now = self._clock()
-        limit = None if seconds is None else now + seconds
+        limit = None if seconds is None else since + seconds
         if deadline is not None and (limit is None or deadline < limit):
             seconds, limit = None, deadline
         if limit is None:
             return None
         loop = asyncio.get_running_loop()
-        return loop.call_later(max(0.0, limit - now), _give_up, call, seconds)
+        return loop.call_later(max(0.0, limit - self._clock()), _give_up, call, seconds)
 
     async def _link(
-        self, service: Service, head: CallHead, tried: set[str]
-    ) -> tuple[CallerLink, str]:
-        """A usable link to a replica of `service` that was not tried, and the replica's id."""
-        pool = self._pool
+        self, find: Find, head: CallHead, tried: set[str], failure: MeshError | None
+    ) -> tuple[CallerLink, str, Service]:
+        """A usable link to a replica that was not tried, the replica's id, and its service.
+
+        `find` is asked anew after each change, so that a call which waits sees new replicas.
+        `failure` is how the last try ended.
+        """
         until: float | None = None
         while True:
-            replicas = service.replicas
-            excluded = tried
-            while len(excluded) < len(replicas):
-                replica = choose_replica(
-                    replicas,
-                    pool.loads,
-                    self._rng,
-                    excluded=excluded,
-                    max_concurrency=service.max_concurrency,
-                )
-                link = pool.link(replica.id)
-                if link is not None:
-                    return link, replica.id
-                excluded = excluded | {replica.id}
-            if tried or not replicas:
-                raise Unavailable("no replica can take the call")
-            until = until or self._wait_until(head.deadline)
-            await self._wait_for_change(until)
+            if head.deadline is not None and head.deadline <= self._clock():
+                raise timed_out(None)
+            service = find()
+            found = self._linked(service, tried)
+            if found is not None:
+                return *found, service
+            if failure is not None and failure.code is Code.RESOURCE_EXHAUSTED:
+                raise failure  # in overload the answer is quick
+            until = until or self._clock() + LINK_WAIT
+            await self._wait_for_change(until, head.deadline)
 
-    def _wait_until(self, deadline: float | None) -> float:
-        limit = self._clock() + LINK_WAIT
-        return limit if deadline is None else min(limit, deadline)
+    def _linked(self, service: Service, tried: set[str]) -> tuple[CallerLink, str] | None:
+        """A replica of `service` that was not tried; None while no such replica has a link.
 
-    async def _wait_for_change(self, until: float) -> None:
+        Raises:
+            Unavailable: all were tried, or there are none.
+            Overloaded: all are full.
+        """
+        pool = self._pool
+        replicas = service.replicas
+        full = service.max_concurrency
+        chosen = choose_replica(
+            replicas, pool.loads, self._rng, excluded=tried, max_concurrency=full
+        ).id
+        link = pool.link(chosen)
+        if link is not None:
+            return link, chosen
+        replicas = tuple(r for r in replicas if r.id not in tried and pool.link(r.id) is not None)
+        if not replicas:
+            return None
+        chosen = choose_replica(replicas, pool.loads, self._rng, max_concurrency=full).id
+        link = pool.link(chosen)
+        return None if link is None else (link, chosen)
+
+    async def _wait_for_change(self, until: float, deadline: float | None) -> None:
+        limit = until if deadline is None else min(until, deadline)
         try:
-            async with asyncio.timeout(until - self._clock()):
+            async with asyncio.timeout(limit - self._clock()):
                 await self._pool.changed()
         except TimeoutError:
+            if limit == deadline:
+                raise timed_out(None) from None
             raise Unavailable("no replica can be reached") from None
 
 

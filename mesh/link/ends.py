@@ -41,6 +41,9 @@ class _Writer:
         wanted, idle, write = self._wanted, self._idle, self._transport.write
         while True:
             await wanted.wait()
+            # One turn of the loop, so that what else is ready adds its frames to the batch: a
+            # write costs more than all that it carries.
+            await asyncio.sleep(0)
             wanted.clear()
             idle.clear()
             while (batch := take()) is not None:

@@ -1,27 +1,47 @@
 """MeshError ↔ mesh.v1.Error."""
 
+import math
+
 from mesh.errors import Code, MeshError, Violation
 from mesh.v1 import errors_pb2
 
+_LONGEST_WAIT = 1e9
+"""Seconds of `retry_after` that can be told at most."""
+_INDEXES = range(-(2**63), 2**63)
+_STATUSES = range(100, 600)
+
 
 def to_proto(error: MeshError) -> errors_pb2.Error:
-    """The message that describes `error`."""
-    proto = errors_pb2.Error(message=error.message)
+    """The message that describes `error`.
+
+    There is one for every error, for a call whose failure cannot be told would never end: what
+    the message cannot hold (half a surrogate pair, an impossible status) is written otherwise or
+    left out.
+    """
+    proto = errors_pb2.Error(message=_text(error.message))
     proto.code = error.code.value  # type: ignore[assignment]  # both enums have gRPC's numbers
-    if error.http_status:
+    if error.http_status is not None and error.http_status in _STATUSES:
         proto.http_status = error.http_status
-    if error.retry_after is not None:
-        proto.retry_after.FromNanoseconds(round(error.retry_after * 1e9))
+    retry_after = error.retry_after
+    if retry_after is not None and not math.isnan(retry_after):
+        seconds = min(max(retry_after, 0.0), _LONGEST_WAIT)
+        proto.retry_after.FromNanoseconds(round(seconds * 1e9))
     for violation in error.violations:
         part = proto.violations.add(
-            type=violation.type, message=violation.message, url=violation.url
+            type=_text(violation.type),
+            message=_text(violation.message),
+            url=_text(violation.url),
         )
         for step in violation.path:
-            if isinstance(step, int):
+            if isinstance(step, int) and step in _INDEXES:
                 part.path.add(index=step)
             else:
-                part.path.add(name=step)
+                part.path.add(name=_text(step))
     return proto
+
+
+def _text(value: object) -> str:
+    return str(value).encode(errors="backslashreplace").decode()
 
 
 def from_proto(proto: errors_pb2.Error) -> MeshError:

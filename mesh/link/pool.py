@@ -54,7 +54,9 @@ class Pool:
         self._pause = pause
         self._links: dict[str, CallerLink] = {}
         self._keepers: dict[Replica, asyncio.Task[None]] = {}
-        self._retiring: dict[CallerLink, asyncio.Task[None]] = {}
+        # With those that were let go and whose calls go on.
+        self._open: set[CallerLink] = set()
+        self._running: set[asyncio.Task[None]] = set()
         self._waiters: set[asyncio.Future[None]] = set()
         self.loads: Mapping[str, int] = Loads(self._links)
 
@@ -76,7 +78,10 @@ class Pool:
             self._keepers.pop(gone).cancel()
         for replica in wanted:
             if replica not in self._keepers:
-                self._keepers[replica] = asyncio.ensure_future(self._keep(replica))
+                keeper = asyncio.ensure_future(self._keep(replica))
+                self._keepers[replica] = keeper
+                self._running.add(keeper)
+                keeper.add_done_callback(self._running.discard)
         self._tell()
 
     async def changed(self) -> None:
@@ -111,35 +116,29 @@ class Pool:
             await self._pause(_delay(failures) * (0.5 + self._rng.random()))
 
     async def _hold(self, replica: str, link: CallerLink) -> None:
-        """Returns when `link` has broken; lets its calls end if cancelled."""
+        """Returns when `link` has broken; if cancelled, when its calls are done."""
         self._links[replica] = link
+        self._open.add(link)
         self._tell()
         try:
             await asyncio.wait([link.closed])
         except asyncio.CancelledError:
             link.retire()
-            self._retiring[link] = asyncio.ensure_future(self._retire(link))
+            await asyncio.wait([link.closed])
             raise
         finally:
+            self._open.discard(link)
             # Another link may be there: the replica is followed again, or at another address.
             if self._links.get(replica) is link:
                 del self._links[replica]
             self._tell()
 
-    async def _retire(self, link: CallerLink) -> None:
-        try:
-            await asyncio.wait([link.closed])
-        finally:
-            del self._retiring[link]
-
     async def close(self) -> None:
         """Closes all links at once; calls that are open fail."""
-        keepers = list(self._keepers.values())
         self.follow(())
+        keepers = list(self._running)
+        await asyncio.gather(*(link.close() for link in list(self._open)))
         await asyncio.gather(*keepers, return_exceptions=True)
-        retiring = dict(self._retiring)
-        await asyncio.gather(*(link.close() for link in retiring))
-        await asyncio.gather(*retiring.values(), return_exceptions=True)
 
 
 def _delay(failures: int) -> float:

@@ -116,7 +116,7 @@ class Watch:
         )
         stream = watch(request)
         try:
-            await stream.initial_metadata()
+            await stream.wait_for_connection()
             self._connected()
             async for proto in stream:
                 self._take(proto)

@@ -22,6 +22,7 @@ from mesh.link.pool import Pool
 from mesh.link.transport import GrpcCallerTransport, LinkServer
 from mesh.link.watch import Watch
 from mesh.loops import LoopThread
+from mesh.memory import settle
 from mesh.observe.tracing import Tracing
 from mesh.replica.handle import Caller, Handle, Route
 from mesh.replica.handler import Handler
@@ -87,10 +88,12 @@ class ReplicaHost:
         thread = self._thread = LoopThread("mesh-calls")
         try:
             instance = self._instance(service, thread)
-            return thread.wait(self._listen(service, instance))
+            address = thread.wait(self._listen(service, instance))
         except BaseException:
             self.stop()
             raise
+        settle()
+        return address
 
     def _service(self) -> ServiceSpec:
         graph = resolve(entry_class(self._launch.source))

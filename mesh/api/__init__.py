@@ -1,0 +1,1 @@
+"""The faces of the control plane: gRPC and HTTP."""

@@ -1,0 +1,25 @@
+"""Where a control plane listens. Apart from the plane, so that who only names it stays light."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneConfig:
+    """Where the control plane listens.
+
+    `host` is where callers and replicas reach it; gRPC listens there at `port`. HTTP listens on
+    `http_host` at `http_port` (None: no HTTP). Port 0 means any that is free.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    http_host: str = "127.0.0.1"
+    http_port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """`host:port` of a control plane's gRPC face, and of its HTTP face (empty: it has none)."""
+
+    grpc: str
+    http: str = ""

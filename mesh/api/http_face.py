@@ -1,0 +1,98 @@
+"""The controller over HTTP: health, status and metrics. The REST API will stand beside them."""
+
+import asyncio
+import socket
+from dataclasses import asdict
+from typing import Any
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from mesh.api.metrics import ControllerMetrics
+from mesh.control.controller import Controller
+from mesh.control.status import DeploymentPhase, DeploymentStatus
+from mesh.errors import MeshError, Unavailable
+
+
+def http_app(controller: Controller, registry: CollectorRegistry | None = None) -> Starlette:
+    """The ASGI application. The controller's metrics are added to `registry`."""
+    registry = registry or CollectorRegistry()
+    registry.register(ControllerMetrics(controller))
+
+    async def livez(_: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    async def readyz(_: Request) -> Response:
+        waiting = [s for s in controller.status() if s.phase is not DeploymentPhase.RUNNING]
+        if not controller.opened:
+            return PlainTextResponse("starting", 503)
+        text = "".join(f"{status.name}: {status.phase.name.lower()}\n" for status in waiting)
+        return PlainTextResponse(text or "ok", 503 if waiting else 200)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    async def status(request: Request) -> Response:
+        found = controller.status(request.query_params.get("deployment", ""))
+        return JSONResponse({"deployments": [_status(status) for status in found]})
+
+    return Starlette(
+        routes=[
+            Route("/livez", livez),
+            Route("/readyz", readyz),
+            Route("/metrics", metrics),
+            Route("/status", status),
+        ],
+        exception_handlers={MeshError: _refuse},
+    )
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    if not isinstance(error, MeshError):
+        raise error
+    return JSONResponse({"error": error.message}, error.status)
+
+
+def _status(status: DeploymentStatus) -> dict[str, Any]:
+    return {**asdict(status), "phase": status.phase.name.lower()}
+
+
+class HttpServer:
+    """Listens for HTTP on the loop it is started on."""
+
+    def __init__(self) -> None:
+        self._listener: socket.socket | None = None
+        self._server: uvicorn.Server | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def bind(self, host: str, port: int = 0) -> int:
+        """Takes an address; returns the port, which the system chooses for 0.
+
+        Raises:
+            Unavailable: the address cannot be listened on.
+        """
+        try:
+            self._listener = socket.create_server((host, port))
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise Unavailable(f"cannot listen on {host}:{port}: {why}") from error
+        return int(self._listener.getsockname()[1])
+
+    def start(self, app: Starlette) -> None:
+        """Answers with `app` on the address that is taken."""
+        config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False)
+        self._server = uvicorn.Server(config)
+        sockets = [self._listener] if self._listener else None
+        self._task = asyncio.get_running_loop().create_task(self._server.serve(sockets))
+
+    async def stop(self) -> None:
+        """Stops; requests that run are finished."""
+        if self._server is not None and self._task is not None:
+            self._server.should_exit = True
+            await self._task
+        if self._listener is not None:
+            self._listener.close()

@@ -1,0 +1,151 @@
+"""The control plane as one thing to start and stop: controller, gRPC face, HTTP face.
+
+Blocking and thread-safe, with an event loop of its own: an actor, or a program without a loop,
+can host it. Knows no Ray.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from mesh.api.addresses import Addresses, PlaneConfig
+from mesh.api.grpc_face import GrpcServer
+from mesh.api.http_face import HttpServer, http_app
+from mesh.cluster.contract import Cluster
+from mesh.control.controller import Controller
+from mesh.control.plan import application
+from mesh.control.status import DeploymentStatus
+from mesh.control.store import MemoryStore, Store
+from mesh.errors import FailedPrecondition
+from mesh.loops import LoopThread
+
+_log = logging.getLogger(__name__)
+
+
+class ControlPlane:
+    """Controller and faces. `cluster` and `store` are made on the loop, when it starts."""
+
+    def __init__(
+        self,
+        config: PlaneConfig,
+        cluster: Callable[[], Cluster],
+        store: Callable[[], Store] = MemoryStore,
+    ) -> None:
+        self._config = config
+        self._cluster = cluster
+        self._store = store
+        self._lock = threading.Lock()
+        self._thread: LoopThread | None = None
+        self._running: _Running | None = None
+
+    def __repr__(self) -> str:
+        state = repr(self._running.addresses) if self._running else "stopped"
+        return f"<ControlPlane {state}>"
+
+    def start(self) -> Addresses:
+        """Starts to listen and to control, once; later calls return the same.
+
+        Raises:
+            Unavailable: an address cannot be listened on.
+        """
+        with self._lock:
+            if self._running is None:
+                thread = LoopThread("control")
+                try:
+                    self._running = thread.wait(self._start())
+                except BaseException:
+                    thread.stop()
+                    raise
+                self._thread = thread
+            return self._running.addresses
+
+    def apply(self, document: bytes, code: Mapping[str, bytes] | None = None) -> int:
+        """Applies a deployment as `Controller.apply` does; returns its revision.
+
+        Raises:
+            ConfigError: the document is wrong.
+        """
+        thread, running = self._started()
+        return thread.wait(running.controller.apply(application(document), code))
+
+    def delete(self, name: str) -> None:
+        """Stops and forgets a deployment. Raises NotFound."""
+        thread, running = self._started()
+        thread.wait(running.controller.delete(name))
+
+    def status(self, name: str = "") -> tuple[DeploymentStatus, ...]:
+        """How far the deployment `name` is, or all. Raises NotFound."""
+        thread, running = self._started()
+        return thread.wait(running.status(name))
+
+    def stop(self) -> None:
+        """Stops to control and to listen. What runs on the cluster runs on, if it can."""
+        with self._lock:
+            thread, running = self._thread, self._running
+            self._thread = self._running = None
+            if thread is not None and running is not None:
+                thread.wait(running.stop())
+                thread.stop()
+
+    def _started(self) -> "tuple[LoopThread, _Running]":
+        if self._thread is None or self._running is None:
+            raise FailedPrecondition("the control plane is not started")
+        return self._thread, self._running
+
+    async def _start(self) -> "_Running":
+        running = _Running(self._cluster())
+        try:
+            await running.start(self._config, self._store())
+        except BaseException:
+            await running.stop()
+            raise
+        return running
+
+
+class _Running:
+    """What a control plane is made of while it runs; lives on its loop."""
+
+    controller: Controller
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._grpc = GrpcServer()
+        self._http: HttpServer | None = None
+        self._control: asyncio.Task[None] | None = None
+        self.addresses = Addresses("")
+
+    async def start(self, config: PlaneConfig, store: Store) -> None:
+        # HTTP first: gRPC does not give an address back that it has taken and not used.
+        http = ""
+        if config.http_port is not None:
+            self._http = HttpServer()
+            http = f"{config.http_host}:{self._http.bind(config.http_host, config.http_port)}"
+        grpc = f"{config.host}:{self._grpc.bind(config.host, config.port)}"
+        self.addresses = Addresses(grpc, http)
+        self.controller = Controller(
+            store=store, cluster=self._cluster, epoch=time.time_ns(), address=grpc
+        )
+        if self._http is not None:
+            self._http.start(http_app(self.controller))
+        await self._grpc.start(self.controller)
+        self._control = asyncio.create_task(self.controller.run(), name="controller")
+        self._control.add_done_callback(_report)
+
+    async def status(self, name: str) -> tuple[DeploymentStatus, ...]:
+        return self.controller.status(name)
+
+    async def stop(self) -> None:
+        if self._control is not None:
+            self._control.cancel()
+            await asyncio.gather(self._control, return_exceptions=True)
+        if self._http is not None:
+            await self._http.stop()
+        await self._grpc.stop()
+        await self._cluster.close()
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.critical("the controller ended", exc_info=error)

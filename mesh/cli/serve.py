@@ -1,0 +1,166 @@
+"""`mesh serve`: a service on this machine, from its class to a URL."""
+
+import re
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, Self
+
+import typer
+import yaml
+from rich.console import Console
+
+from mesh.cli.ready import ready_text
+from mesh.config import DeploymentConfig, MeshConfig, parse
+from mesh.errors import ConfigError
+from mesh.service.loader import load
+from mesh.service.spec import service_spec
+from mesh.serving.application import from_config
+from mesh.serving.run import Place, RunningMesh
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the gateways."""
+
+
+def serve(
+    target: Annotated[
+        str, typer.Argument(help="The entry service, as pkg.mod:Service.", show_default=False)
+    ] = "",
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port for HTTP and gRPC.", min=1, max=65535)] = 3000,
+    control_port: Annotated[
+        int, typer.Option(help="Port of the control plane.", min=1, max=65535)
+    ] = 3001,
+    replicas: Annotated[
+        int | None, typer.Option(help="Replicas of each service.", min=1, show_default=False)
+    ] = None,
+    gateways: Annotated[
+        int, typer.Option(help="Gateway processes that share the port.", min=1, max=64)
+    ] = 1,
+    address: Annotated[
+        str, typer.Option(help="Ray cluster to join; a Ray of its own without.", show_default=False)
+    ] = "",
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Deployment file, YAML or JSON.", show_default=False),
+    ] = None,
+    num_gpus: Annotated[
+        int | None, typer.Option(help="Logical GPUs of its own Ray.", min=0, show_default=False)
+    ] = None,
+    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    log_format: Annotated[str, typer.Option(help="text or json.")] = "text",
+) -> None:
+    """Serves a service and all it depends on until Ctrl-C."""
+    folder = str(Path.cwd())
+    wanted = _mesh_config(target, config, replicas, folder)
+    applications = [
+        from_config(deployment, [folder], wanted.endpoints) for deployment in wanted.deployments
+    ]
+    place = Place(
+        host=host,
+        port=port,
+        control_port=control_port,
+        gateways=gateways,
+        address=address,
+        num_gpus=num_gpus,
+        logs=log_format,
+        log_level=log_level,
+    )
+    console = Console(stderr=True, highlight=False)
+    with _Steps(console) as steps, RunningMesh(place, steps.say) as mesh:
+        stopping = _on_signals()
+        for application in applications:
+            mesh.deploy(application, steps.say)
+        steps.end()
+        console.print(ready_text(mesh, applications[0]), soft_wrap=True)
+        while not stopping.wait(LOOK_EVERY):
+            for sentence in mesh.mend():
+                console.print(f"[yellow]{sentence}; started again[/]")
+        steps.say("stopping")
+
+
+def _mesh_config(target: str, file: Path | None, replicas: int | None, folder: str) -> MeshConfig:
+    """What to serve, of the command line and the deployment file. Raises ConfigError."""
+    if file is None:
+        if not target:
+            raise ConfigError("say what to serve: mesh serve pkg.mod:Service, or --config FILE")
+        document = {}
+    else:
+        document = _read(file)
+    what = str(file) if file is not None else "mesh serve"
+    if "deployments" not in document:
+        if target:
+            document = {"target": target, **document}
+        if "target" in document and "name" not in document:
+            entry = load(str(document["target"]), [folder])
+            document = {"name": deployment_name(service_spec(entry).name), **document}
+        if replicas is not None:
+            document["replicas"] = replicas
+        return MeshConfig(deployments=[parse(DeploymentConfig, document, what=what)])
+    if target or replicas is not None:
+        raise ConfigError(f"{what} has deployments of its own: leave out TARGET and --replicas")
+    return parse(MeshConfig, document, what=what)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        # JSON is YAML.
+        document = yaml.safe_load(file.read_text())
+    except OSError as error:
+        raise ConfigError(f"--config {file}: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        text = " ".join(str(error).split())
+        raise ConfigError(f"--config {file}: not YAML or JSON: {text}") from error
+    if not isinstance(document, dict):
+        raise ConfigError(f"--config {file}: expected keys and values at the top")
+    return document
+
+
+def deployment_name(service: str) -> str:
+    """The name of a service as a DNS label: `DigitClassifier` is `digit-classifier`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "-", service)
+    return words.strip("-").lower()[:63].rstrip("-")
+
+
+class _Steps:
+    """Says what is being done: a spinner on a terminal, else a line for each step."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status = console.status("starting") if console.is_terminal else None
+        self._last = ""
+
+    def __enter__(self) -> Self:
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def say(self, step: str) -> None:
+        if step == self._last:
+            return
+        self._last = step
+        if self._status is not None:
+            self._status.update(step)
+        else:
+            self._console.print(step)
+
+    def end(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+
+def _on_signals() -> threading.Event:
+    """Set by SIGINT and SIGTERM from now on."""
+    wanted = threading.Event()
+
+    def stop(_: int, __: FrameType | None) -> None:
+        wanted.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    return wanted

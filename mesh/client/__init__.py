@@ -1,0 +1,5 @@
+"""Clients of a mesh for Python programs."""
+
+from mesh.client.grpc import GrpcClient
+
+__all__ = ["GrpcClient"]

@@ -1,0 +1,154 @@
+"""A client of `mesh.v1.Inference` that needs no stub: methods by name, arguments by name."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Self
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from mesh.errors import Code, Internal, MeshError
+from mesh.io.arguments import encode_call, encode_item
+from mesh.io.value import from_value
+from mesh.v1 import inference_pb2
+
+_INFERENCE = "/mesh.v1.Inference/"
+_OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+]
+Metadata = Mapping[str, str]
+
+
+class GrpcClient:
+    """Calls an endpoint of a mesh. Usable from several threads.
+
+    `target` is `host:port`; `endpoint` is the endpoint's name (empty: the mesh's default),
+    `version` a version of its deployment (empty: chosen by weight). Arguments and results are
+    None, bool, int, float, str, bytes, NumPy arrays, and lists and dicts of them; models and
+    dataclasses are sent as dicts. Time limits are in seconds.
+
+    All methods raise MeshError with the code that the mesh answered.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        endpoint: str = "",
+        version: str = "",
+        metadata: Metadata | None = None,
+    ) -> None:
+        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
+        own = {"x-mesh-endpoint": endpoint, "x-mesh-version": version}
+        self._metadata = {**(metadata or {}), **{name: v for name, v in own.items() if v}}
+        channel = self._channel
+        self._unary = channel.unary_unary(_INFERENCE + "Call")
+        self._server_stream = channel.unary_stream(_INFERENCE + "CallServerStream")
+        self._client_stream = channel.stream_unary(_INFERENCE + "CallClientStream")
+        self._bidi_stream = channel.stream_stream(_INFERENCE + "CallBidiStream")
+        self._describe = channel.unary_unary(_INFERENCE + "Describe")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection; calls that run fail."""
+        self._channel.close()
+
+    def call(self, method: str, *, timeout: float | None = None, **arguments: Any) -> Any:
+        """The result of a method that returns one value."""
+        return self.call_with(method, arguments, timeout=timeout)[0]
+
+    def call_with(
+        self,
+        method: str,
+        arguments: Mapping[str, Any],
+        *,
+        timeout: float | None = None,
+        metadata: Metadata | None = None,
+    ) -> tuple[Any, dict[str, str]]:
+        """As `call`, with metadata of this call; also gives the metadata of the reply."""
+        body = encode_call(method, arguments)
+        try:
+            reply, call = self._unary.with_call(
+                body, timeout=timeout, metadata=self._fields(metadata)
+            )
+        except grpc.RpcError as error:
+            raise _mesh_error(error) from None
+        return _value(reply), {each.key: each.value for each in call.initial_metadata()}
+
+    def stream(
+        self, method: str, *, timeout: float | None = None, **arguments: Any
+    ) -> Iterator[Any]:
+        """The items of a method that is a generator, as they come."""
+        body = encode_call(method, arguments)
+        yield from _items(self._server_stream(body, timeout=timeout, metadata=self._fields(None)))
+
+    def send(
+        self, method: str, items: Iterable[Any], *, timeout: float | None = None, **arguments: Any
+    ) -> Any:
+        """The result of a method that takes a stream, here of `items`."""
+        try:
+            reply = self._client_stream(
+                _requests(method, arguments, items),
+                timeout=timeout,
+                metadata=self._fields(None),
+            )
+        except grpc.RpcError as error:
+            raise _mesh_error(error) from None
+        return _value(reply)
+
+    def exchange(
+        self, method: str, items: Iterable[Any], *, timeout: float | None = None, **arguments: Any
+    ) -> Iterator[Any]:
+        """The items of a method that takes a stream and is a generator, as they come."""
+        yield from _items(
+            self._bidi_stream(
+                _requests(method, arguments, items),
+                timeout=timeout,
+                metadata=self._fields(None),
+            )
+        )
+
+    def describe(self) -> inference_pb2.DescribeReply:
+        """The endpoint's service with its methods, and its schema as JSON."""
+        try:
+            reply = self._describe(b"", metadata=self._fields(None))
+        except grpc.RpcError as error:
+            raise _mesh_error(error) from None
+        return inference_pb2.DescribeReply.FromString(reply)
+
+    def _fields(self, metadata: Metadata | None) -> list[tuple[str, str]]:
+        return [*{**self._metadata, **(metadata or {})}.items()]
+
+
+def _requests(method: str, arguments: Mapping[str, Any], items: Iterable[Any]) -> Iterator[bytes]:
+    yield encode_call(method, arguments)
+    for item in items:
+        yield encode_item(item)
+
+
+def _items(replies: Any) -> Iterator[Any]:
+    try:
+        for reply in replies:
+            yield _value(reply)
+    except grpc.RpcError as error:
+        raise _mesh_error(error) from None
+    finally:
+        replies.cancel()
+
+
+def _value(body: bytes) -> Any:
+    try:
+        reply = inference_pb2.CallReply.FromString(body)
+    except DecodeError:
+        raise Internal("the reply is not a mesh.v1.CallReply") from None
+    return from_value(reply.value)
+
+
+def _mesh_error(error: Any) -> MeshError:
+    number, _ = error.code().value
+    return MeshError(error.details() or "", code=Code(number))

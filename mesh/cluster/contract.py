@@ -1,0 +1,67 @@
+"""What the controller asks of a cluster. No ray in here.
+
+`tests/cluster/contract_checks.py` is the contract as tests; every cluster passes it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mesh.control.observed import ObservedReplica
+from mesh.launch import Launch
+
+DRAIN_TIMEOUT = 30.0
+"""Seconds a replica has to finish its calls when it is drained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A replica is up; `address` is `host:port` of its link."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A replica could not start; `reason` is one line for people."""
+
+    reason: str
+
+
+class Cluster(Protocol):
+    """Starts, watches and stops replicas. For one event loop; no method waits for a replica."""
+
+    async def adopt(self) -> None:
+        """Takes over the replicas that an earlier controller left running. Called once, first."""
+        ...
+
+    async def start(self, launch: Launch) -> None:
+        """Begins to start a replica; it is observed from now on."""
+        ...
+
+    def observe(self) -> Sequence[ObservedReplica]:
+        """All replicas that were started or adopted and are not forgotten, by id."""
+        ...
+
+    async def drain(self, replica_id: str, timeout_s: float = DRAIN_TIMEOUT) -> None:
+        """Begins to drain a replica: it becomes DRAINED when idle, or after `timeout_s` seconds.
+
+        Of a replica that is not READY, or not there, this does nothing.
+        """
+        ...
+
+    async def stop(self, replica_id: str) -> None:
+        """Begins to end a replica, whatever it does; it becomes GONE. Twice is as good as once."""
+        ...
+
+    def forget(self, replica_id: str) -> None:
+        """Drops the record of a replica that is FAILED or GONE; does nothing for others."""
+        ...
+
+    async def changed(self) -> None:
+        """Waits until `observe` differs from what it was when this last returned."""
+        ...
+
+    async def close(self) -> None:
+        """Stops watching. The replicas run on, if they can."""
+        ...

@@ -1,0 +1,216 @@
+"""The life of replicas, whatever they run in: one task follows each from start to end."""
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from mesh.clock import Clock, monotonic
+from mesh.cluster.contract import DRAIN_TIMEOUT, Failed, Started
+from mesh.control.observed import ObservedReplica, Phase
+from mesh.errors import MeshError
+from mesh.launch import Launch
+
+_log = logging.getLogger(__name__)
+
+ENDED = (Phase.FAILED, Phase.GONE)
+"""Phases in which nothing of a replica is left but its record."""
+PLACING = 1.0
+"""Seconds between two looks at why a replica has no place yet."""
+
+
+class Process(Protocol):
+    """What one replica runs in. Methods raise MeshError when it has died, saying of what."""
+
+    async def placed(self) -> None:
+        """Returns once it has its resources and runs."""
+        ...
+
+    async def missing(self) -> str:
+        """What it lacks to be placed, in one line; empty if nothing is known to be missing."""
+        ...
+
+    async def start(self) -> Started | Failed:
+        """Makes the replica ready to take calls. A second call gives the first one's result."""
+        ...
+
+    async def watch(self) -> str:
+        """Returns when the replica is not fit to go on, with the reason in one line."""
+        ...
+
+    async def drain(self, timeout_s: float) -> None:
+        """Returns when the replica has no calls left, or after `timeout_s` seconds."""
+        ...
+
+    async def end(self, *, gently: bool) -> None:
+        """Ends it, if `gently` in order; afterwards nothing of it is left. Never raises."""
+        ...
+
+
+class _Life:
+    """One replica: its record, its process, the tasks that follow it."""
+
+    def __init__(self, launch: Launch, process: Process, now: float) -> None:
+        self.process = process
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.stopping = False
+        self.ready_at: float | None = None
+        self.record = ObservedReplica(
+            id=launch.replica_id,
+            deployment=launch.deployment,
+            version_id=launch.version_id,
+            service=launch.service,
+            phase=Phase.STARTING,
+            since=now,
+        )
+
+    def __repr__(self) -> str:
+        return f"{self.record.id} {self.record.phase}"
+
+
+class Lives(ABC):
+    """The part of a cluster (see `contract.Cluster`) that does not depend on where replicas run."""
+
+    def __init__(self, *, clock: Clock = monotonic) -> None:
+        self._clock = clock
+        self._lives: dict[str, _Life] = {}
+        self._news = asyncio.Event()
+
+    @abstractmethod
+    def _spawn(self, launch: Launch) -> Process:
+        """A process for `launch`, which begins when it is first asked whether it is placed."""
+
+    @abstractmethod
+    async def _running(self) -> list[tuple[Launch, Process]]:
+        """Processes that an earlier controller left."""
+
+    async def adopt(self) -> None:
+        """As of Cluster."""
+        for launch, process in await self._running():
+            self._follow(_Life(launch, process, self._clock()))
+
+    async def start(self, launch: Launch) -> None:
+        """As of Cluster."""
+        self._follow(_Life(launch, self._spawn(launch), self._clock()))
+
+    def observe(self) -> Sequence[ObservedReplica]:
+        """As of Cluster."""
+        return [life.record for _, life in sorted(self._lives.items())]
+
+    async def drain(self, replica_id: str, timeout_s: float = DRAIN_TIMEOUT) -> None:
+        """As of Cluster."""
+        life = self._lives.get(replica_id)
+        if life is not None and life.record.phase is Phase.READY:
+            self._enter(life, Phase.DRAINING)
+            self._do(life, self._drain(life, timeout_s))
+
+    async def stop(self, replica_id: str) -> None:
+        """As of Cluster."""
+        life = self._lives.get(replica_id)
+        if life is not None and not life.stopping and life.record.phase not in ENDED:
+            life.stopping = True
+            self._do(life, self._stop(life))
+
+    def forget(self, replica_id: str) -> None:
+        """As of Cluster."""
+        life = self._lives.get(replica_id)
+        if life is not None and life.record.phase in ENDED:
+            del self._lives[replica_id]
+            self._news.set()
+
+    async def changed(self) -> None:
+        """As of Cluster."""
+        await self._news.wait()
+        self._news.clear()
+
+    async def close(self) -> None:
+        """As of Cluster."""
+        tasks = [task for life in self._lives.values() for task in life.tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _end_all(self) -> None:
+        """For a cluster whose replicas can't run on without it."""
+        lives = [life for life in self._lives.values() if life.record.phase not in ENDED]
+        await asyncio.gather(*(life.process.end(gently=True) for life in lives))
+
+    def _follow(self, life: _Life) -> None:
+        self._lives[life.record.id] = life
+        self._news.set()
+        self._do(life, self._live(life))
+
+    def _do(self, life: _Life, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=repr(life))
+        life.tasks.add(task)
+        task.add_done_callback(life.tasks.discard)
+
+    async def _live(self, life: _Life) -> None:
+        try:
+            await self._place(life)
+            outcome = await life.process.start()
+            if isinstance(outcome, Started):
+                life.ready_at = self._clock()
+                self._enter(life, Phase.READY, address=outcome.address)
+                reason = await life.process.watch()
+            else:
+                reason = outcome.reason
+        except MeshError as error:
+            reason = error.message
+        if not life.stopping:
+            _log.warning("replica %s failed: %s", life.record.id, reason)
+            await life.process.end(gently=False)
+            self._enter(life, Phase.FAILED, reason=reason)
+
+    async def _place(self, life: _Life) -> None:
+        """Waits for a place, and says in the record what is in the way."""
+        placed = asyncio.ensure_future(life.process.placed())
+        try:
+            while True:
+                done, _ = await asyncio.wait({placed}, timeout=PLACING)
+                reason = "" if done else await life.process.missing()
+                if reason != life.record.reason:
+                    self._enter(life, Phase.STARTING, reason=reason, since=life.record.since)
+                if done:
+                    return placed.result()
+        finally:
+            placed.cancel()
+
+    async def _drain(self, life: _Life, timeout_s: float) -> None:
+        try:
+            await life.process.drain(timeout_s)
+        except MeshError as error:
+            _log.warning("replica %s died while it drained: %s", life.record.id, error.message)
+            return
+        if life.record.phase is Phase.DRAINING:
+            self._enter(life, Phase.DRAINED)
+
+    async def _stop(self, life: _Life) -> None:
+        await life.process.end(gently=life.ready_at is not None)
+        self._enter(life, Phase.GONE)
+        for task in life.tasks - {asyncio.current_task()}:
+            task.cancel()
+
+    def _enter(
+        self,
+        life: _Life,
+        phase: Phase,
+        *,
+        address: str = "",
+        reason: str = "",
+        since: float | None = None,
+    ) -> None:
+        now = self._clock()
+        lived = now - life.ready_at if phase is Phase.FAILED and life.ready_at is not None else 0.0
+        life.record = replace(
+            life.record,
+            phase=phase,
+            address=address or life.record.address,
+            reason=reason,
+            since=now if since is None else since,
+            lived=lived,
+        )
+        self._news.set()
+        _log.debug("%r", life)

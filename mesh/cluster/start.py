@@ -1,0 +1,162 @@
+"""Where a mesh runs: a Ray of its own on this machine, or a cluster that is there."""
+
+import logging
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any, Self
+
+import psutil
+import ray
+import ray.exceptions
+import ray.util
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from mesh.api.addresses import PlaneConfig
+from mesh.cluster import embedded
+from mesh.cluster.control import Control, start_controller
+from mesh.cluster.ray_cluster import HOST, NAMESPACE, first_line
+from mesh.errors import FailedPrecondition, MeshError, Unavailable
+
+_log = logging.getLogger(__name__)
+
+LOCALHOST = "127.0.0.1"
+OBJECT_STORE = 128 * 2**20
+"""Bytes of Ray's object store: it carries code and launches, never a request."""
+
+
+class Session:
+    """This process's membership in a Ray cluster. Ends with `stop`, or as a context manager.
+
+    `local` says that the cluster is its own; `roots` are the processes of it
+    that this one has started.
+    """
+
+    def __init__(self, *, local: bool, roots: Sequence[psutil.Process] = ()) -> None:
+        self.local = local
+        self._roots = roots
+        self._controls: list[Control] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start_controller(
+        self,
+        *,
+        http_host: str = LOCALHOST,
+        http_port: int | None = None,
+        port: int = 0,
+        replica_host: str = HOST,
+    ) -> Control:
+        """Starts a controller on this node, or joins the one that the cluster has.
+
+        `port` is that of its gRPC face; 0 means any that is free, and it stays the same when the
+        controller is restarted. `replica_host` names what replicas run in.
+
+        Raises:
+            Unavailable: it can't listen on its addresses, or can't start.
+        """
+        here = LOCALHOST if self.local else ray.util.get_node_ip_address()
+        config = PlaneConfig(here, port or _free_port(here), http_host, http_port)
+        control = start_controller(
+            config,
+            bind_host=LOCALHOST if self.local else "",
+            host=replica_host,
+            detached=not self.local,
+            strategy=_this_node(),
+        )
+        self._controls.append(control)
+        return control
+
+    def stop(self) -> None:
+        """Leaves the cluster, having ended what was started through here. May be called twice.
+
+        Of a local cluster no process is left.
+        """
+        controls, self._controls = self._controls, []
+        for control in () if self.local else controls:
+            try:
+                control.close()
+            except MeshError as error:
+                _log.warning("not all could be ended: %s", error.message)
+        # Looked up now: once their parents have ended, nobody knows whose children they were.
+        family = embedded.families(self._roots)
+        ray.shutdown()
+        embedded.wait_gone(family)
+
+
+def start_local(
+    *, num_cpus: int | None = None, num_gpus: int | None = None, lean: bool = True
+) -> Session:
+    """Starts a Ray of its own, which dies with this process whatever happens to it.
+
+    To be called from a thread that lives as long as the cluster shall, such as the main one.
+    `num_cpus` and `num_gpus` are logical, None means what the machine has, but at least 2 CPUs.
+    `lean` leaves out processes that a mesh does not need (see `embedded.OPTIONAL`).
+
+    Raises:
+        FailedPrecondition: this process is in a Ray cluster already.
+        Unavailable: Ray cannot be started.
+    """
+    before = embedded.children()
+    embedded.own_token()
+    with embedded.environment():
+        _init(
+            "local",
+            num_cpus=max(2, os.cpu_count() or 2) if num_cpus is None else num_cpus,
+            num_gpus=num_gpus,
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE,
+        )
+    if lean:
+        embedded.drop_optional()
+    roots = [process for process in embedded.children() if process not in before]
+    return Session(local=True, roots=roots)
+
+
+def connect(address: str) -> Session:
+    """Joins the Ray cluster at `address` (`host:port`, or `auto`), of which this machine is a node.
+
+    Raises:
+        FailedPrecondition: this process is in a Ray cluster already.
+        Unavailable: nobody answers there, or it wants a token that Ray was not given.
+    """
+    _init(address)
+    return Session(local=False)
+
+
+def _init(address: str, **options: Any) -> None:
+    if ray.is_initialized():
+        raise FailedPrecondition("this process is in a Ray cluster already")
+    try:
+        ray.init(
+            address,
+            namespace=NAMESPACE,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            **options,
+        )
+    except ray.exceptions.AuthenticationError as error:
+        raise Unavailable(
+            f"the Ray cluster at {address} wants its token: set RAY_AUTH_MODE=token and "
+            "RAY_AUTH_TOKEN_PATH as Ray's page on token authentication says"
+        ) from error
+    except (ray.exceptions.RayError, ConnectionError, RuntimeError, ValueError, OSError) as error:
+        raise Unavailable(f"cannot {_verb(address)}: {first_line(error)}") from error
+
+
+def _verb(address: str) -> str:
+    return "start Ray" if address == "local" else f"join the Ray cluster at {address}"
+
+
+def _this_node() -> NodeAffinitySchedulingStrategy:
+    """Here, for the addresses are this node's; elsewhere only if the node is gone."""
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+
+
+def _free_port(host: str) -> int:
+    with socket.create_server((host, 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -1,0 +1,1 @@
+"""A whole mesh, started and stopped as one: Ray, controller, gateways, deployments."""

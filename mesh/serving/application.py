@@ -1,0 +1,103 @@
+"""What is sent to the controller: a deployment's config with the description of its graphs."""
+
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mesh.cluster.code import pickled_class
+from mesh.config import DeploymentConfig, EndpointConfig
+from mesh.control.plan import MAIN
+from mesh.service.graph import resolve
+from mesh.service.loader import load
+from mesh.service.manifest import describe
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The code of one version: its entry class, and how replicas find it.
+
+    Either a `target` with the folders to look in, or `code` as cloudpickle writes it.
+    """
+
+    entry: type
+    target: str = ""
+    path: tuple[str, ...] = ()
+    code: bytes = b""
+
+    @classmethod
+    def of_target(cls, target: str, path: Sequence[str]) -> "Release":
+        """The release that `pkg.mod:Service` names. Raises ConfigError."""
+        return cls(load(target, path), target, tuple(path))
+
+    @classmethod
+    def of_class(cls, entry: type) -> "Release":
+        """The release of a class at hand: by name if others can import it, else by value."""
+        if _is_importable(entry):
+            return cls(entry, f"{entry.__module__}:{entry.__qualname__}", _folders())
+        return cls(entry, "", _folders(), pickled_class(entry, resolve(entry).services.values()))
+
+
+def _is_importable(entry: type) -> bool:
+    module = sys.modules.get(entry.__module__)
+    if entry.__module__ == "__main__" or vars(module).get(entry.__qualname__) is not entry:
+        return False
+    try:
+        spec = importlib.util.find_spec(entry.__module__)
+    except (ImportError, ValueError):
+        return False
+    return spec is not None and spec.origin == getattr(module, "__file__", None)
+
+
+def _folders() -> tuple[str, ...]:
+    """Where this process looks for modules, apart from its own installation."""
+    folders = (str(Path(folder or ".").resolve()) for folder in sys.path)
+    return tuple(folder for folder in folders if not folder.startswith(sys.prefix))
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A deployment to apply: plain values in JSON, and the code of versions without target."""
+
+    document: Mapping[str, Any]
+    code: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def application(
+    config: DeploymentConfig,
+    releases: Mapping[str, Release],
+    endpoints: Mapping[str, EndpointConfig] | None = None,
+) -> Application:
+    """Puts together what the controller needs; `releases` by version, `main` and the canaries.
+
+    Raises DefinitionError if a class is no service.
+    """
+    versions = {
+        name: {
+            "manifest": describe(resolve(release.entry)).model_dump(mode="json"),
+            "source": {"target": "" if release.code else release.target, "path": release.path},
+        }
+        for name, release in releases.items()
+    }
+    document = {
+        "config": config.model_dump(mode="json"),
+        "versions": versions,
+        "endpoints": {name: end.model_dump(mode="json") for name, end in (endpoints or {}).items()},
+    }
+    code = {name: release.code for name, release in releases.items() if release.code}
+    return Application(document, code)
+
+
+def from_config(
+    config: DeploymentConfig,
+    path: Sequence[str],
+    endpoints: Mapping[str, EndpointConfig] | None = None,
+) -> Application:
+    """The application of a deployment whose versions all name targets. Raises ConfigError."""
+    targets = {MAIN: config.target} | {
+        name: version.target for name, version in config.canary.versions.items()
+    }
+    releases = {name: Release.of_target(target, path) for name, target in targets.items()}
+    return application(config, releases, endpoints)

@@ -1,0 +1,117 @@
+"""Gateway processes of this machine, as the program that starts them sees them."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import IO
+
+from mesh.clock import Clock, monotonic
+from mesh.errors import Unavailable
+
+START_WAIT = 30.0
+"""Seconds in which a gateway has to listen."""
+GRACE = 10.0
+"""Seconds that requests have to finish when a gateway is stopped."""
+POLL = 0.02
+"""Seconds between two looks at a process."""
+
+
+class GatewayProcess:
+    """One gateway. `port` must be free, or shared with other gateways."""
+
+    def __init__(
+        self,
+        controller: str,
+        *,
+        host: str,
+        port: int,
+        name: str = "gateway",
+        log_format: str = "json",
+        log_level: str = "INFO",
+        output: int | IO[bytes] | None = None,
+    ) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="mesh-gateway-")
+        self._admin = Path(self._folder.name, "admin-address")
+        self._name = name
+        self.process = subprocess.Popen(  # noqa: S603  # our own program
+            [
+                *(sys.executable, "-m", "gateway"),
+                *("--controller", controller),
+                *("--host", host),
+                *("--port", str(port)),
+                *("--name", name),
+                *("--log-format", log_format),
+                *("--log-level", log_level),
+                *("--admin-path", str(self._admin)),
+                "--end-with-parent",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=output,
+            # Ctrl-C in a terminal goes to the whole group: gateways are stopped last, by us.
+            start_new_session=True,
+        )
+
+    def __repr__(self) -> str:
+        return f"<GatewayProcess {self._name} pid {self.process.pid}>"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process has not ended."""
+        return self.process.poll() is None
+
+    def wait_listening(self, clock: Clock = monotonic) -> None:
+        """Returns when the gateway listens.
+
+        Raises:
+            Unavailable: it has ended, or takes too long; its output says why.
+        """
+        until = clock() + START_WAIT
+        while not self._is_listening():
+            if not self.is_running:
+                raise Unavailable(f"{self._name} ended with exit code {self.process.returncode}")
+            if clock() > until:
+                raise Unavailable(f"{self._name} does not listen after {START_WAIT:g} s")
+            time.sleep(POLL)
+
+    def _is_listening(self) -> bool:
+        try:
+            return bool(json.loads(self._ask("/listeners?format=json")).get("listener_statuses"))
+        except (OSError, ValueError):
+            return False
+
+    def _ask(self, path: str, verb: str = "GET") -> bytes:
+        """Envoy's answer on its administration port. Raises OSError, ValueError."""
+        url = f"http://{self._admin.read_text()}{path}"
+        request = urllib.request.Request(url, method=verb)
+        with urllib.request.urlopen(request, timeout=2) as reply:  # noqa: S310  # always http
+            body: bytes = reply.read()
+            return body
+
+    def _active(self) -> int:
+        """Requests that have not ended."""
+        path = "/stats?format=json&filter=^http.ingress_http.downstream_rq_active$"
+        stats = json.loads(self._ask(path))["stats"]
+        return sum(stat.get("value", 0) for stat in stats)
+
+    def stop(self, grace: float = GRACE, clock: Clock = monotonic) -> None:
+        """Lets clients go, waits `grace` seconds for their requests, and ends the process."""
+        until = clock() + grace
+        try:
+            self._ask("/drain_listeners?graceful&skip_exit", "POST")
+            while self._active() and clock() < until:
+                time.sleep(POLL)
+        except (OSError, ValueError):
+            pass  # it has ended already, or never listened
+        self.process.terminate()
+        try:
+            self.process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._folder.cleanup()

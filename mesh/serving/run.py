@@ -1,0 +1,216 @@
+"""A mesh of one's own: Ray or a place in a cluster, a controller, gateways on one port."""
+
+import http.client
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Self
+
+from mesh.clock import Clock, monotonic
+from mesh.cluster.control import Control
+from mesh.cluster.start import connect, start_local
+from mesh.control.status import DeploymentPhase, DeploymentStatus
+from mesh.errors import ConfigError, Unavailable
+from mesh.serving.application import Application
+from mesh.serving.gateways import GatewayProcess
+
+POLL = 0.05
+"""Seconds between two looks at what is not ready yet."""
+
+Progress = Callable[[str], None]
+"""Told what is being done now, in a few words."""
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a mesh runs and listens.
+
+    `port` 0 takes one that is free; `control_port` None opens none. `address` is that of a Ray
+    cluster to join; empty starts a Ray of one's own, with `num_cpus` and `num_gpus` logical
+    devices (None: what the machine has). `logs` is the form of the gateways' logs.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    control_port: int | None = None
+    gateways: int = 1
+    address: str = ""
+    num_cpus: int | None = None
+    num_gpus: int | None = None
+    logs: str = "json"
+    log_level: str = "INFO"
+
+
+class RunningMesh:
+    """A mesh that runs until `stop`. Its methods block."""
+
+    def __init__(self, place: Place, progress: Progress = _silent) -> None:
+        """Starts it.
+
+        Raises:
+            ConfigError: a port is taken.
+            MeshError: a part cannot be started; what had been started is stopped again.
+        """
+        self.place = place
+        self.port = place.port or free_port(place.host)
+        require_free(place.host, self.port, "--port")
+        if place.control_port is not None:
+            require_free(place.host, place.control_port, "--control-port")
+        self._parts = ExitStack()
+        self._gateways: list[GatewayProcess] = []
+        with ExitStack() as undo:
+            undo.callback(self.stop)
+            self.control = self._start_control(progress)
+            progress("starting the gateway")
+            for number in range(place.gateways):
+                self._gateways.append(self._gateway(number))
+            self._parts.callback(self._stop_gateways)
+            undo.pop_all()
+
+    def _start_control(self, progress: Progress) -> Control:
+        place = self.place
+        if place.address:
+            progress(f"joining the Ray cluster at {place.address}")
+            session = connect(place.address)
+        else:
+            progress("starting Ray")
+            session = start_local(num_cpus=place.num_cpus, num_gpus=place.num_gpus)
+        self._parts.callback(session.stop)
+        progress("starting the controller")
+        return session.start_controller(http_host=place.host, http_port=place.control_port)
+
+    def _gateway(self, number: int) -> GatewayProcess:
+        return GatewayProcess(
+            self.control.addresses.grpc,
+            host=self.place.host,
+            port=self.port,
+            name=f"gateway/{number}",
+            log_format=self.place.logs,
+            log_level=self.place.log_level,
+        )
+
+    def _stop_gateways(self) -> None:
+        for gateway in self._gateways:
+            gateway.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """The address of the HTTP face, without a slash at its end."""
+        return f"http://{self.target}"
+
+    @property
+    def target(self) -> str:
+        """`host:port` for clients on this machine, HTTP and gRPC alike."""
+        host = "127.0.0.1" if self.place.host == "0.0.0.0" else self.place.host  # noqa: S104
+        return f"{host}:{self.port}"
+
+    @property
+    def control_url(self) -> str:
+        """The address of the control plane's HTTP face; empty if it has none."""
+        address = self.control.addresses.http
+        return f"http://{address.replace('0.0.0.0', '127.0.0.1')}" if address else ""  # noqa: S104
+
+    @property
+    def gateway_pids(self) -> list[int]:
+        """The processes of the gateways."""
+        return [gateway.process.pid for gateway in self._gateways]
+
+    def deploy(
+        self,
+        application: Application,
+        progress: Progress = _silent,
+        *,
+        limit: float = 300.0,
+        clock: Clock = monotonic,
+    ) -> DeploymentStatus:
+        """Applies a deployment and waits, `limit` seconds at most, until clients can call it.
+
+        Raises:
+            ConfigError: the application is wrong.
+            Unavailable: it cannot start, or takes too long; the message says what it waits for.
+        """
+        name = application.document["config"]["name"]
+        until = clock() + limit
+        revision = self.control.apply(application.document, application.code)
+        while True:
+            status = self.control.status(name)[0]
+            if status.revision >= revision and status.phase is DeploymentPhase.RUNNING:
+                break
+            if status.phase is DeploymentPhase.FAILED:
+                raise Unavailable(f"deployment {name!r} cannot start: {status.reason}")
+            if clock() > until:
+                raise Unavailable(f"deployment {name!r} is not ready: {status.reason}")
+            progress(_counted(status))
+            time.sleep(POLL)
+        self._wait_reachable(name, until, clock)
+        return status
+
+    def _wait_reachable(self, name: str, until: float, clock: Clock) -> None:
+        for gateway in self._gateways:
+            gateway.wait_listening()
+        while not _answers(self.target, f"/e/{name}/readyz"):
+            if clock() > until:
+                raise Unavailable(f"the gateway does not reach deployment {name!r}")
+            time.sleep(POLL)
+
+    def mend(self) -> list[str]:
+        """Starts gateways anew that have ended; returns what was done, a sentence each."""
+        done = []
+        for number, gateway in enumerate(self._gateways):
+            if not gateway.is_running:
+                done.append(f"gateway {number} ended with code {gateway.process.returncode}")
+                gateway.stop()
+                self._gateways[number] = self._gateway(number)
+        return done
+
+    def stop(self) -> None:
+        """Stops all that was started, gateways first. May be called twice."""
+        self._parts.close()
+
+
+def _counted(status: DeploymentStatus) -> str:
+    services = [service for version in status.versions for service in version.services]
+    ready = sum(service.ready for service in services)
+    desired = sum(service.desired for service in services)
+    waits = f": {status.reason}" if status.reason else ""
+    return f"starting replicas, {ready} of {desired} ready{waits}"
+
+
+def _answers(target: str, path: str) -> bool:
+    connection = http.client.HTTPConnection(target, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def free_port(host: str) -> int:
+    """A port of `host` on which nobody listens now."""
+    with socket.create_server((host, 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def require_free(host: str, port: int, flag: str) -> None:
+    """Raises ConfigError naming `flag` if nobody may listen on the port.
+
+    Gateways share a port with each other, so the system itself would let a second mesh join in.
+    """
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise ConfigError(f"{flag} {port}: cannot listen on {host}: {error.strerror}") from error
