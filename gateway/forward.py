@@ -106,7 +106,7 @@ PickMethod = Callable[[Version], tuple[Service, Method]]
 class Aim:
     """Chooses the target of one request, and another if its version is gone before it is sent."""
 
-    __slots__ = ("_dispatcher", "_pick", "_request", "endpoint", "target")
+    __slots__ = ("_dispatcher", "_pick", "_request", "_snapshot", "endpoint", "target")
 
     def __init__(
         self, dispatcher: Dispatcher, request: Request, endpoint: str, pick: PickMethod
@@ -126,7 +126,8 @@ class Aim:
             Unavailable: nobody is ready.
         """
         request, dispatcher = self._request, self._dispatcher
-        endpoint = dispatcher.snapshot.endpoints.get(self.endpoint)
+        self._snapshot = dispatcher.snapshot
+        endpoint = self._snapshot.endpoints.get(self.endpoint)
         if endpoint is None:
             raise NotFound(f"there is no endpoint {self.endpoint!r}")
         named = request.text(b"x-mesh-version")
@@ -139,6 +140,8 @@ class Aim:
     def find(self) -> Service:
         """The target's service in the newest snapshot; chooses again if its version is gone."""
         target = self.target
+        if self._snapshot is self._dispatcher.snapshot:
+            return target.service
         try:
             version = self._dispatcher.version(target.deployment, target.version.id)
         except Unavailable:

@@ -92,7 +92,8 @@ class Handler:
         if place is None:
             call.fail(Overloaded("Too many requests", retry_after=RETRY_AFTER), refused=True)
             return
-        task = asyncio.ensure_future(_Run(self._around, method, call, place).run())
+        run = _Run(self._around, method, call, place).run()
+        task = asyncio.get_running_loop().create_task(run)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         call.on_cancel = partial(_cancel, task)
