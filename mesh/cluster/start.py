@@ -93,6 +93,7 @@ def start_local(
 ) -> Session:
     """Starts a Ray of its own, which dies with this process whatever happens to it.
 
+    Should the process be killed, Ray's two agents notice it within a minute, the rest at once.
     To be called from a thread that lives as long as the cluster shall, such as the main one.
     `num_cpus` and `num_gpus` are logical, None means what the machine has, but at least 2 CPUs.
     `lean` leaves out processes that a mesh does not need (see `embedded.OPTIONAL`).
@@ -139,13 +140,22 @@ def _init(address: str, **options: Any) -> None:
             logging_level=logging.ERROR,
             **options,
         )
-    except ray.exceptions.AuthenticationError as error:
-        raise Unavailable(
-            f"the Ray cluster at {address} wants its token: set RAY_AUTH_MODE=token and "
-            "RAY_AUTH_TOKEN_PATH as Ray's page on token authentication says"
-        ) from error
     except (ray.exceptions.RayError, ConnectionError, RuntimeError, ValueError, OSError) as error:
+        if _wants_token(error):
+            raise Unavailable(
+                f"the Ray cluster at {address} wants its token: set RAY_AUTH_MODE=token and "
+                "RAY_AUTH_TOKEN_PATH, as Ray's page on token authentication says"
+            ) from error
         raise Unavailable(f"cannot {_verb(address)}: {first_line(error)}") from error
+
+
+def _wants_token(error: BaseException | None) -> bool:
+    """Whether the cause of `error` is a missing or wrong token; Ray buries that in texts."""
+    while error is not None:
+        if "AuthenticationError" in f"{type(error).__name__}: {error}":
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _verb(address: str) -> str:

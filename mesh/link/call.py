@@ -118,7 +118,7 @@ class CallEnd:
                     self._on_output()  # reading may have given credit
                 return piece
             if self.failure is not None:
-                raise self.failure
+                raise _again(self.failure)
             if self.incoming.ended:
                 return None
             await self._readable()
@@ -144,6 +144,18 @@ class CallEnd:
             size += len(piece.data)
         _check_size(size, limit)
         return b"".join(parts) if len(parts) > 1 else parts[0]
+
+
+def _again(failure: MeshError) -> MeshError:
+    """The same error for another raise.
+
+    The traceback of an error that was raised leads to the frames that hold the call: if the call
+    held that error, only a garbage collection could free both, and in overload most calls fail.
+    """
+    error = type(failure).__new__(type(failure), *failure.args)
+    error.__dict__.update(failure.__dict__)
+    error.__cause__ = failure.__cause__
+    return error
 
 
 def _check_size(size: int, limit: int) -> None:
@@ -181,7 +193,7 @@ class CallerCall(CallEnd):
             if self.head is not None:
                 return self.head
             if self.failure is not None:
-                raise self.failure
+                raise _again(self.failure)
             if self.incoming.ended:
                 raise Internal("the replica ended the call without a reply")
             await self._readable()

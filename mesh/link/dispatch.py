@@ -6,7 +6,7 @@ from random import Random
 
 from mesh.call import CallHead
 from mesh.clock import Clock
-from mesh.errors import Code, DeadlineExceeded, MeshError, Unavailable
+from mesh.errors import Code, DeadlineExceeded, MeshError, NotFound, Unavailable
 from mesh.link.call import CallerCall
 from mesh.link.ends import CallerLink
 from mesh.link.pool import Pool
@@ -67,8 +67,19 @@ class Dispatcher:
         try:
             return self._choose(endpoint, named, key, self._has_link)
         except Unavailable:
+            if named and not self._knows(endpoint, named):
+                raise NotFound(f"endpoint {endpoint.name!r} has no version {named!r}") from None
             # Links to new replicas may still be on their way: `_link` waits for them.
             return self._choose(endpoint, named, key, _has_replica)
+
+    def _knows(self, endpoint: Endpoint, named: str) -> bool:
+        found = (self.snapshot.deployments.get(name) for name in endpoint.shares.members)
+        return any(
+            named in (version.name, version.id)
+            for deployment in found
+            if deployment is not None
+            for version in deployment.versions
+        )
 
     def _choose(
         self, endpoint: Endpoint, named: str, key: SplitKey, ready: Callable[[Version], bool]
@@ -127,7 +138,7 @@ class Dispatcher:
         Raises:
             MeshError: no replica can take the call.
         """
-        link, _, _ = await self._link(lambda: service, head, set(), None)
+        link, _, _ = await self._link(lambda: service, head, set(), True)
         return link.open(head, message_end=False, end=False)
 
     async def ask(
@@ -153,30 +164,36 @@ class Dispatcher:
         tried: set[str] = set()
         failure: MeshError | None = None
         since = 0.0  # when the call was sent for the first time
-        while True:
-            try:
-                link, replica, service = await self._link(find, head, tried, failure)
-            except MeshError as error:
-                raise failure or error from None
-            since = since or self._clock()
-            call = link.open(head, body)
-            if on_open is not None:
-                on_open(call)
-            try:
-                await self._reply(call, service.timeout, head.deadline, since)
-            except MeshError as error:
-                failure = error
-                tried.add(replica)
-                if not may_retry(
-                    attempt=len(tried),
-                    refused=call.refused,
-                    lost=call.is_lost,
-                    idempotent=idempotent,
-                    budget=self._budget,
-                ):
-                    raise
-            else:
-                return call
+        try:
+            while True:
+                try:
+                    link, replica, service = await self._link(find, head, tried, _waits(failure))
+                except MeshError as error:
+                    raise failure or error from None
+                since = since or self._clock()
+                call = link.open(head, body)
+                if on_open is not None:
+                    on_open(call)
+                try:
+                    await self._reply(call, service.timeout, head.deadline, since)
+                except MeshError as error:
+                    tried.add(replica)
+                    if not self._may_retry(call, len(tried), idempotent):
+                        raise
+                    failure = error
+                else:
+                    return call
+        finally:
+            failure = None  # its traceback holds this frame, which must not hold it
+
+    def _may_retry(self, call: CallerCall, attempt: int, idempotent: bool) -> bool:
+        return may_retry(
+            attempt=attempt,
+            refused=call.refused,
+            lost=call.is_lost,
+            idempotent=idempotent,
+            budget=self._budget,
+        )
 
     async def reply(self, call: CallerCall, service: Service, head: CallHead) -> None:
         """Waits until the reply begins, within the service's time limit and the deadline.
@@ -213,12 +230,12 @@ class Dispatcher:
         return loop.call_later(max(0.0, limit - self._clock()), _give_up, call, seconds)
 
     async def _link(
-        self, find: Find, head: CallHead, tried: set[str], failure: MeshError | None
+        self, find: Find, head: CallHead, tried: set[str], waits: bool
     ) -> tuple[CallerLink, str, Service]:
         """A usable link to a replica that was not tried, the replica's id, and its service.
 
         `find` is asked anew after each change, so that a call which waits sees new replicas.
-        `failure` is how the last try ended.
+        Without `waits` there must be one now.
         """
         until: float | None = None
         while True:
@@ -228,8 +245,8 @@ class Dispatcher:
             found = self._linked(service, tried)
             if found is not None:
                 return *found, service
-            if failure is not None and failure.code is Code.RESOURCE_EXHAUSTED:
-                raise failure  # in overload the answer is quick
+            if not waits:
+                raise Unavailable("no other replica can be reached")
             until = until or self._clock() + LINK_WAIT
             await self._wait_for_change(until, head.deadline)
 
@@ -270,6 +287,11 @@ class Dispatcher:
 def _has_replica(version: Version) -> bool:
     entry = version.services.get(version.entry)
     return entry is not None and bool(entry.replicas)
+
+
+def _waits(failure: MeshError | None) -> bool:
+    """Whether a call that failed so far with `failure` waits for links: not in overload."""
+    return failure is None or failure.code is not Code.RESOURCE_EXHAUSTED
 
 
 def _give_up(call: CallerCall, seconds: float | None) -> None:

@@ -20,8 +20,7 @@ class RetryBudget:
 
     def earn(self) -> None:
         """A call was made for the first time."""
-        if self.left < self.burst:
-            self.left += self.ratio
+        self.left = min(self.burst, self.left + self.ratio)
 
     def spend(self) -> bool:
         """Takes one retry; False if none is left."""

@@ -1,0 +1,151 @@
+"""The cluster in this process."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from mesh.cluster.contract import Cluster, Failed, Started
+from mesh.cluster.lives import Lives, Process
+from mesh.cluster.local import LocalCluster
+from mesh.control.observed import Phase
+from mesh.errors import Unavailable
+from mesh.launch import Launch
+from tests.cluster import contract_checks
+from tests.cluster.contract_checks import find, launch, until
+
+HOST = "tests.cluster.hosts:FakeHost"
+
+
+@pytest.mark.parametrize("check", contract_checks.CHECKS, ids=lambda check: check.__name__)
+def test_it_keeps_the_contract(check: Callable[[Cluster], Awaitable[None]]) -> None:
+    contract_checks.run(lambda: LocalCluster(host=HOST), check)
+
+
+class Scripted(Process):
+    """A process whose every step the test takes."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.place: asyncio.Future[None] = loop.create_future()
+        self.outcome: asyncio.Future[Started | Failed] = loop.create_future()
+        self.reason: asyncio.Future[str] = loop.create_future()
+        self.drained: asyncio.Future[None] = loop.create_future()
+        self.lacks = ""
+        self.ended: list[bool] = []
+
+    async def placed(self) -> None:
+        await self.place
+
+    async def missing(self) -> str:
+        return self.lacks
+
+    async def start(self) -> Started | Failed:
+        return await self.outcome
+
+    async def watch(self) -> str:
+        return await self.reason
+
+    async def drain(self, timeout_s: float) -> None:
+        await self.drained
+
+    async def end(self, *, gently: bool) -> None:
+        self.ended.append(gently)
+
+
+class ScriptedCluster(Lives):
+    """Lives over scripted processes. `now` is its clock."""
+
+    def __init__(self, *running: Launch) -> None:
+        super().__init__(clock=lambda: self.now)
+        self.now = 0.0
+        self.process = Scripted()
+        self._left = running
+
+    def _spawn(self, launch: Launch) -> Process:
+        return self.process
+
+    async def _running(self) -> list[tuple[Launch, Process]]:
+        return [(each, self.process) for each in self._left]
+
+
+def test_what_is_missing_is_told_until_the_replica_has_its_place() -> None:
+    async def main() -> None:
+        cluster = ScriptedCluster()
+        one = launch()
+        cluster.process.lacks = "needs 1 gpu, the cluster has 0"
+        await cluster.start(one)
+        while not (found := find(cluster, one.replica_id)) or not found.reason:
+            await cluster.changed()
+        assert (found.phase, found.reason) == (Phase.STARTING, "needs 1 gpu, the cluster has 0")
+        assert found.since == 0.0
+        cluster.process.place.set_result(None)
+        cluster.process.outcome.set_result(Started("h:1"))
+        assert (await until(cluster, one.replica_id, Phase.READY)).reason == ""
+        await cluster.close()
+
+    asyncio.run(main())
+
+
+def test_a_process_that_dies_fails_with_how_long_it_was_ready() -> None:
+    async def main() -> None:
+        cluster = ScriptedCluster()
+        one = launch()
+        await cluster.start(one)
+        cluster.process.place.set_result(None)
+        cluster.process.outcome.set_result(Started("h:1"))
+        await until(cluster, one.replica_id, Phase.READY)
+        cluster.now = 12.0
+        cluster.process.reason.set_exception(Unavailable("the process died: killed"))
+        failed = await until(cluster, one.replica_id, Phase.FAILED)
+        assert (failed.reason, failed.lived) == ("the process died: killed", 12.0)
+        assert cluster.process.ended == [False]
+        await cluster.close()
+
+    asyncio.run(main())
+
+
+def test_a_process_that_dies_while_it_drains_has_failed() -> None:
+    async def main() -> None:
+        cluster = ScriptedCluster()
+        one = launch()
+        await cluster.start(one)
+        cluster.process.place.set_result(None)
+        cluster.process.outcome.set_result(Started("h:1"))
+        await until(cluster, one.replica_id, Phase.READY)
+        await cluster.drain(one.replica_id)
+        cluster.process.drained.set_exception(Unavailable("died"))
+        cluster.process.reason.set_exception(Unavailable("died"))
+        await until(cluster, one.replica_id, Phase.FAILED)
+        await cluster.close()
+
+    asyncio.run(main())
+
+
+def test_an_unhealthy_replica_fails_and_is_ended() -> None:
+    async def main() -> None:
+        cluster = ScriptedCluster()
+        one = launch()
+        await cluster.start(one)
+        cluster.process.place.set_result(None)
+        cluster.process.outcome.set_result(Started("h:1"))
+        cluster.process.reason.set_result("unhealthy: the event loop does not answer")
+        failed = await until(cluster, one.replica_id, Phase.FAILED)
+        assert failed.reason == "unhealthy: the event loop does not answer"
+        await cluster.close()
+
+    asyncio.run(main())
+
+
+def test_what_runs_is_adopted_and_becomes_ready() -> None:
+    async def main() -> None:
+        one = launch()
+        cluster = ScriptedCluster(one)
+        await cluster.adopt()
+        cluster.process.place.set_result(None)
+        cluster.process.outcome.set_result(Started("h:1"))
+        assert (await until(cluster, one.replica_id, Phase.READY)).address == "h:1"
+        await cluster.close()
+        assert cluster.process.ended == []
+
+    asyncio.run(main())

@@ -1,0 +1,121 @@
+"""Replicas as Ray actors."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+import ray
+import ray.util
+
+from mesh.cluster.contract import Cluster
+from mesh.cluster.ray_cluster import NAMESPACE, PREFIX, RayCluster
+from mesh.cluster.start import Session
+from mesh.control.observed import Phase
+from tests.cluster import contract_checks
+from tests.cluster.contract_checks import end_all, find, launch, until
+from tests.cluster.hosts import DIES
+
+HOST = "tests.cluster.hosts:FakeHost"
+
+pytestmark = pytest.mark.usefixtures("ray_session")
+
+
+def cluster() -> RayCluster:
+    return RayCluster(bind_host="127.0.0.1", host=HOST)
+
+
+@pytest.mark.parametrize("check", contract_checks.CHECKS, ids=lambda check: check.__name__)
+def test_it_keeps_the_contract(check: Callable[[Cluster], Awaitable[None]]) -> None:
+    contract_checks.run(cluster, check)
+
+
+def test_a_replica_whose_process_dies_has_failed_and_says_so() -> None:
+    async def main() -> None:
+        ours = cluster()
+        one = launch(DIES)
+        await ours.start(one)
+        failed = await until(ours, one.replica_id, Phase.FAILED)
+        assert failed.reason.startswith("the process died: ")
+        assert "\n" not in failed.reason
+        await end_all(ours)
+
+    asyncio.run(main())
+
+
+def test_a_replica_with_no_place_says_what_is_missing_and_can_be_stopped() -> None:
+    async def main() -> None:
+        ours = cluster()
+        one, two = launch(gpu=3.0), launch(cpu=4.0)
+        three = launch(cpu=1.0)
+        for each in (one, two):
+            await ours.start(each)
+        await until(ours, two.replica_id, Phase.READY)
+        await ours.start(three)
+        while not (found := find(ours, one.replica_id)) or not found.reason:
+            await ours.changed()
+        assert (found.phase, found.reason) == (Phase.STARTING, "needs 3 gpu, the cluster has 2")
+        while not (found := find(ours, three.replica_id)) or not found.reason:
+            await ours.changed()
+        assert (found.phase, found.reason) == (Phase.STARTING, "waits for 1 cpu: 0 of 4 free")
+        await ours.stop(one.replica_id)
+        await until(ours, one.replica_id, Phase.GONE)
+        await ours.stop(two.replica_id)
+        await until(ours, three.replica_id, Phase.READY)
+        await end_all(ours)
+
+    asyncio.run(main())
+
+
+def test_a_new_cluster_adopts_the_replicas_that_run() -> None:
+    async def main() -> None:
+        before = cluster()
+        one = launch()
+        await before.start(one)
+        ready = await until(before, one.replica_id, Phase.READY)
+        await before.close()
+        after = cluster()
+        await after.adopt()
+        adopted = await until(after, one.replica_id, Phase.READY)
+        assert adopted.address == ready.address
+        ray.kill(ray.get_actor(PREFIX + one.replica_id, namespace=NAMESPACE))
+        await until(after, one.replica_id, Phase.FAILED)
+        await end_all(after)
+
+    asyncio.run(main())
+
+
+def test_nothing_is_left_of_replicas_that_ended() -> None:
+    async def main() -> None:
+        ours = cluster()
+        one = launch()
+        await ours.start(one)
+        await until(ours, one.replica_id, Phase.READY)
+        await ours.stop(one.replica_id)
+        await until(ours, one.replica_id, Phase.GONE)
+        names = {actor["name"] for actor in ray.util.list_named_actors(all_namespaces=True)}
+        assert PREFIX + one.replica_id not in names
+        await end_all(ours)
+
+    asyncio.run(main())
+
+
+def test_a_replica_gets_the_share_of_the_gpus_that_it_reserves(ray_session: Session) -> None:
+    async def main() -> None:
+        ours = cluster()
+        many = [launch(gpu=0.5) for _ in range(5)]
+        for each in many:
+            await ours.start(each)
+        for each in many[:4]:
+            await until(ours, each.replica_id, *Phase)
+        ready: list[str] = []
+        while len(ready) < 4:
+            await ours.changed()
+            ready = [each.id for each in ours.observe() if each.phase is Phase.READY]
+        (waits,) = [each.id for each in ours.observe() if each.phase is Phase.STARTING]
+        while not (found := find(ours, waits)) or not found.reason:
+            await ours.changed()
+        assert found.reason == "waits for 0.5 gpu: 0 of 2 free"
+        await end_all(ours)
+
+    assert ray_session.local
+    asyncio.run(main())

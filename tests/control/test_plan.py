@@ -1,0 +1,147 @@
+"""Config and manifest → what should run."""
+
+import json
+from typing import Any
+
+import pytest
+
+from mesh.call import CallKind
+from mesh.config import ServiceConfig, ServiceOverrides, VersionConfig
+from mesh.control.desired import DesiredDeployment, DesiredEndpoint
+from mesh.control.plan import application, effective, plan, plan_endpoints
+from mesh.errors import ConfigError
+from mesh.traffic.snapshot import Method, SplitBy
+
+
+def service(name: str, **config: Any) -> dict[str, Any]:
+    method = {"name": "predict", "route": "/predict", "kind": 1}
+    return {"name": name, "methods": [method], "config": config, "schema_json": "{}"}
+
+
+def graph(target: str = "app:Main", **config: Any) -> dict[str, Any]:
+    services = {"Main": service("Main", **config), "Part": service("Part")}
+    return {"manifest": {"entry": "Main", "services": services}, "source": {"target": target}}
+
+
+def document(
+    config: dict[str, Any] | None = None, endpoints: dict[str, Any] | None = None, **versions: Any
+) -> bytes:
+    value = {
+        "config": {"name": "d", "target": "app:Main", **(config or {})},
+        "versions": versions or {"main": graph()},
+        "endpoints": endpoints or {},
+    }
+    return json.dumps(value).encode()
+
+
+def planned(*args: Any, code: dict[str, bytes] | None = None, **kwargs: Any) -> DesiredDeployment:
+    return plan(application(document(*args, **kwargs)), revision=1, code=code)
+
+
+def canaries(**weights: int) -> dict[str, Any]:
+    versions = {name: {"target": "app:Main", "weight": w} for name, w in weights.items()}
+    return {"canary": {"versions": versions}}
+
+
+def test_a_version_has_all_services_of_its_graph() -> None:
+    (main,) = planned().versions
+    assert (main.name, main.entry, main.weight) == ("main", "Main", 100)
+    assert set(main.services) == {"Main", "Part"}
+    assert main.services["Main"].methods == {
+        "predict": Method("predict", "/predict", CallKind.UNARY)
+    }
+
+
+def test_main_has_what_the_canaries_leave() -> None:
+    versions = planned(canaries(x=20, y=5), main=graph(), x=graph("x:M"), y=graph("y:M")).versions
+    assert {v.name: v.weight for v in versions} == {"main": 75, "x": 20, "y": 5}
+
+
+def test_a_promotion_keeps_the_id_whatever_the_weights_and_numbers_of_replicas() -> None:
+    before = planned(canaries(x=20), main=graph(), x=graph("x:M"))
+    after = planned({"replicas": 4}, main=graph("x:M"))
+    assert after.versions[0].id == before.versions[1].id
+    assert before.versions[0].id != before.versions[1].id
+    assert after.versions[0].id.startswith("d-")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        planned(main=graph("other:Main")),
+        planned(main=graph(resources={"cpu": 1})),
+        planned(main=graph(traffic={"timeout": 3})),
+        planned({"envs": {"A": "1"}}),
+        planned({"services": {"Part": {"threads": 4}}}),
+        planned(code={"main": b"class"}),
+    ],
+)
+def test_whatever_makes_a_replica_different_makes_another_id(other: DesiredDeployment) -> None:
+    assert other.versions[0].id != planned().versions[0].id
+
+
+def test_code_is_kept_with_its_version() -> None:
+    (main,) = planned(code={"main": b"class"}).versions
+    assert main.source.code == b"class"
+
+
+def test_the_most_particular_number_of_replicas_holds() -> None:
+    config = {"replicas": 2, "services": {"Part": {"replicas": 5}}}
+    (main,) = planned(config, main=graph(replicas=9)).versions
+    assert {s.name: s.replicas for s in main.services.values()} == {"Main": 2, "Part": 5}
+
+
+def test_settings_are_changed_one_by_one() -> None:
+    decorated = ServiceConfig.model_validate(
+        {"resources": {"cpu": 2, "gpu": 1}, "traffic": {"timeout": 5, "max_concurrency": 7}}
+    )
+    overrides = ServiceOverrides.model_validate(
+        {"resources": {"cpu": 1}, "traffic": {"timeout": None}, "envs": {"B": "3"}}
+    )
+    version = VersionConfig(target="m:A", envs={"A": "1", "B": "2"})
+    found = effective(decorated, version, overrides)
+    assert (found.resources.cpu, found.resources.gpu) == (1, 1)
+    assert (found.traffic.timeout, found.traffic.max_concurrency) == (None, 7)
+    assert found.envs == {"A": "1", "B": "3"}
+
+
+def test_settings_for_a_service_that_is_not_there_are_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match=r"services: there is no service Prat; .*Main, Part"):
+        planned({"services": {"Prat": {"replicas": 2}}})
+
+
+def test_a_wrong_setting_is_refused_by_its_key() -> None:
+    with pytest.raises(ConfigError, match=r"services\.Part\.traffic: timeout: "):
+        planned({"services": {"Part": {"traffic": {"timeout": -1}}}})
+
+
+def test_versions_without_a_graph_are_refused() -> None:
+    with pytest.raises(ConfigError, match="disagree about x"):
+        planned(canaries(x=20), main=graph())
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (b"{", "deployment: not JSON"),
+        (b"[]", "deployment: "),
+        (document({"nmae": "x"}), "config.nmae: there is no such setting"),
+        (
+            document(main=graph() | {"source": {"target": "m:A", "code": "gASV"}}),
+            "versions.main.source.code: there is no such setting",
+        ),
+    ],
+)
+def test_a_document_that_is_wrong_is_refused_with_the_place(value: bytes, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        application(value)
+    assert message in str(caught.value)
+
+
+def test_the_split_and_the_endpoints_are_taken_over() -> None:
+    split = {"canary": {"route_type": "header", "route_by": "x-user"}}
+    value = document(split, endpoints={"public": {"deployments": {"d": 2}}})
+    deployment = plan(application(value), revision=3)
+    assert (deployment.split_by, deployment.split_key) == (SplitBy.HEADER, "x-user")
+    assert deployment.revision == 3
+    assert plan_endpoints(application(value)) == {"public": DesiredEndpoint("public", {"d": 2})}

@@ -1,0 +1,462 @@
+"""From a call to a replica, and to another one where that is safe."""
+
+import asyncio
+
+import pytest
+
+from mesh.call import CallHead
+from mesh.errors import Code, DeadlineExceeded, MeshError, NotFound, Overloaded, Unavailable
+from mesh.link.call import CallerCall
+from mesh.link.dispatch import LINK_WAIT
+from mesh.traffic.retry import ATTEMPTS
+from mesh.traffic.snapshot import (
+    Deployment,
+    Endpoint,
+    Snapshot,
+    Version,
+    WeightedDeployment,
+)
+from tests.link.replicas import Rig, service
+from tests.link.rig import run, until
+
+
+def test_a_call_is_answered_by_one_replica() -> None:
+    async def main() -> None:
+        rig = Rig("a", "b")
+        await rig.link("a", "b")
+        assert await rig.ask(service("a", "b")) == b"ping"
+        assert rig.started() == 1
+        await rig.close()
+
+    run(main())
+
+
+# Another replica
+
+
+def test_a_refused_call_goes_to_another_replica() -> None:
+    async def main() -> None:
+        rig = Rig("a", "b")
+        rig.hosts["a"].methods.refuses = True
+        await rig.link("a", "b")
+        for _ in range(10):
+            assert await rig.ask(service("a", "b")) == b"ping"
+        assert len(rig.hosts["b"].methods.started) == 10
+        await rig.close()
+
+    run(main())
+
+
+def test_a_call_that_all_replicas_refuse_fails_as_they_say() -> None:
+    async def main() -> None:
+        rig = Rig("a", "b", "c")
+        for host in rig.hosts.values():
+            host.methods.refuses = True
+        await rig.link("a", "b", "c")
+        with pytest.raises(MeshError, match="full") as caught:
+            await rig.ask(service("a", "b", "c"))
+        assert caught.value.code is Code.RESOURCE_EXHAUSTED
+        assert caught.value.retry_after == 1.0
+        await rig.close()
+
+    run(main())
+
+
+def test_a_call_is_offered_to_a_few_replicas_at_most() -> None:
+    async def main() -> None:
+        names = [f"r{number}" for number in range(2 * ATTEMPTS)]
+        rig = Rig(*names)
+        for host in rig.hosts.values():
+            host.methods.refuses = True
+        await rig.link(*names)
+        opened: list[CallerCall] = []
+        with pytest.raises(MeshError, match="full"):
+            await rig.ask(service(*names), on_open=opened.append)
+        assert len(opened) == ATTEMPTS
+        await rig.close()
+
+    run(main())
+
+
+def test_a_failure_of_the_method_is_not_tried_again() -> None:
+    async def main() -> None:
+        rig = Rig("a", "b")
+        await rig.link("a", "b")
+        with pytest.raises(MeshError, match="as told"):
+            await rig.ask(service("a", "b"), "fail", idempotent=True)
+        assert rig.started() == 1
+        await rig.close()
+
+    run(main())
+
+
+def test_a_replica_that_dies_holding_the_call_fails_it() -> None:
+    async def main() -> None:
+        rig = Rig("a", "b")
+        await rig.link("a", "b")
+        asking = await rig.asked(service("a", "b"), "wait")
+        rig.hosts[rig.holder()].die()
+        with pytest.raises(Unavailable):
+            await asking
+        assert rig.started() == 1
+        await rig.close()
+
+    run(main())
+
+
+def test_an_idempotent_call_survives_the_death_of_its_replica() -> None:
+    async def main() -> None:
+        rig = Rig("a", "b")
+        await rig.link("a", "b")
+        asking = await rig.asked(service("a", "b"), "wait", idempotent=True)
+        dead = rig.holder()
+        rig.hosts[dead].die()
+        (other,) = rig.hosts.keys() - {dead}
+        rig.hosts[other].methods.go_on.set()
+        assert await asking == b"ping"
+        await rig.close()
+
+    run(main())
+
+
+def test_the_budget_bounds_calls_that_are_sent_again_after_a_death() -> None:
+    async def main() -> None:
+        rig = Rig("a", "b")
+        rig.dispatcher._budget.left = 0.5
+        rig.dispatcher._budget.ratio = 0.0
+        await rig.link("a", "b")
+        asking = await rig.asked(service("a", "b"), "wait", idempotent=True)
+        rig.hosts[rig.holder()].die()
+        with pytest.raises(Unavailable):
+            await asking
+        await rig.close()
+
+    run(main())
+
+
+def test_a_refused_call_goes_to_a_replica_that_has_replaced_the_one_it_tried() -> None:
+    async def main() -> None:
+        rig = Rig("old", "new")
+        rig.hosts["old"].methods.refuses = True
+        await rig.link("old", "new")
+        services = [service("new"), service("old")]
+        assert await rig.ask(lambda: services.pop() if len(services) > 1 else services[0])
+        assert rig.hosts["new"].methods.started == ["echo"]
+        await rig.close()
+
+    run(main())
+
+
+def test_in_overload_a_call_does_not_wait_for_a_replica_without_a_link() -> None:
+    async def main() -> None:
+        rig = Rig("a")
+        rig.hosts["a"].methods.refuses = True
+        await rig.link("a")
+        with pytest.raises(MeshError, match="full"):
+            await rig.ask(service("a", "missing"))
+        assert not rig.replicas.pauses
+        await rig.close()
+
+    run(main())
+
+
+def test_a_replica_that_goes_away_hands_its_calls_to_the_one_that_replaces_it() -> None:
+    async def main() -> None:
+        rig = Rig("old", "new")
+        await rig.link("old")
+        services = [service("old")]
+        call_opened = asyncio.Event()
+        asking = asyncio.ensure_future(
+            rig.ask(lambda: services[0], on_open=lambda _: call_opened.set())
+        )
+        rig.hosts["old"].end._is_going_away = True  # it refuses, and its caller does not know yet
+        await call_opened.wait()
+        services[0] = service("new")
+        rig.replicas.follow("new")
+        assert await asking == b"ping"
+        assert rig.hosts["new"].methods.started == ["echo"]
+        await rig.close()
+
+    run(main())
+
+
+# Load
+
+
+def test_a_call_goes_to_the_replica_that_has_room() -> None:
+    async def main() -> None:
+        rig = Rig("a", "b")
+        await rig.link("a", "b")
+        both = service("a", "b", max_concurrency=1)
+        asking = await rig.asked(both, "wait")
+        for _ in range(10):
+            assert await rig.ask(both) == b"ping"
+        with pytest.raises(Overloaded):
+            await asyncio.gather(rig.ask(both), rig.ask(both))
+        rig.hosts[rig.holder()].methods.go_on.set()
+        assert await asking == b"ping"
+        await rig.close()
+
+    run(main())
+
+
+def test_a_service_without_replicas_is_unavailable_at_once() -> None:
+    async def main() -> None:
+        rig = Rig()
+        with pytest.raises(Unavailable):
+            await rig.ask(service())
+        await rig.close()
+
+    run(main())
+
+
+# Waiting for links
+
+
+def test_a_call_waits_for_a_link_that_is_still_opening() -> None:
+    async def main() -> None:
+        rig = Rig("a")
+        rig.replicas.gate.clear()
+        rig.replicas.follow("a")
+        asking = asyncio.ensure_future(rig.ask(service("a")))
+        await until(lambda: rig.replicas.pool._waiters)
+        rig.replicas.gate.set()
+        assert await asking == b"ping"
+        assert not rig.replicas.pool._waiters
+        await rig.close()
+
+    run(main())
+
+
+def test_a_call_that_waits_is_sent_to_a_replica_of_a_newer_snapshot() -> None:
+    async def main() -> None:
+        rig = Rig("new")
+        services = [service("old")]
+        rig.replicas.follow("old")
+        asking = asyncio.ensure_future(rig.ask(lambda: services[0]))
+        await until(lambda: rig.replicas.pool._waiters)
+        services[0] = service("new")
+        rig.replicas.follow("new")
+        assert await asking == b"ping"
+        await rig.close()
+
+    run(main())
+
+
+def test_a_replica_without_a_link_is_passed_over() -> None:
+    async def main() -> None:
+        rig = Rig("a")
+        rig.replicas.follow("a", "missing", "lost")
+        await rig.replicas.linked("a")
+        for _ in range(20):
+            assert await rig.ask(service("missing", "a", "lost")) == b"ping"
+        await rig.close()
+
+    run(main())
+
+
+def test_a_call_does_not_wait_for_a_link_for_ever() -> None:
+    async def main() -> None:
+        rig = Rig()
+        rig.replicas.follow("missing")
+        asking = asyncio.ensure_future(rig.ask(service("missing")))
+        await until(lambda: rig.replicas.pool._waiters)
+        rig.replicas.now += LINK_WAIT + 1
+        rig.replicas.follow("missing", "more")  # wakes those that wait
+        with pytest.raises(Unavailable, match="no replica can be reached"):
+            await asking
+        await rig.close()
+
+    run(main())
+
+
+def test_a_call_that_waits_for_a_link_keeps_its_deadline() -> None:
+    async def main() -> None:
+        rig = Rig()
+        rig.replicas.follow("missing")
+        with pytest.raises(DeadlineExceeded):
+            await rig.ask(service("missing"), deadline=rig.replicas.now + 0.001)
+        await rig.close()
+
+    run(main())
+
+
+def test_a_call_whose_deadline_has_passed_is_not_sent() -> None:
+    async def main() -> None:
+        rig = Rig("a")
+        await rig.link("a")
+        with pytest.raises(DeadlineExceeded):
+            await rig.ask(service("a"), deadline=rig.replicas.now - 1)
+        assert not rig.started()
+        await rig.close()
+
+    run(main())
+
+
+def test_a_call_that_is_given_up_while_it_waits_for_a_link_leaves_nothing() -> None:
+    async def main() -> None:
+        rig = Rig()
+        rig.replicas.follow("missing")
+        asking = asyncio.ensure_future(rig.ask(service("missing")))
+        await until(lambda: rig.replicas.pool._waiters)
+        asking.cancel()
+        await asyncio.wait([asking])
+        assert not rig.replicas.pool._waiters
+        await rig.close()
+
+    run(main())
+
+
+# Deadlines and cancellation
+
+
+def test_a_deadline_ends_the_call_and_cancels_its_method() -> None:
+    async def main() -> None:
+        rig = Rig("a")
+        await rig.link("a")
+        with pytest.raises(DeadlineExceeded, match="the deadline passed"):
+            await rig.ask(service("a", timeout=60), "hang", deadline=rig.replicas.now + 0.01)
+        await until(lambda: rig.hosts["a"].methods.cancelled or not rig.started())
+        assert dict(rig.replicas.pool.loads) == {"a": 0}
+        await rig.close()
+
+    run(main())
+
+
+def test_a_time_limit_ends_the_call_and_says_so() -> None:
+    async def main() -> None:
+        rig = Rig("a")
+        await rig.link("a")
+        with pytest.raises(DeadlineExceeded, match=r"Not able to process the request in 0.01 sec"):
+            await rig.ask(service("a", timeout=0.01), "hang")
+        await rig.close()
+
+    run(main())
+
+
+def test_the_time_limit_counts_from_the_first_try() -> None:
+    async def main() -> None:
+        rig = Rig("a", "b")
+        rig.hosts["a"].methods.refuses = True
+        await rig.link("a", "b")
+        opened: list[CallerCall] = []
+
+        def first_try_is_slow(call: CallerCall) -> None:
+            opened.append(call)
+            if call.id and len(opened) == 1 and not rig.started():
+                rig.replicas.now += 1000
+
+        # Whichever replica comes first, the second try has no time left.
+        rig.hosts["b"].methods.refuses = True
+        with pytest.raises(DeadlineExceeded):
+            await rig.ask(service("a", "b", timeout=500), on_open=first_try_is_slow)
+        await rig.close()
+
+    run(main())
+
+
+def test_a_caller_that_is_cancelled_cancels_its_call() -> None:
+    async def main() -> None:
+        rig = Rig("a")
+        await rig.link("a")
+        asking = await rig.asked(service("a"), "hang")
+        asking.cancel()
+        await asyncio.wait([asking])
+        await until(lambda: rig.hosts["a"].methods.cancelled)
+        assert dict(rig.replicas.pool.loads) == {"a": 0}
+        await rig.close()
+
+    run(main())
+
+
+def test_a_call_whose_request_is_sent_later_is_opened_and_waited_for() -> None:
+    async def main() -> None:
+        rig = Rig("a")
+        await rig.link("a")
+        target = service("a", timeout=60)
+        head = CallHead("join")
+        call = await rig.dispatcher.open(target, head)
+        for part in b"a", b"b":
+            await call.send(part)
+        await call.send(b"", message_end=False, end=True)
+        await rig.dispatcher.reply(call, target, head)
+        assert await call.message() == b"ab"
+        await rig.close()
+
+    run(main())
+
+
+# The choice of deployment and version
+
+
+def version(name: str, *replicas: str, weight: int = 50) -> Version:
+    return Version(f"{name}-1", name, "s", {"s": service(*replicas)}, weight)
+
+
+def snapshot(*versions: Version) -> Snapshot:
+    endpoint = Endpoint("e", (WeightedDeployment("d", 1),))
+    return Snapshot(1, 1, {"e": endpoint}, {"d": Deployment("d", versions)}, "e")
+
+
+def chosen(rig: Rig, named: str = "") -> str:
+    endpoint = rig.dispatcher.snapshot.endpoints["e"]
+    deployment, found = rig.dispatcher.choose(endpoint, named=named, key=lambda _: None)
+    assert deployment == "d"
+    return found.name
+
+
+def test_a_version_without_a_link_leaves_its_share_to_the_others() -> None:
+    async def main() -> None:
+        rig = Rig("a", "b")
+        rig.hosts["b"].is_up = False
+        rig.dispatcher.follow(snapshot(version("main", "a"), version("canary", "b")))
+        await rig.replicas.linked("a")
+        assert {chosen(rig) for _ in range(50)} == {"main"}
+        rig.hosts["b"].is_up = True
+        await rig.replicas.next_try()
+        await rig.replicas.linked("a", "b")
+        assert {chosen(rig) for _ in range(50)} == {"main", "canary"}
+        await rig.close()
+
+    run(main())
+
+
+def test_before_the_first_link_is_open_a_version_with_replicas_is_chosen() -> None:
+    async def main() -> None:
+        rig = Rig("a")
+        rig.dispatcher.follow(snapshot(version("main", "a"), version("canary")))
+        assert {chosen(rig) for _ in range(50)} == {"main"}
+        await rig.close()
+
+    run(main())
+
+
+def test_a_version_that_is_asked_for_and_not_there_is_not_found() -> None:
+    async def main() -> None:
+        rig = Rig("a")
+        rig.dispatcher.follow(snapshot(version("main", "a"), version("canary")))
+        with pytest.raises(NotFound):
+            chosen(rig, "other")
+        with pytest.raises(Unavailable):
+            chosen(rig, "canary")
+        assert chosen(rig, "main") == "main"
+        await rig.close()
+
+    run(main())
+
+
+def test_a_version_is_found_by_its_id_and_waited_for() -> None:
+    async def main() -> None:
+        rig = Rig()
+        with pytest.raises(Unavailable, match="'main-1' of deployment 'd' is not served"):
+            rig.dispatcher.version("d", "main-1")
+        waiting = asyncio.ensure_future(rig.dispatcher.wait_for_version("d", "main-1", None))
+        await until(lambda: rig.replicas.pool._waiters)
+        rig.dispatcher.follow(snapshot(version("main")))
+        await waiting
+        assert rig.dispatcher.version("d", "main-1").name == "main"
+        with pytest.raises(DeadlineExceeded):
+            await rig.dispatcher.wait_for_version("d", "none", rig.replicas.now + 0.001)
+        await rig.close()
+
+    run(main())
