@@ -13,9 +13,9 @@ from rich.console import Console
 
 from mesh.cli.ready import ready_text
 from mesh.config import DeploymentConfig, MeshConfig, parse
+from mesh.definition.loader import load
+from mesh.definition.spec import service_spec
 from mesh.errors import ConfigError
-from mesh.service.loader import load
-from mesh.service.spec import service_spec
 from mesh.serving.application import from_config
 from mesh.serving.run import Place, RunningMesh
 

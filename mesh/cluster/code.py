@@ -6,8 +6,8 @@ from contextlib import ExitStack
 
 from ray import cloudpickle
 
+from mesh.definition.spec import ServiceSpec
 from mesh.errors import ConfigError
-from mesh.service.spec import ServiceSpec
 
 
 def pickled_class(entry: type, services: Iterable[ServiceSpec]) -> bytes:

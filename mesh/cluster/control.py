@@ -8,13 +8,13 @@ from typing import Any
 import ray
 import ray.exceptions
 
-from mesh.api.addresses import Addresses, PlaneConfig
 from mesh.clock import Clock, monotonic
 from mesh.cluster.actors import ControllerActor
 from mesh.cluster.answers import accept
 from mesh.cluster.ray_cluster import ANSWER, CONTROLLER, HOST, NAMESPACE, death
 from mesh.control.status import DeploymentStatus
 from mesh.errors import MeshError, NotFound, Unavailable
+from mesh.faces.addresses import Addresses, PlaneConfig
 
 PLANE = "mesh.cluster.ray_plane:ray_plane"
 """What the controller's actor hosts."""

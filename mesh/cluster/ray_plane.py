@@ -1,8 +1,8 @@
 """The control plane of a Ray cluster, as the controller's actor makes it."""
 
-from mesh.api.addresses import PlaneConfig
-from mesh.api.plane import ControlPlane
 from mesh.cluster.ray_cluster import HOST, RayCluster
+from mesh.faces.addresses import PlaneConfig
+from mesh.faces.plane import ControlPlane
 
 
 def ray_plane(config: PlaneConfig, bind_host: str = "", host: str = HOST) -> ControlPlane:

@@ -12,11 +12,11 @@ import ray.exceptions
 import ray.util
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from mesh.api.addresses import PlaneConfig
 from mesh.cluster import embedded
 from mesh.cluster.control import Control, start_controller
 from mesh.cluster.ray_cluster import HOST, NAMESPACE, first_line
 from mesh.errors import FailedPrecondition, MeshError, Unavailable
+from mesh.faces.addresses import PlaneConfig
 
 _log = logging.getLogger(__name__)
 

@@ -26,9 +26,9 @@ from mesh.control.desired import (
     DesiredService,
     DesiredVersion,
 )
+from mesh.definition.manifest import Manifest, ServiceManifest
 from mesh.errors import ConfigError
 from mesh.launch import Source
-from mesh.service.manifest import Manifest, ServiceManifest
 from mesh.traffic.snapshot import Method, SplitBy
 
 MAIN = "main"

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from mesh.call import CALL, CallHead, CallKind
+from mesh.definition.spec import ServiceSpec
 from mesh.errors import FailedPrecondition, Internal, MeshError
 from mesh.io.spec import MethodSpec
 from mesh.link.call import CallerCall
@@ -14,7 +15,6 @@ from mesh.link.dispatch import Dispatcher
 from mesh.observe.span import Span
 from mesh.observe.tracing import Tracing
 from mesh.replica.scope import CURRENT, Scope
-from mesh.service.spec import ServiceSpec
 from mesh.traffic.snapshot import Service
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from mesh.call import ReplyHead
 from mesh.clock import Clock
+from mesh.definition.context import Context
+from mesh.definition.spec import ServiceSpec
 from mesh.errors import (
     Cancelled,
     DeadlineExceeded,
@@ -27,8 +29,6 @@ from mesh.observe.tracing import Tracing
 from mesh.replica import invoke
 from mesh.replica.admission import Admission, Place
 from mesh.replica.scope import CURRENT, Scope
-from mesh.service.context import Context
-from mesh.service.spec import ServiceSpec
 
 log = logging.getLogger("mesh.replica")
 

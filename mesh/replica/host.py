@@ -14,6 +14,10 @@ from random import Random
 from typing import Any
 
 from mesh.clock import monotonic
+from mesh.definition.depends import bind
+from mesh.definition.graph import resolve
+from mesh.definition.loader import load
+from mesh.definition.spec import ServiceSpec, service_spec
 from mesh.errors import ConfigError, Internal, Unavailable
 from mesh.launch import Launch, Source
 from mesh.link.dispatch import Dispatcher
@@ -26,10 +30,6 @@ from mesh.memory import settle
 from mesh.observe.tracing import Tracing
 from mesh.replica.handle import Caller, Handle, Route
 from mesh.replica.handler import Handler
-from mesh.service.depends import bind
-from mesh.service.graph import resolve
-from mesh.service.loader import load
-from mesh.service.spec import ServiceSpec, service_spec
 
 log = logging.getLogger("mesh.replica")
 

@@ -10,9 +10,9 @@ from typing import Any
 from mesh.cluster.code import pickled_class
 from mesh.config import DeploymentConfig, EndpointConfig
 from mesh.control.plan import MAIN
-from mesh.service.graph import resolve
-from mesh.service.loader import load
-from mesh.service.manifest import describe
+from mesh.definition.graph import resolve
+from mesh.definition.loader import load
+from mesh.definition.manifest import describe
 
 
 @dataclass(frozen=True, slots=True)

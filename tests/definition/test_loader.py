@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from mesh.definition.loader import load
+from mesh.definition.spec import service_spec
 from mesh.errors import ConfigError
-from mesh.service.loader import load
-from mesh.service.spec import service_spec
 
 GOOD = """
 import mesh

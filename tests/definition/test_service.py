@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 import mesh
 from mesh import Context, DefinitionError, DType, Shape
 from mesh.call import JSON, CallKind
-from mesh.service.spec import is_service, service_spec
+from mesh.definition.spec import is_service, service_spec
 
 
 @mesh.service
@@ -174,7 +174,7 @@ sys.stdout.buffer.write(cloudpickle.dumps(made()))
 """
 READER = """
 import pickle, sys
-from mesh.service.graph import resolve
+from mesh.definition.graph import resolve
 cls = pickle.loads(sys.stdin.buffer.read())
 graph = resolve(cls)
 method = graph.entry.methods["method"]
@@ -201,11 +201,11 @@ def test_importing_the_api_loads_neither_ray_nor_grpc():
 
 def test_the_decorators_keep_their_names_whatever_is_imported_later():
     code = (
-        "import mesh; from mesh.service.graph import resolve; import mesh.api.plane;"
+        "import mesh; from mesh.definition.graph import resolve; import mesh.faces.plane;"
         "print(mesh.api.__module__, mesh.service.__module__)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    assert done.stdout == "mesh.service.methods mesh.service.decorators\n"
+    assert done.stdout == "mesh.definition.methods mesh.definition.decorators\n"
 
 
 def test_the_public_api_is_what_all_says():

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from mesh.definition.spec import ServiceSpec, service_spec
 from mesh.errors import DefinitionError
-from mesh.service.spec import ServiceSpec, service_spec
 
 
 @dataclass(frozen=True, slots=True)

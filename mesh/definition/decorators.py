@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from types import FrameType, MappingProxyType
 from typing import Any, TypeVar, overload
 
+from mesh.definition.spec import define
 from mesh.errors import DefinitionError
-from mesh.service.spec import define
 
 T = TypeVar("T", bound=type)
 

@@ -10,15 +10,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from mesh.api.addresses import Addresses, PlaneConfig
-from mesh.api.grpc_face import GrpcServer
-from mesh.api.http_face import HttpServer, http_app
 from mesh.cluster.contract import Cluster
 from mesh.control.controller import Controller
 from mesh.control.plan import application
 from mesh.control.status import DeploymentStatus
 from mesh.control.store import MemoryStore, Store
 from mesh.errors import FailedPrecondition
+from mesh.faces.addresses import Addresses, PlaneConfig
+from mesh.faces.grpc_face import GrpcServer
+from mesh.faces.http_face import HttpServer, http_app
 from mesh.loops import LoopThread
 
 _log = logging.getLogger(__name__)

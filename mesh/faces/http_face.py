@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from mesh.api.metrics import ControllerMetrics
 from mesh.control.controller import Controller
 from mesh.control.status import DeploymentPhase, DeploymentStatus
 from mesh.errors import MeshError, Unavailable
+from mesh.faces.metrics import ControllerMetrics
 
 
 def http_app(controller: Controller, registry: CollectorRegistry | None = None) -> Starlette:

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from mesh.service.methods import api_options
+from mesh.definition.methods import api_options
 
 _END = object()
 

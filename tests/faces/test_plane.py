@@ -10,11 +10,11 @@ import grpc
 import httpx
 import pytest
 
-from mesh.api.addresses import Addresses, PlaneConfig
-from mesh.api.plane import ControlPlane
 from mesh.cluster.local import LocalCluster
 from mesh.control.status import DeploymentPhase, DeploymentStatus
 from mesh.errors import ConfigError, FailedPrecondition, NotFound, Unavailable
+from mesh.faces.addresses import Addresses, PlaneConfig
+from mesh.faces.plane import ControlPlane
 from mesh.link.watch import Watch
 from mesh.traffic.snapshot import Snapshot
 from mesh.v1 import control_pb2, control_pb2_grpc

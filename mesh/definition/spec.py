@@ -9,12 +9,12 @@ from types import MappingProxyType
 from typing import Any, TypeGuard
 
 from mesh.config import ServiceConfig, parse
+from mesh.definition.context import Context
+from mesh.definition.depends import Dependency
+from mesh.definition.methods import ApiOptions, api_options
 from mesh.errors import ConfigError, DefinitionError
 from mesh.io.annotation import resolve
 from mesh.io.spec import MethodSpec, method_spec
-from mesh.service.context import Context
-from mesh.service.depends import Dependency
-from mesh.service.methods import ApiOptions, api_options
 
 _OPTIONS = "__mesh_options__"
 _SERVICE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")

@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict
 
 from mesh.call import CallKind
 from mesh.config import ServiceConfig
+from mesh.definition.graph import Graph
+from mesh.definition.spec import ServiceSpec, service_spec
 from mesh.io.schema import service_schema
-from mesh.service.graph import Graph
-from mesh.service.spec import ServiceSpec, service_spec
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mesh.definition.local import LocalHandle
 from mesh.errors import DefinitionError
-from mesh.service.local import LocalHandle
 
 
 class Dependency:

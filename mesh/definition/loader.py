@@ -4,10 +4,11 @@ import importlib
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 
+from mesh.definition.spec import is_service, service_spec
 from mesh.errors import ConfigError
-from mesh.service.spec import is_service, service_spec
 
 
 def load(target: str, path: Sequence[str] = ()) -> type:
@@ -50,7 +51,7 @@ def _failure(name: str, error: BaseException) -> str:
 
 def _is_own(frame: traceback.FrameSummary) -> bool:
     """Whether the frame is in the user's code: not in the import system, not in the mesh."""
-    library = __file__.removesuffix("service/loader.py")
+    library = str(Path(__file__).parents[1])
     return not frame.filename.startswith(("<frozen", library, importlib.__file__))
 
 

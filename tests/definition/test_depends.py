@@ -8,10 +8,10 @@ import pytest
 
 import mesh
 from mesh import DefinitionError
-from mesh.service.depends import Dependency, bind
-from mesh.service.graph import resolve
-from mesh.service.manifest import Manifest, describe
-from mesh.service.spec import service_spec
+from mesh.definition.depends import Dependency, bind
+from mesh.definition.graph import resolve
+from mesh.definition.manifest import Manifest, describe
+from mesh.definition.spec import service_spec
 
 
 @mesh.service
