@@ -38,7 +38,16 @@ class Dispatcher:
         self._clock = clock
         self._rng = rng
         self._budget = RetryBudget()
+        # Worked out once, until a snapshot or a link changes: which versions have a link, by id,
+        # and where all requests to an endpoint go that has no choice, by its name.
+        self._linked_versions: dict[str, bool] = {}
+        self._only_choice: dict[str, tuple[str, Version]] = {}
+        pool.on_change = self._forget
         self.snapshot: Snapshot = EMPTY
+
+    def _forget(self) -> None:
+        self._linked_versions.clear()
+        self._only_choice.clear()
 
     def __repr__(self) -> str:
         return f"<Dispatcher snapshot {self.snapshot.number}, {self._pool!r}>"
@@ -46,6 +55,7 @@ class Dispatcher:
     def follow(self, snapshot: Snapshot) -> None:
         """Routes by `snapshot` from now on."""
         self.snapshot = snapshot
+        self._forget()
         self._pool.follow(
             replica
             for deployment in snapshot.deployments.values()
@@ -64,13 +74,23 @@ class Dispatcher:
             NotFound: there is no version `named`.
             Unavailable: nobody is ready to take the request.
         """
+        if not named and (only := self._only_choice.get(endpoint.name)) is not None:
+            return only
         try:
-            return self._choose(endpoint, named, key, self._has_link)
+            chosen = self._choose(endpoint, named, key, self._has_link)
         except Unavailable:
             if named and not self._knows(endpoint, named):
                 raise NotFound(f"endpoint {endpoint.name!r} has no version {named!r}") from None
             # Links to new replicas may still be on their way: `_link` waits for them.
             return self._choose(endpoint, named, key, _has_replica)
+        if not named and self._has_no_choice(endpoint):
+            self._only_choice[endpoint.name] = chosen
+        return chosen
+
+    def _has_no_choice(self, endpoint: Endpoint) -> bool:
+        """Whether all requests that name no version go to one version."""
+        members = endpoint.shares.members
+        return len(members) == 1 == len(self.snapshot.deployments[members[0]].shares.members)
 
     def _knows(self, endpoint: Endpoint, named: str) -> bool:
         found = (self.snapshot.deployments.get(name) for name in endpoint.shares.members)
@@ -128,9 +148,13 @@ class Dispatcher:
                 return
 
     def _has_link(self, version: Version) -> bool:
-        link = self._pool.link
-        entry = version.services.get(version.entry)
-        return entry is not None and any(link(replica.id) for replica in entry.replicas)
+        known = self._linked_versions.get(version.id)
+        if known is None:
+            link = self._pool.link
+            entry = version.services.get(version.entry)
+            known = entry is not None and any(link(replica.id) for replica in entry.replicas)
+            self._linked_versions[version.id] = known
+        return known
 
     async def open(self, service: Service, head: CallHead) -> CallerCall:
         """Starts a call whose request is still to come; the caller sends it, then reads.

@@ -37,13 +37,15 @@ class _Writer:
             self._idle.clear()
             await self._idle.wait()
 
-    async def run(self, take: Callable[[], bytes | None]) -> None:
+    async def run(self, take: Callable[[], bytes | None], is_busy: Callable[[], bool]) -> None:
+        """Writes what `take` gives, until cancelled; `is_busy` tells that more is to come."""
         wanted, idle, write = self._wanted, self._idle, self._transport.write
         while True:
             await wanted.wait()
-            # One turn of the loop, so that what else is ready adds its frames to the batch: a
-            # write costs more than all that it carries.
-            await asyncio.sleep(0)
+            if is_busy():
+                # One turn of the loop, so that what else is ready adds its frames to the batch:
+                # a write costs more than all that it carries.
+                await asyncio.sleep(0)
             wanted.clear()
             idle.clear()
             while (batch := take()) is not None:
@@ -124,7 +126,7 @@ class CallerLink:
     async def _run(self) -> None:
         try:
             await _run_until_either(
-                self._writer.run(self._session.take),
+                self._writer.run(self._session.take, self._session.is_busy),
                 _read(self._transport, self._session.receive),
                 self._stopped,
             )
@@ -166,7 +168,9 @@ class ReplicaEnd:
         if self._is_going_away:
             session.go_away()
         try:
-            await _run_until_either(writer.run(session.take), _read(transport, session.receive))
+            await _run_until_either(
+                writer.run(session.take, session.is_busy), _read(transport, session.receive)
+            )
         finally:
             del self._sessions[session]
             session.close()

@@ -59,6 +59,7 @@ class Pool:
         self._running: set[asyncio.Task[None]] = set()
         self._waiters: set[asyncio.Future[None]] = set()
         self.loads: Mapping[str, int] = Loads(self._links)
+        self.on_change: Callable[[], None] | None = None  # told when `changed` returns
 
     def __repr__(self) -> str:
         return f"<Pool {len(self._links)} of {len(self._keepers)} links open>"
@@ -94,6 +95,8 @@ class Pool:
             self._waiters.discard(waiter)
 
     def _tell(self) -> None:
+        if self.on_change is not None:
+            self.on_change()
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)

@@ -46,6 +46,10 @@ class CallerSession:
     def __repr__(self) -> str:
         return f"<CallerSession {len(self.calls)} calls, {self._outbox!r}>"
 
+    def is_busy(self) -> bool:
+        """Whether several calls are open, so that their frames may share a batch."""
+        return len(self.calls) > 1
+
     def open(
         self, head: CallHead, data: bytes = b"", *, message_end: bool = True, end: bool = True
     ) -> CallerCall:
@@ -150,6 +154,10 @@ class ReplicaSession:
 
     def __repr__(self) -> str:
         return f"<ReplicaSession {len(self.calls)} calls, {self._outbox!r}>"
+
+    def is_busy(self) -> bool:
+        """Whether several calls are open, so that their frames may share a batch."""
+        return len(self.calls) > 1
 
     def take(self) -> bytes | None:
         """The next batch to write; None if there is nothing to write."""

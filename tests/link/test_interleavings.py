@@ -15,8 +15,12 @@ from mesh.v1 import link_pb2
 from tests.link.rig import BLOCK, HEAD, Wire, at_once, unread
 
 LIMITS = [CHUNK, CHUNK - OVERHEAD, BATCH, WINDOW, WINDOW - OVERHEAD, 2 * WINDOW]
-sizes = st.sampled_from([0, 0, 1, 1, 26, 1000, 100_000, *LIMITS, *(limit + 1 for limit in LIMITS)])
-some_call = st.integers(0, 5)
+small = st.sampled_from([0, 1, 26, 1000])
+medium = st.sampled_from([100_000, 300_000, 500_000])
+sizes = small | medium | st.sampled_from([*LIMITS, *(limit + 1 for limit in LIMITS)])
+rarely = st.sampled_from([False, False, False, False, True])
+CALLS = 3
+some_call = st.integers(0, CALLS - 1)
 
 
 @dataclass
@@ -51,13 +55,14 @@ class Way:
     def check_order(self) -> None:
         """What was read is what was sent first, with the same boundaries."""
         count = len(self.read)
-        assert self.read == self.sent[:count]
         following = self.sent[count] if count < len(self.sent) else self.sent_part
-        assert following.startswith(self.read_part)
+        # One word to assert on: pytest would take minutes to compare megabytes that differ.
+        is_prefix = self.read == self.sent[:count] and following.startswith(self.read_part)
+        assert is_prefix
 
     def check_whole(self) -> None:
-        assert self.read == self.sent
-        assert self.read_part == self.sent_part
+        is_whole = self.read == self.sent and self.read_part == self.sent_part
+        assert is_whole
 
 
 @dataclass
@@ -95,8 +100,8 @@ class Link(RuleBasedStateMachine):
 
     # Steps
 
-    @precondition(lambda self: len(self.dialogs) < 5)
-    @rule(size=sizes, message_end=st.booleans(), end=st.booleans())
+    @precondition(lambda self: len(self.dialogs) < CALLS)
+    @rule(size=sizes, message_end=st.booleans(), end=rarely)
     def open(self, size: int, message_end: bool, end: bool) -> None:
         up = Way()
         data = up.next_data(size)
@@ -104,7 +109,7 @@ class Link(RuleBasedStateMachine):
         call = self.wire.caller.open(HEAD, data, message_end=message_end, end=end)
         self.dialogs.append(Dialog(call, up=up))
 
-    @rule(number=some_call, size=sizes, message_end=st.booleans(), end=st.booleans())
+    @rule(number=some_call, size=sizes, message_end=st.booleans(), end=rarely)
     def send_up(self, number: int, size: int, message_end: bool, end: bool) -> None:
         dialog = self.dialog(number)
         if dialog is None or dialog.up.ended or dialog.caller.is_done:
@@ -113,7 +118,7 @@ class Link(RuleBasedStateMachine):
         dialog.up.send(data, message_end=message_end, end=end)
         dialog.caller.outgoing.put(None, data, message_end=message_end, end=end)
 
-    @rule(number=some_call, size=sizes, message_end=st.booleans(), end=st.booleans())
+    @rule(number=some_call, size=sizes, message_end=st.booleans(), end=rarely)
     def send_down(self, number: int, size: int, message_end: bool, end: bool) -> None:
         dialog = self.dialog(number)
         if dialog is None or dialog.down.ended:
@@ -232,8 +237,10 @@ class Link(RuleBasedStateMachine):
         assert replica is not None
         assert caller.is_done == (dialog.cancelled or dialog.failed or dialog.down.ended)
         assert replica.is_done == caller.is_done
-        for end in caller, replica:
+        for end, other in (caller, replica), (replica, caller):
             assert end.outgoing.queued == 0
+            if not end.is_done and not other.incoming.ended:
+                assert end.outgoing.credit == other.incoming._allowed
         if dialog.cancelled:
             # A reply that was over before the cancellation came is not told of it.
             assert dialog.told == 1 or (dialog.told == 0 and (dialog.failed or dialog.down.ended))

@@ -4,17 +4,10 @@ import pytest
 
 from mesh.call import ReplyHead
 from mesh.errors import Cancelled, Code, Internal, MeshError, Overloaded, TooLarge, Unavailable
-from mesh.link.frames import BATCH, CHUNK, OVERHEAD, WINDOW
-from mesh.link.session import CallerSession, ProtocolError, ReplicaSession
-from mesh.v1 import link_pb2
-from tests.link.rig import BLOCK, HEAD, Wire, at_once, frozen, pieces, unread
+from mesh.link.frames import CHUNK
+from tests.link.rig import BLOCK, HEAD, Wire, at_once
 
 REPLY = ReplyHead("text/plain", 201, (("x", "1"),))
-
-
-def data_of(frames: link_pb2.Frames | None, call: int) -> bytes:
-    assert frames is not None
-    return b"".join(frame.data for frame in frames.frames if frame.call == call)
 
 
 # The life of a call
@@ -183,6 +176,15 @@ def test_an_end_in_the_middle_of_a_message_is_no_message() -> None:
         at_once(call.message())
 
 
+def test_a_small_piece_does_not_overtake_a_large_one_of_its_own_call() -> None:
+    wire = Wire()
+    wire.settle()
+    call = wire.caller.open(HEAD, BLOCK[: CHUNK + 1], message_end=False, end=False)
+    call.outgoing.put(None, b"tail", message_end=True, end=True)
+    wire.settle()
+    assert at_once(wire.arrived[call.id].message()) == BLOCK[: CHUNK + 1] + b"tail"
+
+
 def test_an_empty_message_is_a_message() -> None:
     wire = Wire()
     call, replica = wire.open()
@@ -291,181 +293,3 @@ def test_a_session_tells_when_its_last_call_ends_however_it_ends() -> None:
     wire.settle()
     assert idle == ["caller", "replica", "replica", "caller"]
     assert one.is_done
-
-
-# Limits
-
-
-def test_no_more_than_a_window_is_under_way_until_the_reader_reads() -> None:
-    wire = Wire()
-    call, replica = wire.open(BLOCK)
-    assert WINDOW - 2 * OVERHEAD <= unread(replica) <= WINDOW
-    assert call.outgoing.queued > len(BLOCK) - WINDOW
-    body = b""
-    while not replica.incoming.ended or replica.incoming:
-        got = pieces(replica)
-        body += b"".join(piece.data for piece in got)
-        wire.settle()
-        assert unread(replica) <= WINDOW
-    assert body == BLOCK
-
-
-def test_empty_messages_count_against_the_window_too() -> None:
-    wire = Wire()
-    call, replica = wire.open(end=False)
-    for _ in range(2 * WINDOW // OVERHEAD):
-        call.outgoing.put(None, b"", message_end=True, end=False)
-    wire.settle()
-    assert unread(replica) <= WINDOW
-    assert call.outgoing.queued >= WINDOW - OVERHEAD
-    count = 0
-    while got := pieces(replica):
-        count += len(got)
-        wire.settle()
-    assert count == 2 * WINDOW // OVERHEAD + 1
-
-
-def test_a_batch_is_bounded_and_so_is_each_of_its_frames() -> None:
-    wire = Wire()
-    for _ in range(20):
-        wire.caller.open(HEAD, BLOCK[:WINDOW])
-    largest = 0
-    while (frames := wire.take_up()) is not None:
-        assert all(len(frame.data) <= CHUNK for frame in frames.frames)
-        largest = max(largest, sum(len(frame.data) for frame in frames.frames))
-    assert CHUNK < largest < BATCH + CHUNK
-
-
-def test_a_large_body_delays_a_small_call_by_one_batch_at_most() -> None:
-    wire = Wire()
-    wire.settle()
-    for _ in range(5):
-        wire.caller.open(HEAD, BLOCK)
-    wire.take_up()
-    small = wire.caller.open(HEAD, b"small")
-    assert data_of(wire.take_up(), small.id) == b"small"
-
-
-def test_large_bodies_take_turns() -> None:
-    wire = Wire()
-    wire.settle()
-    calls = [wire.caller.open(HEAD, BLOCK) for _ in range(3)]
-    first, second = wire.take_up(), wire.take_up()
-    for call in calls:
-        assert data_of(first, call.id) or data_of(second, call.id)
-
-
-def call_overhead(size: int) -> int:
-    """What the pieces of a body of `size` bytes count for beyond their data."""
-    return -(-size // CHUNK) * OVERHEAD
-
-
-def test_a_large_body_moves_on_however_many_small_calls_fill_the_batches() -> None:
-    wire = Wire()
-    wire.settle()
-    large = wire.caller.open(HEAD, BLOCK[:WINDOW])
-    moved = 0
-    for _ in range(8):
-        for _ in range(BATCH // CHUNK):  # without a turn of their own, and yet a full batch
-            wire.caller.open(HEAD, BLOCK[: CHUNK - OVERHEAD])
-        moved += len(data_of(wire.take_up(), large.id))
-    assert moved + call_overhead(moved) == WINDOW
-
-
-def test_a_slow_reader_stalls_only_itself() -> None:
-    wire = Wire()
-    _, slow = wire.open(BLOCK)
-    _, fast = wire.open(BLOCK)
-    body = b""
-    while not fast.incoming.ended or fast.incoming:
-        body += b"".join(piece.data for piece in pieces(fast))
-        wire.settle()
-    assert body == BLOCK
-    assert unread(slow) <= WINDOW
-
-
-def test_the_window_that_the_other_end_says_hello_with_is_kept() -> None:
-    caller = CallerSession(frozen, lambda: None)
-    caller.take()
-    hello = link_pb2.Frames(frames=[link_pb2.Frame(hello=link_pb2.Hello(window=1000))])
-    caller.receive(hello.SerializeToString())
-    call = caller.open(HEAD, BLOCK)
-    frames = link_pb2.Frames.FromString(caller.take() or b"")
-    assert sum(len(frame.data) + OVERHEAD for frame in frames.frames if frame.data) == 1000
-    assert caller.take() is None
-    grant = link_pb2.Frames(frames=[link_pb2.Frame(call=call.id, credit=500)])
-    caller.receive(grant.SerializeToString())
-    frames = link_pb2.Frames.FromString(caller.take() or b"")
-    assert [len(frame.data) + OVERHEAD for frame in frames.frames] == [500]
-
-
-# Peers that break the rules
-
-
-def batch(*frames: link_pb2.Frame) -> bytes:
-    return link_pb2.Frames(frames=frames).SerializeToString()
-
-
-def replica_session() -> ReplicaSession:
-    return ReplicaSession(frozen, lambda: None, lambda _: None)
-
-
-START = link_pb2.Start(method="echo")
-
-
-def test_garbage_is_a_protocol_error_at_both_ends() -> None:
-    for session in CallerSession(frozen, lambda: None), replica_session():
-        with pytest.raises(ProtocolError, match=r"not a mesh\.v1\.Frames"):
-            session.receive(b"\xff\xff\xff")
-
-
-def test_a_call_that_is_started_twice_is_a_protocol_error() -> None:
-    session = replica_session()
-    session.receive(batch(link_pb2.Frame(call=1, start=START)))
-    with pytest.raises(ProtocolError, match="started twice"):
-        session.receive(batch(link_pb2.Frame(call=1, start=START)))
-
-
-def test_call_0_cannot_be_started() -> None:
-    with pytest.raises(ProtocolError):
-        replica_session().receive(batch(link_pb2.Frame(start=START)))
-
-
-def test_more_than_the_window_is_a_protocol_error_at_both_ends() -> None:
-    too_much = [link_pb2.Frame(call=1, data=BLOCK[:CHUNK]) for _ in range(5)]
-    session = replica_session()
-    session.receive(batch(link_pb2.Frame(call=1, start=START)))
-    with pytest.raises(ProtocolError, match="more than its window"):
-        session.receive(batch(*too_much))
-    caller = CallerSession(frozen, lambda: None)
-    caller.open(HEAD)
-    with pytest.raises(ProtocolError, match="more than its window"):
-        caller.receive(batch(*too_much))
-
-
-def test_frames_of_calls_that_are_not_known_are_ignored() -> None:
-    strays = [
-        link_pb2.Frame(call=7, data=b"x", message_end=True),
-        link_pb2.Frame(call=7, credit=5),
-        link_pb2.Frame(call=7, cancel=True),
-        link_pb2.Frame(call=7, end=True),
-        link_pb2.Frame(call=7, reply=link_pb2.Reply()),
-        link_pb2.Frame(),
-    ]
-    caller, replica = CallerSession(frozen, lambda: None), replica_session()
-    for session in caller, replica:
-        session.receive(batch(*strays))
-        assert not session.calls
-    with pytest.raises(KeyError):
-        caller.calls[7]
-
-
-def test_a_header_value_that_is_no_text_spares_the_other_calls_of_the_link() -> None:
-    arrived = []
-    session = ReplicaSession(frozen, lambda: None, arrived.append)
-    field = link_pb2.Metadata(name="x", value=b"\xff\xfe")
-    raw = link_pb2.Metadata(name="x-bin", value=b"\xff\xfe")
-    session.receive(
-        batch(link_pb2.Frame(call=1, start=link_pb2.Start(method="echo", metadata=[field, raw])))
-    )
-    assert arrived[0].head.metadata == (("x", "\ufffd\ufffd"), ("x-bin", b"\xff\xfe"))
