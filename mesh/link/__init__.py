@@ -4,7 +4,7 @@ frames     what waits to be written and what waits to be read, within the window
 call       one end of one call
 session    all calls of one link, without any input or output
 transport  what moves batches of frames: gRPC, or memory
-caller, server   the two ends of a link, run on an event loop
+ends       the two ends of a link, run on an event loop
 pool, dispatch   links to all replicas, and the choice among them
 watch      following the controller's snapshots
 """

@@ -213,7 +213,7 @@ class ReplicaCall(CallEnd):
     the link broke.
     """
 
-    __slots__ = ("_outbox", "head", "on_cancel")
+    __slots__ = ("_is_stream", "_outbox", "head", "on_cancel")
 
     def __init__(
         self,
@@ -227,6 +227,7 @@ class ReplicaCall(CallEnd):
         self._outbox = outbox
         self.head = head
         self.on_cancel: Callable[[], None] | None = None
+        self._is_stream = False  # of the reply
 
     def start_reply(
         self, head: ReplyHead, data: bytes = b"", *, message_end: bool = False, end: bool = False
@@ -234,6 +235,7 @@ class ReplicaCall(CallEnd):
         """Sends the head of the reply with its first piece; with `end` that is all of it."""
         if self.is_done:
             return
+        self._is_stream = head.stream
         frame = self._outbox.frame(self.id)
         try:
             write_reply_head(frame.reply, head)
@@ -251,11 +253,19 @@ class ReplicaCall(CallEnd):
             self.outgoing.put(None, b"", message_end=False, end=True)
             self._on_output()
 
-    def fail(self, error: MeshError, *, refused: bool = False) -> None:
-        """Ends the call with `error`; `refused` when the method never ran."""
+    def fail(self, error: MeshError, *, refused: bool = False, at_once: bool = False) -> None:
+        """Ends the call with `error`; `refused` when the method never ran.
+
+        The items of a stream that wait for their turn arrive before the error, unless `at_once`;
+        the rest of a single message that failed would be of no use.
+        """
         if self.is_done:
             return
         described = error_wire.to_proto(error)
+        if self.outgoing.queued and self._is_stream and not at_once:
+            self.outgoing.error = described
+            self.outgoing.put(None, b"", message_end=False, end=True)
+            return
         frame = self._outbox.frame(self.id)
         frame.error.CopyFrom(described)
         if refused:

@@ -89,6 +89,10 @@ class CallerLink:
         state = "closed" if self.closed.done() else "open"
         return f"<CallerLink {state} {self._session!r}>"
 
+    def when_going_away(self, tell: Callable[[], None]) -> None:
+        """Calls `tell` when the replica says that it takes no new calls."""
+        self._session.on_going_away = tell
+
     @property
     def is_usable(self) -> bool:
         """Whether new calls can be opened."""
@@ -209,4 +213,4 @@ class ReplicaEnd:
         """Fails every call that is still open, with `failure`."""
         for session in list(self._sessions):
             for call in list(session.calls.values()):
-                call.fail(failure)
+                call.fail(failure, at_once=True)

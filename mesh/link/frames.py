@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mesh.v1 import link_pb2
+from mesh.v1 import errors_pb2, link_pb2
 
 CHUNK = 256 * 1024
 """Most bytes of `data` in one frame."""
@@ -77,7 +77,17 @@ class Outbox:
 class Outgoing:
     """What one end of a call has to send: pieces in order, within the credit of the reader."""
 
-    __slots__ = ("_call", "_outbox", "_queue", "_waits", "credit", "on_end", "on_room", "queued")
+    __slots__ = (
+        "_call",
+        "_outbox",
+        "_queue",
+        "_waits",
+        "credit",
+        "error",
+        "on_end",
+        "on_room",
+        "queued",
+    )
 
     def __init__(self, call: int, outbox: Outbox, credit: int) -> None:
         self._call = call
@@ -86,6 +96,7 @@ class Outgoing:
         self._waits = False  # whether this object stands in the outbox's turns
         self.credit = credit
         self.queued = 0  # bytes that wait for credit or for their turn
+        self.error: errors_pb2.Error | None = None  # goes with the last piece
         self.on_end: Callable[[], None] | None = None  # the last piece is in the batch
         self.on_room: Callable[[], None] | None = None  # no more than a window is queued
 
@@ -124,6 +135,8 @@ class Outgoing:
             frame.message_end = True
         if end:
             frame.end = True
+            if self.error is not None:
+                frame.error.CopyFrom(self.error)
             if (on_end := self.on_end) is not None:
                 on_end()
 

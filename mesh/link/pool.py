@@ -122,6 +122,7 @@ class Pool:
         """Returns when `link` has broken; if cancelled, when its calls are done."""
         self._links[replica] = link
         self._open.add(link)
+        link.when_going_away(self._tell)
         self._tell()
         try:
             await asyncio.wait([link.closed])

@@ -41,6 +41,7 @@ class CallerSession:
         self._peer_window = WINDOW  # until its hello says otherwise
         self.calls: dict[int, CallerCall] = {}
         self.is_going_away = False
+        self.on_going_away: Callable[[], None] | None = None
         self.on_idle: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
@@ -117,6 +118,8 @@ class CallerSession:
             self._peer_window = frame.hello.window
         if frame.going_away:
             self.is_going_away = True
+            if self.on_going_away is not None:
+                self.on_going_away()
 
     def _cancelled(self, call: CallerCall) -> None:
         if self.calls.pop(call.id, None) is not None:

@@ -95,8 +95,13 @@ class Handler:
         run = _Run(self._around, method, call, place).run()
         task = asyncio.get_running_loop().create_task(run)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        # Not the run's own last step: one that is cancelled before its first takes none.
+        task.add_done_callback(partial(self._ended, place))
         call.on_cancel = partial(_cancel, task)
+
+    def _ended(self, place: Place, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        place.release()
 
     async def close(self) -> None:
         """Cancels what still runs and waits for it."""
@@ -135,7 +140,6 @@ class _Run:
             self._call.fail(error)
         if self._timer is not None:
             self._timer.cancel()
-        self._place.release()
         if span is not None:
             if error is not None:
                 span.fail(error)
