@@ -15,7 +15,7 @@ from mesh.clock import monotonic
 from mesh.errors import MeshError
 from mesh.link.dispatch import Dispatcher
 from mesh.link.pool import Pool
-from mesh.link.transport import GrpcCallerTransport
+from mesh.link.reach import connect
 from mesh.link.watch import Watch
 from mesh.memory import settle
 from mesh.observe import logs
@@ -69,7 +69,7 @@ class _Parts:
         rng = Random()  # noqa: S311  # for spreading load
         metrics = RequestMetrics()
         self._tracing = Tracing.from_env(os.environ, service_name="mesh-gateway")
-        self._pool = Pool(GrpcCallerTransport.connect, monotonic, rng)
+        self._pool = Pool(connect, monotonic, rng)
         dispatcher = Dispatcher(self._pool, monotonic, rng)
         self._watch = Watch(settings.controller, settings.name, dispatcher.follow, rng)
         self.gateway = Gateway(

@@ -4,6 +4,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from mesh.cli.serve import serve
 from mesh.errors import MeshError
@@ -29,5 +30,6 @@ def main() -> None:
         app()
     except MeshError as error:
         console = Console(stderr=True, highlight=False, soft_wrap=True)
-        console.print("[bold red]error:[/]", error.message, markup=True)
+        text = " ".join(error.message.split())
+        console.print(Text.assemble(("error:", "bold red"), " ", text))
         sys.exit(1)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 import typer
 import yaml
 from rich.console import Console
+from rich.text import Text
 
 from mesh.cli.ready import ready_text
 from mesh.config import DeploymentConfig, MeshConfig, parse
@@ -69,15 +70,17 @@ def serve(
         log_level=log_level,
     )
     console = Console(stderr=True, highlight=False)
+    signals = _Signals()
     with _Steps(console) as steps, RunningMesh(place, steps.say) as mesh:
-        stopping = _on_signals()
+        signals.listen()  # Ray has put a handler of its own in place
         for application in applications:
             mesh.deploy(application, steps.say)
         steps.end()
+        signals.defer()
         console.print(ready_text(mesh, applications[0]), soft_wrap=True)
-        while not stopping.wait(LOOK_EVERY):
+        while not signals.wanted.wait(LOOK_EVERY):
             for sentence in mesh.mend():
-                console.print(f"[yellow]{sentence}; started again[/]")
+                console.print(Text(f"{sentence}; started again", "yellow"))
         steps.say("stopping")
 
 
@@ -145,22 +148,37 @@ class _Steps:
             return
         self._last = step
         if self._status is not None:
-            self._status.update(step)
+            self._status.update(Text(step))
         else:
-            self._console.print(step)
+            self._console.print(step, markup=False)
 
     def end(self) -> None:
         if self._status is not None:
             self._status.stop()
 
 
-def _on_signals() -> threading.Event:
-    """Set by SIGINT and SIGTERM from now on."""
-    wanted = threading.Event()
+class _Signals:
+    """SIGINT and SIGTERM: the first interrupts the start, or sets `wanted` once it is over.
 
-    def stop(_: int, __: FrameType | None) -> None:
-        wanted.set()
+    Later ones change nothing: what was started is being stopped.
+    """
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    return wanted
+    def __init__(self) -> None:
+        self.wanted = threading.Event()
+        self._interrupts = True
+        self.listen()
+
+    def listen(self) -> None:
+        """Takes the signals from now on, whoever took them before."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._take)
+
+    def defer(self) -> None:
+        """The start is over."""
+        self._interrupts = False
+
+    def _take(self, _: int, __: FrameType | None) -> None:
+        self.wanted.set()
+        if self._interrupts:
+            self._interrupts = False
+            raise KeyboardInterrupt

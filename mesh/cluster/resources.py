@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from mesh.launch import Launch
 
 GIB = 2**30
+NEEDS = "needs "
+"""What the line begins with if the nodes that are there can never give what is missing."""
 
 
 def needs(launch: Launch) -> dict[str, float]:
@@ -36,9 +38,9 @@ def shortage(
         if not any(_fits({name: amount}, node) for node in nodes)
     ]
     if lacking:
-        return f"needs {'; '.join(lacking)}"
+        return f"{NEEDS}{'; '.join(lacking)}"
     together = " and ".join(_text(name, amount) for name, amount in wanted.items())
-    return f"needs {together} on one node, no node has all of it"
+    return f"{NEEDS}{together} on one node, no node has all of it"
 
 
 def _fits(wanted: Mapping[str, float], node: Mapping[str, float]) -> bool:

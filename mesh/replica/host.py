@@ -23,7 +23,7 @@ from mesh.launch import Launch, Source
 from mesh.link.dispatch import Dispatcher
 from mesh.link.ends import ReplicaEnd
 from mesh.link.pool import Pool
-from mesh.link.transport import GrpcCallerTransport, LinkServer
+from mesh.link.reach import Listener, connect
 from mesh.link.watch import Watch
 from mesh.loops import LoopThread
 from mesh.memory import settle
@@ -71,7 +71,7 @@ class ReplicaHost:
         self._tracing = Tracing.from_env(os.environ, service_name=launch.service)
         self._handler: Handler | None = None
         self._end: ReplicaEnd | None = None
-        self._server: LinkServer | None = None
+        self._server: Listener | None = None
         self._pool: Pool | None = None
         self._watch: Watch | None = None
 
@@ -121,7 +121,7 @@ class ReplicaHost:
         if not service.dependencies:
             return {}
         rng = Random()  # noqa: S311  # for spreading load
-        self._pool = Pool(GrpcCallerTransport.connect, monotonic, rng)
+        self._pool = Pool(connect, monotonic, rng)
         dispatcher = Dispatcher(self._pool, monotonic, rng)
         if self._launch.controller:
             self._watch = Watch(
@@ -148,10 +148,9 @@ class ReplicaHost:
     async def _listen(self, service: ServiceSpec, instance: object) -> str:
         handler = Handler(service, instance, self._launch, monotonic, self._tracing)
         end = ReplicaEnd(monotonic, handler.take)
-        server = LinkServer(end.serve)
+        server = Listener(end.serve)
         self._handler, self._end, self._server = handler, end, server
-        port = await server.start(self._bind_host)
-        return f"{self._bind_host}:{port}"
+        return await server.start(self._bind_host)
 
     def check(self) -> None:
         """Returns if the replica can take calls.

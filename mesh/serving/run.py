@@ -1,6 +1,7 @@
 """A mesh of one's own: Ray or a place in a cluster, a controller, gateways on one port."""
 
 import http.client
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from typing import Self
 
 from mesh.clock import Clock, monotonic
 from mesh.cluster.control import Control
-from mesh.cluster.start import connect, start_local
+from mesh.cluster.resources import NEEDS
+from mesh.cluster.start import Session, connect, start_local
 from mesh.control.status import DeploymentPhase, DeploymentStatus
 from mesh.errors import ConfigError, Unavailable
 from mesh.serving.application import Application
@@ -50,8 +52,10 @@ class Place:
 class RunningMesh:
     """A mesh that runs until `stop`. Its methods block."""
 
-    def __init__(self, place: Place, progress: Progress = _silent) -> None:
-        """Starts it.
+    def __init__(
+        self, place: Place, progress: Progress = _silent, session: Session | None = None
+    ) -> None:
+        """Starts it: in `session`, which outlives it, or in one of its own.
 
         Raises:
             ConfigError: a port is taken.
@@ -66,14 +70,24 @@ class RunningMesh:
         self._gateways: list[GatewayProcess] = []
         with ExitStack() as undo:
             undo.callback(self.stop)
-            self.control = self._start_control(progress)
+            self.control = self._start_control(progress, session)
             progress("starting the gateway")
             for number in range(place.gateways):
                 self._gateways.append(self._gateway(number))
             self._parts.callback(self._stop_gateways)
             undo.pop_all()
 
-    def _start_control(self, progress: Progress) -> Control:
+    def _start_control(self, progress: Progress, given: Session | None) -> Control:
+        place = self.place
+        session = given or self._start_session(progress)
+        self._grows = not session.local
+        progress("starting the controller")
+        control = session.start_controller(http_host=place.host, http_port=place.control_port)
+        if given is not None:
+            self._parts.callback(control.close)
+        return control
+
+    def _start_session(self, progress: Progress) -> Session:
         place = self.place
         if place.address:
             progress(f"joining the Ray cluster at {place.address}")
@@ -82,8 +96,7 @@ class RunningMesh:
             progress("starting Ray")
             session = start_local(num_cpus=place.num_cpus, num_gpus=place.num_gpus)
         self._parts.callback(session.stop)
-        progress("starting the controller")
-        return session.start_controller(http_host=place.host, http_port=place.control_port)
+        return session
 
     def _gateway(self, number: int) -> GatewayProcess:
         return GatewayProcess(
@@ -148,7 +161,7 @@ class RunningMesh:
             status = self.control.status(name)[0]
             if status.revision >= revision and status.phase is DeploymentPhase.RUNNING:
                 break
-            if status.phase is DeploymentPhase.FAILED:
+            if status.phase is DeploymentPhase.FAILED or self._lacks(status):
                 raise Unavailable(f"deployment {name!r} cannot start: {status.reason}")
             if clock() > until:
                 raise Unavailable(f"deployment {name!r} is not ready: {status.reason}")
@@ -156,6 +169,14 @@ class RunningMesh:
             time.sleep(POLL)
         self._wait_reachable(name, until, clock)
         return status
+
+    def _lacks(self, status: DeploymentStatus) -> bool:
+        """Whether a service needs what this machine does not have, and no other will join."""
+        return not self._grows and any(
+            service.reason.startswith(NEEDS)
+            for version in status.versions
+            for service in version.services
+        )
 
     def _wait_reachable(self, name: str, until: float, clock: Clock) -> None:
         for gateway in self._gateways:
@@ -213,4 +234,6 @@ def require_free(host: str, port: int, flag: str) -> None:
     try:
         socket.create_server((host, port)).close()
     except OSError as error:
-        raise ConfigError(f"{flag} {port}: cannot listen on {host}: {error.strerror}") from error
+        # The error's own text names the address once more.
+        reason = os.strerror(error.errno) if error.errno else error
+        raise ConfigError(f"{flag} {port}: cannot listen on {host}: {reason}") from error

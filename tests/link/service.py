@@ -4,16 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Literal
+from uuid import uuid4
 
 from mesh.call import ReplyHead
 from mesh.clock import Clock, monotonic
 from mesh.errors import Internal, Overloaded
 from mesh.link.call import ReplicaCall
 from mesh.link.ends import CallerLink, ReplicaEnd
-from mesh.link.transport import GrpcCallerTransport, LinkServer, memory_pair
+from mesh.link.nearby import NearbyServer, connect_nearby
+from mesh.link.transport import GrpcCallerTransport, LinkServer, Transport, memory_pair
 from tests.link.rig import until
 
-Kind = Literal["memory", "grpc"]
+Kind = Literal["memory", "grpc", "nearby"]
 
 
 class Methods:
@@ -90,6 +92,22 @@ class Methods:
         call.fail(Internal("as told"))
 
 
+async def connected(
+    kind: Kind, on_link: Callable[[Transport], Awaitable[None]]
+) -> tuple[Transport, Callable[[], Awaitable[None]]]:
+    """A caller's end of a link that is listened for, and what stops the listener."""
+    if kind == "grpc":
+        server = LinkServer(on_link)
+        port = await server.start("127.0.0.1")
+        return await GrpcCallerTransport.connect(f"127.0.0.1:{port}"), server.stop
+    nearby = NearbyServer(on_link)
+    address = f"test:{uuid4()}"
+    await nearby.start(address)
+    near = await connect_nearby(address)
+    assert near is not None
+    return near, nearby.stop
+
+
 @asynccontextmanager
 async def serving(
     kind: Kind, methods: Methods, clock: Clock = monotonic
@@ -101,9 +119,8 @@ async def serving(
         server = asyncio.ensure_future(end.serve(far))
         link = CallerLink(near, clock)
     else:
-        listener = LinkServer(end.serve)
-        port = await listener.start("127.0.0.1")
-        link = CallerLink(await GrpcCallerTransport.connect(f"127.0.0.1:{port}"), clock)
+        near, stop = await connected(kind, end.serve)
+        link = CallerLink(near, clock)
     try:
         yield link, end
     finally:
@@ -111,7 +128,7 @@ async def serving(
         if kind == "memory":
             await server
         else:
-            await listener.stop()
+            await stop()
         await until(lambda: not methods.tasks and not end._sessions)
     assert link.closed.done()
     assert not link.in_flight

@@ -1,6 +1,7 @@
-"""The two ends of a link on an event loop, in memory and over gRPC."""
+"""The two ends of a link on an event loop, in memory and over gRPC and nearby."""
 
 import asyncio
+from typing import get_args
 
 import pytest
 
@@ -14,7 +15,7 @@ from mesh.link.transport import memory_pair
 from tests.link.rig import BLOCK, PATIENCE, run, until
 from tests.link.service import Kind, Methods, serving
 
-both = pytest.mark.parametrize("kind", ["memory", "grpc"])
+both = pytest.mark.parametrize("kind", get_args(Kind))
 
 
 async def read_all(call: CallerCall) -> list[bytes]:

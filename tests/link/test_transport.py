@@ -1,17 +1,19 @@
-"""What every transport promises, in memory and over gRPC."""
+"""What every transport promises, in memory and over gRPC and nearby."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import get_args
 
 import pytest
 
 from mesh.errors import Unavailable
 from mesh.link.transport import GrpcCallerTransport, LinkServer, Transport, memory_pair
 from tests.link.rig import BLOCK, run
-from tests.link.service import Kind
+from tests.link.service import Kind, connected
 
-both = pytest.mark.parametrize("kind", ["memory", "grpc"])
+both = pytest.mark.parametrize("kind", get_args(Kind))
+listening = pytest.mark.parametrize("kind", ["grpc", "nearby"])
 
 
 @asynccontextmanager
@@ -28,16 +30,14 @@ async def pair(kind: Kind) -> AsyncIterator[tuple[Transport, Transport]]:
         arrived.set_result(transport)
         await done.wait()
 
-    server = LinkServer(on_link)
-    port = await server.start("127.0.0.1")
-    near = await GrpcCallerTransport.connect(f"127.0.0.1:{port}")
+    near, stop = await connected(kind, on_link)
     assert await near.read() == b"hello"
     try:
         yield near, await arrived
     finally:
         done.set()
         await near.close()
-        await server.stop()
+        await stop()
 
 
 @both
@@ -95,26 +95,28 @@ def test_a_write_to_a_link_that_is_closed_fails_as_unavailable(kind: Kind) -> No
     run(main())
 
 
-def test_what_was_written_before_the_replica_ended_the_link_is_read_before_the_end() -> None:
+@listening
+def test_what_was_written_before_the_replica_ended_the_link_is_read_before_the_end(
+    kind: Kind,
+) -> None:
     async def main() -> None:
         async def on_link(transport: Transport) -> None:
             for batch in b"one", b"two":
                 await transport.write(batch)
 
-        server = LinkServer(on_link)
-        port = await server.start("127.0.0.1")
-        near = await GrpcCallerTransport.connect(f"127.0.0.1:{port}")
+        near, stop = await connected(kind, on_link)
         assert [await near.read() for _ in range(3)] == [b"one", b"two", None]
         assert await near.read() is None
         with pytest.raises(Unavailable):
             await near.write(b"late")
         await near.close()
-        await server.stop()
+        await stop()
 
     run(main())
 
 
-def test_a_server_that_stops_ends_its_links_for_both() -> None:
+@listening
+def test_a_server_that_stops_ends_its_links_for_both(kind: Kind) -> None:
     async def main() -> None:
         ended = asyncio.Event()
 
@@ -126,11 +128,9 @@ def test_a_server_that_stops_ends_its_links_for_both() -> None:
             finally:
                 ended.set()
 
-        server = LinkServer(on_link)
-        port = await server.start("127.0.0.1")
-        near = await GrpcCallerTransport.connect(f"127.0.0.1:{port}")
+        near, stop = await connected(kind, on_link)
         assert await near.read() == b"hello"
-        await server.stop()
+        await stop()
         assert await near.read() is None
         await ended.wait()
         await near.close()
