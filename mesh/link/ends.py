@@ -19,38 +19,51 @@ class _Writer:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._wanted = asyncio.Event()
-        self._idle = asyncio.Event()
+        self._has_work = False  # `take` may have something to give
+        self._is_writing = False
         self._has_ended = False
+        self._work: asyncio.Future[None] | None = None  # what `run` waits for
+        self._flushed: asyncio.Future[None] | None = None  # what `flush` waits for
 
     def wake(self) -> None:
-        self._wanted.set()
+        """There is something to write."""
+        if not self._has_work:
+            self._has_work = True
+            _resolve(self._work)
 
     def end(self) -> None:
         """Nothing more will be written."""
         self._has_ended = True
-        self._idle.set()
+        _resolve(self._flushed)
 
     async def flush(self) -> None:
         """Returns when nothing waits to be written, or the link has ended."""
-        while not self._has_ended and (self._wanted.is_set() or not self._idle.is_set()):
-            self._idle.clear()
-            await self._idle.wait()
+        while not self._has_ended and (self._has_work or self._is_writing):
+            self._flushed = asyncio.get_running_loop().create_future()
+            await self._flushed
 
     async def run(self, take: Callable[[], bytes | None], is_busy: Callable[[], bool]) -> None:
         """Writes what `take` gives, until cancelled; `is_busy` tells that more is to come."""
-        wanted, idle, write = self._wanted, self._idle, self._transport.write
+        loop, write = asyncio.get_running_loop(), self._transport.write
         while True:
-            await wanted.wait()
+            if not self._has_work:
+                self._work = loop.create_future()
+                await self._work
             if is_busy():
                 # One turn of the loop, so that what else is ready adds its frames to the batch:
                 # a write costs more than all that it carries.
                 await asyncio.sleep(0)
-            wanted.clear()
-            idle.clear()
+            self._has_work = False
+            self._is_writing = True
             while (batch := take()) is not None:
                 await write(batch)
-            idle.set()
+            self._is_writing = False
+            _resolve(self._flushed)
+
+
+def _resolve(waiter: "asyncio.Future[None] | None") -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)
 
 
 async def _read(transport: Transport, receive: Callable[[bytes], None]) -> None:
