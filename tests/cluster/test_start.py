@@ -17,8 +17,8 @@ from mesh.cluster.ray_cluster import CONTROLLER, NAMESPACE
 from mesh.cluster.start import Session, connect, start_local
 from mesh.control.status import DeploymentPhase, DeploymentStatus
 from mesh.errors import ConfigError, FailedPrecondition, NotFound, Unavailable
-from tests.api.test_plane import Follower, document
 from tests.cluster.hosts import FAILS
+from tests.faces.test_plane import Follower, document
 
 HOST = "tests.cluster.hosts:FakeHost"
 
