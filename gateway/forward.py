@@ -44,6 +44,24 @@ _OWN = frozenset(
 )
 
 
+_FRAMING = frozenset(
+    {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+"""Header fields of a reply that are the gateway's business, or the server's."""
+
+
+def reply_fields(metadata: Metadata) -> list[tuple[bytes, bytes]]:
+    """Metadata of a reply as header fields; without those that would change its framing."""
+    return [
+        (
+            name.encode("latin-1"),
+            value if isinstance(value, bytes) else value.encode("latin-1", "replace"),
+        )
+        for name, value in metadata
+        if name not in _FRAMING and not name.startswith("grpc-")
+    ]
+
+
 class Request(NamedTuple):
     """What the gateway reads of a request's head."""
 
@@ -138,16 +156,26 @@ class Aim:
         return Target(deployment, version, service, method)
 
     def find(self) -> Service:
-        """The target's service in the newest snapshot; chooses again if its version is gone."""
+        """The target's service in the newest snapshot.
+
+        Chooses again if its version is gone, or takes no calls any more; raises what `choose`
+        raises then.
+        """
         target = self.target
         if self._snapshot is self._dispatcher.snapshot:
             return target.service
+        service = self._found(target)
+        if service is None or not service.replicas:
+            target = self.target = self._choose()
+            service = target.service
+        return service
+
+    def _found(self, target: Target) -> Service | None:
         try:
             version = self._dispatcher.version(target.deployment, target.version.id)
         except Unavailable:
-            target = self.target = self._choose()
-            return target.service
-        return version.services.get(target.service.name, target.service)
+            return None
+        return version.services.get(target.service.name)
 
 
 def split_key(request: Request, deployment: Deployment) -> str | None:

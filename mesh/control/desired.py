@@ -88,11 +88,14 @@ class Serving:
     """What the last snapshot held.
 
     `versions` has the release that stands under each name: the desired one, or its predecessor
-    while the desired one is not ready yet. `replicas` are the ids of all replicas in it.
+    while the desired one is not ready yet. `leaving` has the graphs that nobody is sent to any
+    more, by deployment and id, while calls in them may still go on. `replicas` are the ids of all
+    replicas in it.
     """
 
     versions: Mapping[VersionKey, DesiredVersion] = field(default_factory=dict)
     replicas: frozenset[str] = frozenset()
+    leaving: Mapping[VersionKey, DesiredVersion] = field(default_factory=dict)
 
 
 def launch_of(deployment: str, version: DesiredVersion, service: DesiredService) -> Launch:

@@ -5,11 +5,18 @@ release that stood there before goes on serving. So a release that never becomes
 nothing away.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from mesh.control.desired import Desired, DesiredDeployment, DesiredVersion, Serving
-from mesh.control.fleet import ReplicaKey, grouped, ready, wanted
-from mesh.control.observed import ObservedReplica
+from mesh.control.desired import (
+    Desired,
+    DesiredDeployment,
+    DesiredVersion,
+    Serving,
+    VersionKey,
+)
+from mesh.control.fleet import LIVE, ReplicaKey, grouped, ready, wanted
+from mesh.control.observed import ObservedReplica, Phase
 from mesh.traffic.snapshot import (
     Deployment,
     Endpoint,
@@ -21,6 +28,7 @@ from mesh.traffic.snapshot import (
 )
 
 Ready = Mapping[ReplicaKey, list[ObservedReplica]]
+Groups = Mapping[ReplicaKey, Sequence[ObservedReplica]]
 
 
 def publish(
@@ -31,7 +39,8 @@ def publish(
     A replica that is not wanted any more is not in it, though it still runs: draining it is safe
     once the table is out.
     """
-    able = ready(wanted(desired, serving), grouped(observed))
+    groups = grouped(observed)
+    able = ready(wanted(desired, serving), groups)
     standing = {
         (deployment.name, version.name): release
         for deployment in desired.deployments.values()
@@ -42,13 +51,54 @@ def publish(
         deployment.name: _deployment(deployment, standing, able)
         for deployment in desired.deployments.values()
     }
+    kept = {(name, release.id) for (name, _), release in standing.items()} | {
+        (deployment.name, version.id)
+        for deployment in desired.deployments.values()
+        for version in deployment.versions
+    }
+    leaving = dict(_leaving(serving, kept, groups))
+    for (name, _), version in leaving.items():
+        deployments[name] = _with_leaving(deployments.get(name), name, version, groups)
     endpoints = _endpoints(desired)
     snapshot = Snapshot(
         endpoints=endpoints,
         deployments=deployments,
         default_endpoint=next(iter(endpoints), ""),
     )
-    return snapshot, Serving(standing, _replicas(snapshot))
+    return snapshot, Serving(standing, _replicas(snapshot), leaving)
+
+
+def _leaving(
+    serving: Serving, kept: Container[VersionKey], groups: Groups
+) -> Iterator[tuple[VersionKey, DesiredVersion]]:
+    """Graphs that stood in the last snapshot, are wanted no more, and may still have calls.
+
+    All calls of a graph come through its entry. So what is below the entry takes calls until the
+    entry's last replica has drained.
+    """
+    before = {(name, version.id): version for (name, _), version in serving.versions.items()}
+    for (name, identity), version in {**serving.leaving, **before}.items():
+        is_graph = len(version.services) > 1 and (name, identity) not in kept
+        if is_graph and _has_calls(groups.get((name, identity, version.entry), ())):
+            yield (name, identity), version
+
+
+def _has_calls(entries: Iterable[ObservedReplica]) -> bool:
+    return any(replica.phase in (*LIVE, Phase.DRAINING) for replica in entries)
+
+
+def _with_leaving(
+    deployment: Deployment | None, name: str, version: DesiredVersion, groups: Groups
+) -> Deployment:
+    """The deployment with the graph under its id, without any weight and without its entry."""
+    able = {
+        key: [replica for replica in replicas if replica.phase is Phase.READY]
+        for key, replicas in groups.items()
+    }
+    named = replace(version, name=version.id, weight=0)
+    left = _version(name, named, named, _below(name, version, able))
+    found = deployment or Deployment(name, ())
+    return replace(found, versions=(*found.versions, left))
 
 
 def _standing(
@@ -76,9 +126,27 @@ def _deployment(
         release = standing.get((deployment.name, version.name))
         # A version that never was ready is known, so that callers hear "not now" and not "no
         # such thing"; but it takes no calls that half of its graph could not finish.
-        replicas = able if release is not None else {}
+        replicas = able if release is not None else _below(deployment.name, version, able)
         versions.append(_version(deployment.name, version, release or version, replicas))
+    versions += _arriving(deployment, {version.id for version in versions}, able)
     return Deployment(deployment.name, tuple(versions), deployment.split_by, deployment.split_key)
+
+
+def _below(deployment: str, version: DesiredVersion, able: Ready) -> Ready:
+    """The replicas but those of the entry: a service may call others while it is made."""
+    entry = (deployment, version.id, version.entry)
+    return {key: replicas for key, replicas in able.items() if key != entry}
+
+
+def _arriving(
+    deployment: DesiredDeployment, known: Container[str], able: Ready
+) -> Iterator[Version]:
+    """Graphs that a predecessor still stands for, under their ids and without any weight."""
+    for version in deployment.versions:
+        if version.id not in known and len(version.services) > 1:
+            named = replace(version, name=version.id, weight=0)
+            replicas = _below(deployment.name, version, able)
+            yield _version(deployment.name, named, named, replicas)
 
 
 def _version(

@@ -129,9 +129,17 @@ class Dispatcher:
         raise Unavailable(f"version {version_id!r} of deployment {deployment!r} is not served")
 
     async def wait_for_version(
-        self, deployment: str, version_id: str, deadline: float | None
+        self,
+        deployment: str,
+        version_id: str,
+        deadline: float | None,
+        *,
+        service: str = "",
+        limit: float = LINK_WAIT,
     ) -> None:
         """Returns when the snapshot has the version: at once, but for a replica just started.
+
+        With `service` it must have a replica of that as well. The wait is `limit` seconds at most.
 
         Raises:
             Unavailable: it has not come in time.
@@ -140,12 +148,14 @@ class Dispatcher:
         until: float | None = None
         while True:
             try:
-                self.version(deployment, version_id)
+                version = self.version(deployment, version_id)
             except Unavailable:
-                until = until or self._clock() + LINK_WAIT
-                await self._wait_for_change(until, deadline)
+                pass
             else:
-                return
+                if not service or version.services[service].replicas:
+                    return
+            until = until or self._clock() + limit
+            await self._wait_for_change(until, deadline)
 
     def _has_link(self, version: Version) -> bool:
         known = self._linked_versions.get(version.id)
@@ -162,7 +172,7 @@ class Dispatcher:
         Raises:
             MeshError: no replica can take the call.
         """
-        link, _, _ = await self._link(lambda: service, head, set(), True)
+        link, _, _ = await self._link(lambda: service, head, set(), waits=True, moved=False)
         return link.open(head, message_end=False, end=False)
 
     async def ask(
@@ -187,11 +197,14 @@ class Dispatcher:
         self._budget.earn()
         tried: set[str] = set()
         failure: MeshError | None = None
+        moved = False  # whether the last replica refused because it is going away
         since = 0.0  # when the call was sent for the first time
         try:
             while True:
                 try:
-                    link, replica, service = await self._link(find, head, tried, _waits(failure))
+                    link, replica, service = await self._link(
+                        find, head, tried, waits=_waits(failure), moved=moved
+                    )
                 except MeshError as error:
                     raise failure or error from None
                 since = since or self._clock()
@@ -205,6 +218,7 @@ class Dispatcher:
                     if not self._may_retry(call, len(tried), idempotent):
                         raise
                     failure = error
+                    moved = call.refused and _waits(error)
                 else:
                     return call
         finally:
@@ -254,19 +268,22 @@ class Dispatcher:
         return loop.call_later(max(0.0, limit - self._clock()), _give_up, call, seconds)
 
     async def _link(
-        self, find: Find, head: CallHead, tried: set[str], waits: bool
+        self, find: Find, head: CallHead, tried: set[str], *, waits: bool, moved: bool
     ) -> tuple[CallerLink, str, Service]:
         """A usable link to a replica that was not tried, the replica's id, and its service.
 
         `find` is asked anew after each change, so that a call which waits sees new replicas.
-        Without `waits` there must be one now.
+        Without `waits` there must be one now. `moved` says that those which were tried take no
+        calls any more.
         """
         until: float | None = None
         while True:
             if head.deadline is not None and head.deadline <= self._clock():
                 raise timed_out(None)
             service = find()
-            found = self._linked(service, tried)
+            # When all have refused for they are going away, the next snapshot says where to go.
+            is_known = not tried.issuperset(replica.id for replica in service.replicas)
+            found = self._linked(service, tried) if is_known or not moved else None
             if found is not None:
                 return *found, service
             if not waits:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from mesh.call import CALL, CallHead, CallKind
+from mesh.call import CALL, CallHead
 from mesh.definition.spec import ServiceSpec
 from mesh.errors import FailedPrecondition, Internal, MeshError
 from mesh.io.spec import MethodSpec
@@ -14,8 +14,11 @@ from mesh.link.call import CallerCall
 from mesh.link.dispatch import Dispatcher
 from mesh.observe.span import Span
 from mesh.observe.tracing import Tracing
-from mesh.replica.scope import CURRENT, Scope
+from mesh.replica.scope import CURRENT, OUTSIDE, Scope
 from mesh.traffic.snapshot import Service
+
+START_WAIT = 120.0
+"""Seconds that a service which calls another while it is made waits for that to be ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,9 @@ class Caller:
         """The result of a method that returns one value."""
         head, span = self._start(method)
         try:
-            call = await self._ask(method, head, args, kwargs)
+            call, sender = await self._ask(method, head, args, kwargs)
+            if sender is not None:
+                sender.cancel()  # the reply is there: what is left would not be read
             try:
                 body = await call.message()
             except BaseException:
@@ -89,27 +94,38 @@ class Caller:
         """The items of a method that is a generator; closing this gives the call up."""
         head, span = self._start(method)
         try:
-            call = await self._ask(method, head, args, kwargs)
+            call, sender = await self._ask(method, head, args, kwargs)
             try:
                 while (body := await call.message()) is not None:
                     yield method.decode_reply(body)
             finally:
                 call.cancel()
+                if sender is not None:
+                    sender.cancel()  # it may wait for an item that never comes
         except MeshError as error:
             span.fail(error)
             raise
         finally:
             span.end()
 
-    async def _ask(self, method: MethodSpec, head: CallHead, args: Any, kwargs: Any) -> CallerCall:
+    async def _ask(
+        self, method: MethodSpec, head: CallHead, args: Any, kwargs: Any
+    ) -> "tuple[CallerCall, asyncio.Task[None] | None]":
+        """The call when its reply has begun, and what still sends the stream of its items."""
         route, dispatcher = self._route, self._dispatcher
         stream = None
         if method.stream_parameter is not None:
             args, kwargs, stream = method.split_stream(args, kwargs)
         body = method.encode_arguments(args, kwargs)
-        await dispatcher.wait_for_version(route.deployment, route.version_id, head.deadline)
+        if CURRENT.get() is OUTSIDE:
+            await dispatcher.wait_for_version(
+                route.deployment, route.version_id, None, service=route.spec.name, limit=START_WAIT
+            )
+        else:
+            await dispatcher.wait_for_version(route.deployment, route.version_id, head.deadline)
         if stream is None:
-            return await dispatcher.ask(self._find, head, body, idempotent=method.idempotent)
+            call = await dispatcher.ask(self._find, head, body, idempotent=method.idempotent)
+            return call, None
         service = self._find()
         call = await dispatcher.open(service, head)
         sender = asyncio.ensure_future(_send_all(call, method, body, stream))
@@ -118,9 +134,7 @@ class Caller:
         except BaseException:
             sender.cancel()
             raise
-        if method.kind is CallKind.CLIENT_STREAM:
-            sender.cancel()  # the reply is there: what is left would not be read
-        return call
+        return call, sender
 
 
 async def _send_all(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from mesh.call import ReplyHead
+from mesh.call import CALL, ReplyHead
 from mesh.clock import Clock
 from mesh.definition.context import Context
 from mesh.definition.spec import ServiceSpec
@@ -289,4 +289,7 @@ def _reply_head(encoder: ReplyEncoder, context: Context | None) -> ReplyHead:
     if context is None:
         return ReplyHead(encoder.media_type, stream=stream)
     response = context.response
-    return ReplyHead(encoder.media_type, response.status_code or 0, response.metadata(), stream)
+    media_type = encoder.media_type
+    if media_type != CALL:  # whose callers know the form of what they get
+        media_type = response.media_type or media_type
+    return ReplyHead(media_type, response.status_code or 0, response.metadata(), stream)

@@ -30,6 +30,29 @@ def test_a_version_takes_no_calls_before_its_whole_graph_is_ready() -> None:
     assert serving.versions == {}
 
 
+def test_services_below_the_entry_can_be_called_while_the_entry_is_made() -> None:
+    graph = desired(version("v1", A=1, B=1))
+    snapshot, serving = publish(graph, (replica("b", service="B"),), Serving())
+    assert published(snapshot) == {"b"}
+    assert serving.replicas == {"b"}
+    assert serving.versions == {}
+
+
+def test_services_of_a_new_release_can_be_called_by_each_other_before_it_stands() -> None:
+    world = Simulation(desired(version("v1", A=1, B=1)))
+    world.settle()
+    old = published(world.snapshot)
+    world.desired = desired(version("v2", A=1, B=1), revision=2)
+    observed = (*world.replicas.values(), replica("b2", "v2", service="B"))
+    snapshot, serving = publish(world.desired, observed, world.serving)
+    assert published(snapshot) == old | {"b2"}
+    standing, arriving = snapshot.deployments["d"].versions
+    assert (standing.name, standing.id) == ("main", "v1")
+    assert (arriving.name, arriving.id, arriving.weight) == ("v2", "v2", 0)
+    assert arriving.services["A"].replicas == ()
+    assert serving.versions["d", "main"].id == "v1"
+
+
 def test_a_version_that_was_ready_stays_published_when_part_of_its_graph_dies() -> None:
     world = Simulation(desired(version("v1", A=1, B=1)))
     world.settle()
@@ -114,3 +137,42 @@ def test_a_deleted_deployment_is_not_published() -> None:
     assert world.snapshot.deployments == {}
     world.settle()
     assert world.replicas == {}
+
+
+def test_a_graph_that_is_replaced_keeps_what_is_below_its_entry_until_the_entry_has_drained() -> (
+    None
+):
+    sim = Simulation(desired(version("v1", A=1, B=2)))
+    sim.settle()
+    sim.desired = desired(version("v2", A=1, B=1), revision=2)
+    sim.step()  # starts v2
+    sim.progress()
+    sim.step()  # v2 stands; v1's entry drains
+    left = {version.id: version for version in sim.snapshot.deployments["d"].versions}
+    assert left["v2"].weight == 100
+    assert left["v1"].weight == 0
+    assert left["v1"].services["A"].replicas == ()
+    assert len(left["v1"].services["B"].replicas) == 2
+    assert {key[2:] for key in sim.count() if key[1] == "v1"} == {
+        ("A", Phase.DRAINING),
+        ("B", Phase.READY),
+    }
+    sim.progress()
+    sim.step()  # the entry has drained
+    assert [version.id for version in sim.snapshot.deployments["d"].versions] == ["v2"]
+    sim.settle()
+    assert {key[1] for key in sim.count()} == {"v2"}
+
+
+def test_the_graph_of_a_deleted_deployment_goes_in_the_same_order() -> None:
+    sim = Simulation(desired(version("v1", A=1, B=1)))
+    sim.settle()
+    sim.desired = Desired(retired=frozenset({"d"}))
+    sim.step()
+    assert not sim.snapshot.endpoints
+    (left,) = sim.snapshot.deployments["d"].versions
+    assert left.services["A"].replicas == ()
+    assert len(left.services["B"].replicas) == 1
+    sim.settle()
+    assert not sim.count()
+    assert not sim.snapshot.deployments

@@ -173,6 +173,27 @@ def test_a_replica_that_goes_away_hands_its_calls_to_the_one_that_replaces_it() 
     run(main())
 
 
+def test_a_call_that_all_replicas_refused_because_they_go_away_waits_for_the_next_snapshot() -> (
+    None
+):
+    async def main() -> None:
+        rig = Rig("old", "new")
+        await rig.link("old")
+        services = [service("old")]
+        opened: list[CallerCall] = []
+        rig.hosts["old"].end._is_going_away = True
+        asking = asyncio.ensure_future(rig.ask(lambda: services[0], on_open=opened.append))
+        await until(lambda: opened and opened[0].is_done)
+        await asyncio.sleep(0)
+        assert not asking.done()
+        services[0] = service("new")
+        rig.replicas.follow("new")
+        assert await asking == b"ping"
+        await rig.close()
+
+    run(main())
+
+
 # Load
 
 
