@@ -1,11 +1,11 @@
 """gRPC: the generic service `mesh.v1.Inference`, all four kinds of call."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 
 from gateway import errors
 from gateway.asgi import ClientGoneError, Receive, Send
-from gateway.forward import Aim, PickMethod, Request, call_head
+from gateway.forward import Aim, PickMethod, Request, call_head, reply_fields
 from gateway.grpc_frames import MessageReader, framed, peek_method, timeout_seconds
 from gateway.presence import Clients, Departure
 from mesh.call import CALL, CallHead, CallKind, Trace
@@ -44,7 +44,7 @@ class GrpcExchange:
         "_dispatcher",
         "_fields",
         "_has_begun",
-        "_limit",
+        "_limits",
         "_receive",
         "_request",
         "_send",
@@ -58,7 +58,7 @@ class GrpcExchange:
         request: Request,
         receive: Receive,
         send: Send,
-        limit: int,
+        limits: "Limits",
     ) -> None:
         self._dispatcher = dispatcher
         self._clients = clients
@@ -66,7 +66,7 @@ class GrpcExchange:
         self._request = request
         self._receive = receive
         self._send = send
-        self._limit = limit
+        self._limits = limits
         self._fields: Fields = [
             _CONTENT_TYPE,
             (b"x-request-id", request.request_id.encode("latin-1")),
@@ -86,12 +86,14 @@ class GrpcExchange:
             ClientGoneError: nobody waits for the reply any more.
         """
         deadline = self._deadline()
-        reader = MessageReader(self._limit)
+        reader = MessageReader(self._limits.of(endpoint))
         messages = self._messages(reader)
         first = await anext(messages, None)
         if first is None:
             raise InvalidArgument("the request has no message")
         aim = self._aim = Aim(self._dispatcher, self._request, endpoint, _picker(first, kind))
+        reader.limit = aim.target.service.max_request_bytes or self._limits.default
+        reader.check(len(first))
         head = call_head(
             self._request,
             aim.target.method,
@@ -149,18 +151,44 @@ class GrpcExchange:
         """A call with a stream of request messages; such a call has one try."""
         service = aim.find()
         call = await self._dispatcher.open(service, head)
-        sender = asyncio.ensure_future(_send_all(call, first, messages))
+        gone = Departure()
+        gone.follow(call)
+        sender = asyncio.ensure_future(self._send_all(call, first, messages, gone))
         try:
             await self._dispatcher.reply(call, service, head)
             await self._reply(call, head)
         except Cancelled as error:
-            if sender.done() and sender.result():
-                raise ClientGoneError from None
-            raise error from None
+            raise ClientGoneError if gone.has_gone else error from None
         finally:
             # The sender ends by itself, at the latest when the server says that the request is
             # over; servers do not expect that nobody waits for that any more.
             call.cancel()
+            if sender.done() and (number := sender.result()) is not None:
+                self._clients.leave(number)
+
+    async def _send_all(
+        self,
+        call: CallerCall,
+        first: bytes,
+        messages: AsyncGenerator[bytes],
+        gone: Departure,
+    ) -> int | None:
+        """Sends the request's messages until the call is over.
+
+        A client that has sent all, and still waits, is watched from then on; returns its number.
+        """
+        try:
+            await call.send(first)
+            async for message in messages:
+                if call.is_done:
+                    return None
+                await call.send(message)
+            await call.send(b"", message_end=False, end=True)
+        except MeshError as error:
+            call.cancel(error)
+        except ClientGoneError:
+            gone.cancel()
+        return None if call.is_done else self._clients.enter(self._receive, gone.cancel)
 
     async def _reply(self, call: CallerCall, head: CallHead) -> None:
         timer = None
@@ -181,9 +209,8 @@ class GrpcExchange:
         assert head is not None  # noqa: S101  # `ask` returned, so the reply has begun
         assert self._aim is not None  # noqa: S101  # as above
         self._fields.append((b"x-mesh-version", self._aim.target.version.name.encode()))
-        for name, value in head.metadata:
-            raw = value if isinstance(value, bytes) else value.encode("latin-1", "replace")
-            self._fields.append((name.encode("latin-1"), raw))
+        if head.metadata:
+            self._fields += reply_fields(head.metadata)
         if head.stream:
             await self._begin()
             while (item := await call.message()) is not None:
@@ -226,6 +253,35 @@ class GrpcExchange:
         await self._send({"type": "http.response.body", "body": b""})
 
 
+class Limits:
+    """The largest message that an endpoint may take, before it is known which version takes it.
+
+    `default` bytes are for services that set no limit of their own.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, default: int) -> None:
+        self.default = default
+        self._dispatcher = dispatcher
+        self._snapshot = dispatcher.snapshot
+        self._found: dict[str, int] = {}
+
+    def of(self, endpoint: str) -> int:
+        """Bytes of a message at most; those of the version are to be checked later."""
+        if self._snapshot is not self._dispatcher.snapshot:
+            self._snapshot = self._dispatcher.snapshot
+            self._found = {}
+        limit = self._found.get(endpoint)
+        if limit is None:
+            limit = self._found[endpoint] = max(self._entries(endpoint), default=self.default)
+        return limit
+
+    def _entries(self, endpoint: str) -> Iterator[int]:
+        for share in self._snapshot.endpoints[endpoint].deployments:
+            deployment = self._snapshot.deployments.get(share.deployment)
+            for version in deployment.versions if deployment is not None else ():
+                yield version.services[version.entry].max_request_bytes or self.default
+
+
 def _picker(first: bytes, kind: CallKind) -> PickMethod:
     """Picks the entry service's method that the call's first message names."""
     name = peek_method(first)
@@ -240,20 +296,3 @@ def _picker(first: bytes, kind: CallKind) -> PickMethod:
         return service, method
 
     return pick
-
-
-async def _send_all(call: CallerCall, first: bytes, messages: AsyncGenerator[bytes]) -> bool:
-    """Sends the request's messages until the call is over; tells whether the client went away."""
-    try:
-        await call.send(first)
-        async for message in messages:
-            if call.is_done:
-                return False
-            await call.send(message)
-        await call.send(b"", message_end=False, end=True)
-    except MeshError as error:
-        call.cancel(error)
-    except ClientGoneError:
-        call.cancel()
-        return True
-    return False

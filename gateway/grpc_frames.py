@@ -30,7 +30,7 @@ class MessageReader:
     """Cuts the bytes of a request into its messages. `limit` is in bytes for each message."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._buffer = bytearray()
         self._size: int | None = None  # of the message whose prefix has been read
 
@@ -81,9 +81,13 @@ class MessageReader:
             raise Unimplemented("compressed messages are not supported")
         if compressed:
             raise InvalidArgument("the request is not framed as gRPC messages")
-        if size > self._limit:
-            raise TooLarge(f"the message has more than {self._limit} bytes")
+        self.check(size)
         return int(size)
+
+    def check(self, size: int) -> None:
+        """Raises TooLarge if a message of `size` bytes is over the limit."""
+        if size > self.limit:
+            raise TooLarge(f"the message has more than {self.limit} bytes")
 
 
 def peek_method(message: bytes) -> str:

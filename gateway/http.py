@@ -6,7 +6,7 @@ from typing import TypeVar
 from gateway import errors
 from gateway.admin import Page
 from gateway.asgi import BrokenReplyError, ClientGoneError, Event, Receive, Send
-from gateway.forward import Aim, Request, call_head
+from gateway.forward import Aim, Request, call_head, reply_fields
 from gateway.presence import Clients, Departure
 from mesh.call import JSON, CallHead, Trace
 from mesh.errors import Cancelled, Code, MeshError, NotFound, TooLarge
@@ -153,20 +153,31 @@ class HttpExchange:
                 size += len(part)
                 _checked(b"", size, limit)
                 more = bool(event.get("more_body"))
-            await self._dispatcher.reply(call, service, head)
+            await self._uploaded(call, service, head)
         except BaseException:
             call.cancel()
             raise
         return call
+
+    async def _uploaded(self, call: CallerCall, service: Service, head: CallHead) -> None:
+        """Waits for the reply to an upload to begin."""
+        gone = Departure()
+        gone.follow(call)
+        number = self._clients.enter(self._receive, gone.cancel)
+        try:
+            await self._dispatcher.reply(call, service, head)
+        except Cancelled as error:
+            raise ClientGoneError if gone.has_gone else error from None
+        finally:
+            self._clients.leave(number)
 
     async def _reply(self, call: CallerCall) -> None:
         head = call.head
         assert head is not None  # noqa: S101  # `ask` returned, so the reply has begun
         fields = self._fields
         fields.append((b"content-type", head.media_type.encode("latin-1")))
-        for name, value in head.metadata:
-            raw = value if isinstance(value, bytes) else value.encode("latin-1", "replace")
-            fields.append((name.encode("latin-1"), raw))
+        if head.metadata:
+            fields += reply_fields(head.metadata)
         status = head.http_status or 200
         if head.stream:
             await self._stream(call, status)
@@ -197,12 +208,16 @@ class HttpExchange:
 
     async def _stream(self, call: CallerCall, status: int) -> None:
         """Writes a streamed reply: one chunk for each item, when it comes."""
-        number = self._clients.enter(self._receive, call.cancel)
+        gone = Departure()
+        gone.follow(call)
+        number = self._clients.enter(self._receive, gone.cancel)
         try:
             await self._begin(status)
             while (item := await _guarded(call.message())) is not None:
                 await self._send({"type": "http.response.body", "body": item, "more_body": True})
             await self._send({"type": "http.response.body", "body": b""})
+        except BrokenReplyError as error:
+            raise ClientGoneError if gone.has_gone else error from None
         finally:
             self._clients.leave(number)
 

@@ -8,7 +8,7 @@ from gateway.asgi import BrokenReplyError, ClientGoneError, Receive, Scope, Send
 from gateway.describe import describe
 from gateway.errors import UNEXPECTED
 from gateway.forward import Request
-from gateway.grpc import DESCRIBE, KINDS, GrpcExchange
+from gateway.grpc import DESCRIBE, KINDS, GrpcExchange, Limits
 from gateway.http import HttpExchange, RedirectError
 from gateway.presence import Clients
 from gateway.record import Record
@@ -44,6 +44,7 @@ class Gateway:
         self._tracing = tracing
         self._metrics = metrics
         self._limit = max_request_bytes
+        self._limits = Limits(dispatcher, max_request_bytes)
         self._admin = Admin(dispatcher, render_metrics)
         self.clients = Clients(clock)
 
@@ -80,16 +81,17 @@ class Gateway:
             await exchange.fail(error)
         except RedirectError as elsewhere:
             await exchange.redirect(elsewhere)
-        except ClientGoneError:
+        except (ClientGoneError, OSError):  # servers raise OSError when told to write to nobody
             error = _CLIENT_GONE
-            exchange.status = error.status
         except BrokenReplyError as broken:
             error = Internal(f"the reply broke midway: {broken}")
             log.warning("request %s: %s", request.request_id, error.message)
             raise
-        except Exception:
+        except Exception as unexpected:
             error = Internal(UNEXPECTED)
             log.exception("request %s failed", request.request_id)
+            if exchange.status:
+                raise BrokenReplyError(UNEXPECTED) from unexpected
             await exchange.fail(error)
         finally:
             if record is not None:
@@ -97,7 +99,7 @@ class Gateway:
 
     async def _grpc(self, request: Request, receive: Receive, send: Send) -> None:
         exchange = GrpcExchange(
-            self._dispatcher, self.clients, self._clock, request, receive, send, self._limit
+            self._dispatcher, self.clients, self._clock, request, receive, send, self._limits
         )
         error: MeshError | None = None
         record = Record("grpc", self._metrics, self._tracing, self._clock)
@@ -106,7 +108,7 @@ class Gateway:
         except MeshError as raised:
             error = raised
             await exchange.fail(error)
-        except ClientGoneError:
+        except (ClientGoneError, OSError):  # as above
             error = _CLIENT_GONE
         except Exception:
             error = Internal(UNEXPECTED)

@@ -13,24 +13,34 @@ from mesh.link.call import CallerCall
 
 PATIENCE = 0.05
 """Seconds after which a call is watched."""
+LONGEST_PAUSE = 1.0
+"""Seconds between two looks at one client at most; the pause doubles from PATIENCE on."""
 
 
 class Presence:
     """One client that waits for its reply."""
 
-    __slots__ = ("_is_over", "_on_gone", "_receive", "_watch", "since")
+    __slots__ = ("_asking", "_is_over", "_on_gone", "_pause", "_receive", "due", "since")
 
     def __init__(self, receive: Receive, on_gone: Callable[[], None], since: float) -> None:
         self._receive = receive
         self._on_gone = on_gone
-        self._watch: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._is_over = False
+        self._pause = PATIENCE
         self.since = since
+        self.due = since + PATIENCE
 
-    def watch(self) -> None:
-        """Starts to watch, if not yet."""
-        if self._watch is None:
-            self._watch = asyncio.ensure_future(self._wait())
+    def look(self, now: float) -> None:
+        """Asks the server whether the client is still there, unless it has not answered yet.
+
+        Some servers answer when the client goes, others say at once that nothing more comes, as
+        often as they are asked: so there are pauses.
+        """
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        self.due = now + self._pause
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.ensure_future(self._ask())
 
     def end(self) -> None:
         """Stops to watch.
@@ -40,10 +50,10 @@ class Presence:
         """
         self._is_over = True
 
-    async def _wait(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        if not self._is_over:
+    async def _ask(self) -> None:
+        event = await self._receive()
+        if event["type"] == "http.disconnect" and not self._is_over:
+            self._is_over = True
             self._on_gone()
 
 
@@ -73,12 +83,14 @@ class Clients:
         self._waiting.pop(number).end()
 
     def _look(self) -> None:
-        """Watches those that wait for long already; comes again while anyone waits."""
-        limit = self._clock() - PATIENCE
+        """Looks after those that wait for long already; comes again while anyone waits."""
+        now = self._clock()
+        limit = now - PATIENCE
         for presence in self._waiting.values():
             if presence.since > limit:
                 break
-            presence.watch()
+            if presence.due <= now:
+                presence.look(now)
         self._is_timed = bool(self._waiting)
         if self._is_timed:
             asyncio.get_running_loop().call_later(PATIENCE, self._look)

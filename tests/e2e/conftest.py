@@ -1,0 +1,77 @@
+"""One real mesh for all tests: Ray, a controller, two gateways on one port, spans collected."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import pytest
+
+from mesh.cluster.start import Session
+from mesh.serving.run import Place, RunningMesh
+from mesh.testing import LocalMesh
+from tests.e2e.clients import Deployed
+from tests.e2e.services import Shop
+from tests.observe.otlp_server import OtlpServer
+
+Deploy = Callable[..., AbstractContextManager[Deployed]]
+
+
+@pytest.fixture(scope="session")
+def collector() -> Iterator[OtlpServer]:
+    """Where all processes of the mesh send their spans."""
+    with OtlpServer.start() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def tracing(collector: OtlpServer) -> dict[str, str]:
+    """The environment that asks for spans, soon after they ended."""
+    return {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
+    }
+
+
+@pytest.fixture(scope="session")
+def shared(ray_session: Session, tracing: dict[str, str]) -> Iterator[LocalMesh]:
+    """The mesh, without a deployment."""
+    # Gateways have this environment from here; replicas, whose Ray may have been started by other
+    # tests, have it from their deployments.
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in tracing.items():
+            patch.setenv(name, value)
+        running = RunningMesh(Place(gateways=2, control_port=None), session=ray_session)
+    mesh = LocalMesh(running)
+    try:
+        yield mesh
+    finally:
+        mesh.close()
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def deploy(shared: LocalMesh, tracing: dict[str, str]) -> Deploy:
+    """Runs a deployment for as long as a block lasts."""
+
+    @contextmanager
+    def deployed(service: type, name: str, **config: Any) -> Iterator[Deployed]:
+        envs = {**tracing, **config.pop("envs", {})}
+        shared.deploy(service, name=name, envs=envs, **config)
+        found = Deployed(shared, name)
+        try:
+            yield found
+        finally:
+            found.close()
+            shared.running.control.delete(name)
+
+    return deployed
+
+
+@pytest.fixture(scope="session")
+def shop(deploy: Deploy) -> Iterator[Deployed]:
+    """Shop and Prices, one replica each."""
+    assert os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") is None
+    with deploy(Shop, "shop") as deployed:
+        yield deployed
