@@ -87,10 +87,7 @@ class GrpcExchange:
         """
         deadline = self._deadline()
         reader = MessageReader(self._limits.of(endpoint))
-        messages = self._messages(reader)
-        first = await anext(messages, None)
-        if first is None:
-            raise InvalidArgument("the request has no message")
+        first, more = await self._first(reader)
         aim = self._aim = Aim(self._dispatcher, self._request, endpoint, _picker(first, kind))
         reader.limit = aim.target.service.max_request_bytes or self._limits.default
         reader.check(len(first))
@@ -103,11 +100,11 @@ class GrpcExchange:
             trace=begin(aim),
         )
         if kind.streams_in:
-            await self._streaming(aim, head, first, messages)
-        else:
-            if await anext(messages, None) is not None:
-                raise InvalidArgument("the request has more than one message")
-            await self._asking(aim, head, first)
+            await self._streaming(aim, head, first, self._messages(reader, more=more))
+            return
+        if more and await anext(self._messages(reader, more=more), None) is not None:
+            raise InvalidArgument("the request has more than one message")
+        await self._asking(aim, head, first)
 
     def _deadline(self) -> float | None:
         given = self._request.fields.get(b"grpc-timeout")
@@ -115,17 +112,37 @@ class GrpcExchange:
             return None
         return self._clock() + timeout_seconds(given.decode("latin-1"))
 
-    async def _messages(self, reader: MessageReader) -> AsyncGenerator[bytes]:
-        more = True
-        while more:
-            event = await self._receive()
-            if event["type"] == "http.disconnect":
-                raise ClientGoneError
-            more = bool(event.get("more_body"))
-            for message in reader.feed(event.get("body", b"")):
+    async def _first(self, reader: MessageReader) -> tuple[bytes, bool]:
+        """The first message, and whether more may follow; nearly always it is all there is."""
+        while True:
+            body, more = await self._received()
+            reader.put(body)
+            first = reader.take()
+            if first is not None:
+                return first, more or not reader.is_between
+            if not more:
+                break
+        if reader.is_between:
+            raise InvalidArgument("the request has no message")
+        raise _cut_off()
+
+    async def _messages(self, reader: MessageReader, *, more: bool) -> AsyncGenerator[bytes]:
+        """The messages that are left; with `more` not all of them have been received."""
+        while True:
+            while (message := reader.take()) is not None:
                 yield message
+            if not more:
+                break
+            body, more = await self._received()
+            reader.put(body)
         if not reader.is_between:
-            raise InvalidArgument("the request ends in the middle of a message")
+            raise _cut_off()
+
+    async def _received(self) -> tuple[bytes, bool]:
+        event = await self._receive()
+        if event["type"] == "http.disconnect":
+            raise ClientGoneError
+        return event.get("body", b""), bool(event.get("more_body"))
 
     async def _asking(self, aim: Aim, head: CallHead, message: bytes) -> None:
         """A call with one request message."""
@@ -296,3 +313,7 @@ def _picker(first: bytes, kind: CallKind) -> PickMethod:
         return service, method
 
     return pick
+
+
+def _cut_off() -> InvalidArgument:
+    return InvalidArgument("the request ends in the middle of a message")

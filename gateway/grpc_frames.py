@@ -3,7 +3,6 @@
 https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 """
 
-from collections.abc import Iterator
 from struct import Struct
 
 from mesh.errors import InvalidArgument, TooLarge, Unimplemented
@@ -11,6 +10,7 @@ from mesh.errors import InvalidArgument, TooLarge, Unimplemented
 _PREFIX = Struct(">BI")
 _UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _DIGITS = 8
+_METHOD = 0x0A  # the tag of field 1, length-delimited
 
 
 def framed(message: bytes) -> bytes:
@@ -31,35 +31,39 @@ class MessageReader:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self._whole: bytes | None = None  # a message that came alone
         self._buffer = bytearray()
         self._size: int | None = None  # of the message whose prefix has been read
 
     @property
     def is_between(self) -> bool:
-        """Whether every message that began is complete."""
-        return not self._buffer and self._size is None
+        """Whether every message that began has been taken."""
+        return self._whole is None and self._size is None and not self._buffer
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """The messages that `data` completes.
+    def put(self, data: bytes) -> None:
+        """Takes bytes of the request; raises as `take`."""
+        if self.is_between and len(data) >= _PREFIX.size:
+            # Nearly always it is one message, which is then not copied once more.
+            if len(data) == _PREFIX.size + self._checked(data):
+                self._whole = data[_PREFIX.size :]
+                return
+        elif self._whole is not None:
+            self._buffer += framed(self._whole)
+            self._whole = None
+        self._buffer += data
+
+    def take(self) -> bytes | None:
+        """The next message; None while it is not complete.
 
         Raises:
             InvalidArgument: a prefix is malformed.
             Unimplemented: a message is compressed.
             TooLarge: a message is over the limit, told by its prefix.
         """
-        if not self._buffer and self._size is None and (whole := self._whole(data)) is not None:
-            yield whole
-            return
-        self._buffer += data
-        while (message := self._next()) is not None:
-            yield message
-
-    def _whole(self, data: bytes) -> bytes | None:
-        """The message, if `data` is exactly one: nearly always, and without a copy more."""
-        if len(data) < _PREFIX.size:
-            return None
-        size = self._checked(data)
-        return data[_PREFIX.size :] if len(data) == _PREFIX.size + size else None
+        if self._whole is not None:
+            whole, self._whole = self._whole, None
+            return whole
+        return self._next() if self._buffer or self._size is not None else None
 
     def _next(self) -> bytes | None:
         buffer = self._buffer
@@ -96,6 +100,9 @@ def peek_method(message: bytes) -> str:
     Raises InvalidArgument if there is none, or the message is malformed up to there.
     """
     try:
+        # The field that every encoder writes first, with a name of fewer than 128 bytes.
+        if message[0] == _METHOD and 0 < message[1] < 0x80 and len(message) >= 2 + message[1]:
+            return message[2 : 2 + message[1]].decode()
         return _peek(message)
     except (IndexError, ValueError):
         raise InvalidArgument("the message is not a mesh.v1.CallRequest") from None
@@ -106,7 +113,7 @@ def _peek(message: bytes) -> str:
     found: bytes | None = None
     while position < len(message):
         tag, position = _varint(message, position)
-        if tag == 0x0A:  # field 1, length-delimited: what every encoder writes first
+        if tag == _METHOD:
             size, position = _varint(message, position)
             found = message[position : position + size]
             if len(found) < size:

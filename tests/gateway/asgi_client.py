@@ -190,7 +190,9 @@ def grpc_reply(reply: Reply) -> GrpcReply:
     assert reply.status == 200
     assert reply.header("content-type") == "application/grpc"
     fields = dict(reply.trailers or reply.headers)
-    messages = list(MessageReader(1 << 30).feed(reply.body)) if reply.body else []
+    reader = MessageReader(1 << 30)
+    reader.put(reply.body)
+    messages = list(iter(reader.take, None))
     return GrpcReply(
         int(fields["grpc-status"]),
         unquote(fields.get("grpc-message", "")),

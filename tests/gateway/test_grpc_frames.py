@@ -16,7 +16,12 @@ messages = st.lists(st.binary(max_size=300), max_size=6)
 
 
 def read(reader: MessageReader, *parts: bytes) -> list[bytes]:
-    return [message for part in parts for message in reader.feed(part)]
+    found = []
+    for part in parts:
+        reader.put(part)
+        while (message := reader.take()) is not None:
+            found.append(message)
+    return found
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
