@@ -100,8 +100,9 @@ def _end_with(parent: int) -> None:
 
     Envoy runs Python in a thread, so the request is per thread; any thread's counts.
     """
-    if os.getppid() == parent:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it ended before the request was made
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 app = Application()

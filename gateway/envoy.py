@@ -73,6 +73,7 @@ def _configuration(listen: Listen) -> dict[str, Any]:
 def _tune(http: dict[str, Any]) -> None:
     # Streams may be silent for long: deadlines are the mesh's business.
     http["stream_idle_timeout"] = "0s"
+    http["request_headers_timeout"] = "10s"
     http["server_header_transformation"] = "PASS_THROUGH"
     http["common_http_protocol_options"] = {"idle_timeout": "3600s"}
     http["http2_protocol_options"] = {

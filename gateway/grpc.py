@@ -166,8 +166,7 @@ class GrpcExchange:
         self, aim: Aim, head: CallHead, first: bytes, messages: AsyncGenerator[bytes]
     ) -> None:
         """A call with a stream of request messages; such a call has one try."""
-        service = aim.find()
-        call = await self._dispatcher.open(service, head)
+        call, service = await self._dispatcher.open(aim.find, head)
         gone = Departure()
         gone.follow(call)
         sender = asyncio.ensure_future(self._send_all(call, first, messages, gone))

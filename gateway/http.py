@@ -139,8 +139,7 @@ class HttpExchange:
 
     async def _upload(self, aim: Aim, head: CallHead, part: bytes, limit: int) -> CallerCall:
         """Passes a large body on piece by piece; such a call has one try."""
-        service = aim.find()
-        call = await self._dispatcher.open(service, head)
+        call, service = await self._dispatcher.open(aim.find, head)
         try:
             size = len(part)
             more = True

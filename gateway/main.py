@@ -1,7 +1,8 @@
-"""The gateway: every request is a page of its own, gRPC or HTTP, and ends in a status."""
+"""The gateway: every request is one of its own pages, gRPC or HTTP, and ends in a status."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from gateway.admin import Admin
 from gateway.asgi import BrokenReplyError, ClientGoneError, Receive, Scope, Send
@@ -15,6 +16,7 @@ from gateway.record import Record
 from mesh.clock import Clock
 from mesh.errors import Cancelled, Internal, MeshError, Unimplemented
 from mesh.link.dispatch import Dispatcher
+from mesh.observe.logs import log_fields
 from mesh.observe.metrics import RequestMetrics
 from mesh.observe.tracing import Tracing
 from mesh.traffic.route import endpoint_of
@@ -78,21 +80,23 @@ class Gateway:
             await exchange.run(aim, record.begin(request, aim), self._limit)
         except MeshError as raised:
             error = raised
-            await exchange.fail(error)
+            await _tell(exchange.fail(error))
         except RedirectError as elsewhere:
-            await exchange.redirect(elsewhere)
+            await _tell(exchange.redirect(elsewhere))
         except (ClientGoneError, OSError):  # servers raise OSError when told to write to nobody
             error = _CLIENT_GONE
         except BrokenReplyError as broken:
             error = Internal(f"the reply broke midway: {broken}")
-            log.warning("request %s: %s", request.request_id, error.message)
+            _log_as(request)
+            log.warning("%s", error.message)
             raise
         except Exception as unexpected:
             error = Internal(UNEXPECTED)
-            log.exception("request %s failed", request.request_id)
+            _log_as(request)
+            log.exception("a request failed")
             if exchange.status:
                 raise BrokenReplyError(UNEXPECTED) from unexpected
-            await exchange.fail(error)
+            await _tell(exchange.fail(error))
         finally:
             if record is not None:
                 record.end(str(error.status if error else exchange.status), error)
@@ -107,13 +111,14 @@ class Gateway:
             await self._call(exchange, request, record)
         except MeshError as raised:
             error = raised
-            await exchange.fail(error)
+            await _tell(exchange.fail(error))
         except (ClientGoneError, OSError):  # as above
             error = _CLIENT_GONE
         except Exception:
             error = Internal(UNEXPECTED)
-            log.exception("request %s failed", request.request_id)
-            await exchange.fail(error)
+            _log_as(request)
+            log.exception("a request failed")
+            await _tell(exchange.fail(error))
         finally:
             record.end(error.code.name if error else "OK", error)
 
@@ -134,3 +139,14 @@ class Gateway:
             header=request.text(b"x-mesh-endpoint"),
             path=request.path,
         )
+
+
+def _log_as(request: Request) -> None:
+    """Lines that are logged from now on say which request they are about."""
+    log_fields.set({"request_id": request.request_id, "trace_id": request.trace.trace_id})
+
+
+async def _tell(writing: Awaitable[None]) -> None:
+    """Writes a reply that ends a request; that nobody is there to read it changes nothing."""
+    with suppress(OSError, ClientGoneError):
+        await writing

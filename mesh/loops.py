@@ -9,6 +9,9 @@ import uvloop
 
 ResultT = TypeVar("ResultT")
 
+STOP_WAIT = 5.0
+"""Seconds in which a loop has to end."""
+
 
 class LoopThread:
     """A running event loop. Its methods block and may be called from any other thread."""
@@ -37,5 +40,6 @@ class LoopThread:
     def stop(self) -> None:
         """Ends the loop and its thread."""
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join()
-        self.loop.close()
+        self._thread.join(STOP_WAIT)
+        if not self._thread.is_alive():  # else something blocks the loop; the thread is a daemon
+            self.loop.close()

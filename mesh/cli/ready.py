@@ -33,6 +33,8 @@ def ready_text(mesh: RunningMesh, application: Application) -> RenderableType:
     table.add_row("control plane", mesh.control_url or "none")
     table.add_row("methods", ", ".join(route["route"] for route in routes))
     table.add_row("metrics", f"{mesh.url}/metrics")
+    table.add_row("replicas log to", f"{mesh.replica_logs}/worker-*.err")
+    table.add_row("gateways join at", mesh.control.addresses.grpc)
     route = min(routes, key=lambda each: len(each["input"].get("required", [])))
     arguments = sample(route["input"])
     return Group(
@@ -58,12 +60,18 @@ def curl(url: str, route: str, arguments: Mapping[str, Any]) -> str:
 
 def python(target: str, route: Mapping[str, Any], arguments: Mapping[str, Any]) -> str:
     """A shell command that calls a method over gRPC."""
-    given = ", ".join([repr(route["name"]), *(f"{k}={v!r}" for k, v in arguments.items())])
-    call = f"GrpcClient({target!r}).call({given})"
+    # Double quotes, which a shell leaves alone between its single ones.
+    name, address = json.dumps(route["name"]), json.dumps(target)
+    given = ", ".join([name, *(f"{key}={_literal(value)}" for key, value in arguments.items())])
+    call = f"GrpcClient({address}).call({given})"
     if route["output"].get("is_stream"):
-        call = f"*GrpcClient({target!r}).stream({given})"
+        call = f"*GrpcClient({address}).stream({given})"
     code = f"from mesh.client import GrpcClient; print({call})"
-    return f'python -c "{code}"'
+    return f"python -c {shlex.quote(code)}"
+
+
+def _literal(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
 def sample(schema: Mapping[str, Any]) -> Any:

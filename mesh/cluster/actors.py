@@ -4,7 +4,9 @@ By name, so that a process loads only what it hosts: whoever creates actors need
 replica's libraries nor the controller's.
 """
 
+import os
 import pkgutil
+import sys
 import threading
 from typing import Any, Protocol
 
@@ -12,6 +14,7 @@ from mesh.cluster.answers import Refused, answer
 from mesh.cluster.contract import Failed, Started
 from mesh.errors import MeshError
 from mesh.launch import Launch
+from mesh.observe import logs
 
 CHECK_EVERY = 5.0
 """Seconds between two looks at a replica's health, from inside its process."""
@@ -42,10 +45,16 @@ class Host(Protocol):
 class ReplicaActor:
     """Hosts one replica. Errors leave it as values, never as pickled exceptions.
 
-    `host` names a class as `pkg.mod:Class`, made with a launch and the address to listen on.
+    `host` names a class as `pkg.mod:Class`, made with a launch and the address to listen on. With
+    `own_process` the process is there for this replica alone, and logs as its environment says.
     """
 
-    def __init__(self, launch: Launch, host: str, bind_host: str) -> None:
+    def __init__(
+        self, launch: Launch, host: str, bind_host: str, *, own_process: bool = False
+    ) -> None:
+        if own_process:
+            fields = {"service": launch.service, "replica": launch.replica_id}
+            logs.configure_from_env(os.environ, stream=sys.stderr, fields=fields)
         self._launch = launch
         self._host: Host = pkgutil.resolve_name(host)(launch, bind_host)
         self._starting = threading.Lock()
@@ -124,7 +133,9 @@ class ControllerActor:
     nobody is there to tell it.
     """
 
-    def __init__(self, plane: str, settings: dict[str, Any]) -> None:
+    def __init__(self, plane: str, settings: dict[str, Any], *, own_process: bool = False) -> None:
+        if own_process:
+            logs.configure_from_env(os.environ, stream=sys.stderr)
         self._plane = pkgutil.resolve_name(plane)(**settings)
         self._stopped = threading.Event()
         threading.Thread(target=self._begin, name="begin", daemon=True).start()
@@ -135,7 +146,7 @@ class ControllerActor:
             self._stopped.wait(RETRY_EVERY)
 
     def start(self) -> Any:
-        """Where the control plane listens, as `api.addresses.Addresses`; starts it if need be."""
+        """Its `mesh.faces.addresses.Addresses`; starts the control plane if need be."""
         return answer(self._plane.start)
 
     def apply(self, document: bytes, code: dict[str, bytes]) -> Any:

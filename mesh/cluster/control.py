@@ -134,7 +134,7 @@ def _create(config: PlaneConfig, bind_host: str, host: str, detached: bool, stra
         "scheduling_strategy": strategy,
     }
     settings = {"config": config, "bind_host": bind_host, "host": host}
-    return ray.remote(ControllerActor).options(**options).remote(PLANE, settings)
+    return ray.remote(ControllerActor).options(**options).remote(PLANE, settings, own_process=True)
 
 
 def _get(ref: Any, limit: float) -> Any:

@@ -2,9 +2,10 @@
 
 import os
 import secrets
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import PurePath
+from types import MappingProxyType
 
 import psutil
 
@@ -33,9 +34,13 @@ END_WAIT = 5.0
 
 
 @contextmanager
-def environment(environ: MutableMapping[str, str] = os.environ) -> Iterator[None]:
-    """`SETTINGS` in `environ`, where the user has not set them otherwise, for a while."""
-    added = {name: value for name, value in SETTINGS.items() if name not in environ}
+def environment(
+    more: Mapping[str, str] = MappingProxyType({}),
+    environ: MutableMapping[str, str] = os.environ,
+) -> Iterator[None]:
+    """`SETTINGS` and `more` in `environ`, where the user has not set them, for a while."""
+    wanted = {**SETTINGS, **more}
+    added = {name: value for name, value in wanted.items() if name not in environ}
     environ.update(added)
     try:
         yield

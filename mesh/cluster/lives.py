@@ -159,6 +159,9 @@ class Lives(ABC):
                 reason = outcome.reason
         except MeshError as error:
             reason = error.message
+        except Exception as error:  # noqa: BLE001  # a replica that nobody follows would start for ever
+            _log.exception("replica %s cannot be followed", life.record.id)
+            reason = f"{type(error).__name__}: {error}"
         if not life.stopping:
             _log.warning("replica %s failed: %s", life.record.id, reason)
             await life.process.end(gently=False)

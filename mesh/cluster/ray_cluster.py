@@ -79,7 +79,8 @@ def create(launch: Launch, host: str, bind_host: str) -> "ActorHandle[ReplicaAct
         options["memory"] = launch.memory
     if launch.envs:
         options["runtime_env"] = {"env_vars": dict(launch.envs)}
-    return ray.remote(ReplicaActor).options(**options).remote(launch, host, bind_host)
+    actor = ray.remote(ReplicaActor).options(**options)
+    return actor.remote(launch, host, bind_host, own_process=True)
 
 
 async def _adopted(name: str) -> tuple[Launch, Process] | None:

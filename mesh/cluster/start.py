@@ -3,7 +3,9 @@
 import logging
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import psutil
@@ -28,12 +30,15 @@ OBJECT_STORE = 128 * 2**20
 class Session:
     """This process's membership in a Ray cluster. Ends with `stop`, or as a context manager.
 
-    `local` says that the cluster is its own; `roots` are the processes of it
-    that this one has started.
+    `local` says that the cluster is its own; `roots` are the processes of it that this one has
+    started; `logs` is the folder into which replicas on this node write what they log.
     """
 
-    def __init__(self, *, local: bool, roots: Sequence[psutil.Process] = ()) -> None:
+    def __init__(
+        self, *, local: bool, roots: Sequence[psutil.Process] = (), logs: str = ""
+    ) -> None:
         self.local = local
+        self.logs = logs
         self._roots = roots
         self._controls: list[Control] = []
 
@@ -89,14 +94,19 @@ class Session:
 
 
 def start_local(
-    *, num_cpus: int | None = None, num_gpus: int | None = None, lean: bool = True
+    *,
+    num_cpus: int | None = None,
+    num_gpus: int | None = None,
+    env: Mapping[str, str] = MappingProxyType({}),
+    lean: bool = True,
 ) -> Session:
     """Starts a Ray of its own, which dies with this process whatever happens to it.
 
     Should the process be killed, Ray's two agents notice it within a minute, the rest at once.
     To be called from a thread that lives as long as the cluster shall, such as the main one.
     `num_cpus` and `num_gpus` are logical, None means what the machine has, but at least 2 CPUs.
-    `lean` leaves out processes that a mesh does not need (see `embedded.OPTIONAL`).
+    `env` is added to the environment of all that it starts. `lean` leaves out processes that a
+    mesh does not need (see `embedded.OPTIONAL`).
 
     Raises:
         FailedPrecondition: this process is in a Ray cluster already.
@@ -104,8 +114,8 @@ def start_local(
     """
     before = embedded.children()
     embedded.own_token()
-    with embedded.environment():
-        _init(
+    with embedded.environment(env):
+        logs = _init(
             "local",
             num_cpus=max(2, os.cpu_count() or 2) if num_cpus is None else num_cpus,
             num_gpus=num_gpus,
@@ -115,7 +125,7 @@ def start_local(
     if lean:
         embedded.drop_optional()
     roots = [process for process in embedded.children() if process not in before]
-    return Session(local=True, roots=roots)
+    return Session(local=True, roots=roots, logs=logs)
 
 
 def connect(address: str) -> Session:
@@ -125,15 +135,15 @@ def connect(address: str) -> Session:
         FailedPrecondition: this process is in a Ray cluster already.
         Unavailable: nobody answers there, or it wants a token that Ray was not given.
     """
-    _init(address)
-    return Session(local=False)
+    return Session(local=False, logs=_init(address))
 
 
-def _init(address: str, **options: Any) -> None:
+def _init(address: str, **options: Any) -> str:
+    """Enters a cluster; returns the folder of this node's logs."""
     if ray.is_initialized():
         raise FailedPrecondition("this process is in a Ray cluster already")
     try:
-        ray.init(
+        context = ray.init(
             address,
             namespace=NAMESPACE,
             log_to_driver=False,
@@ -147,6 +157,7 @@ def _init(address: str, **options: Any) -> None:
                 "RAY_AUTH_TOKEN_PATH, as Ray's page on token authentication says"
             ) from error
         raise Unavailable(f"cannot {_verb(address)}: {first_line(error)}") from error
+    return str(Path(context.address_info["session_dir"], "logs"))
 
 
 def _wants_token(error: BaseException | None) -> bool:

@@ -109,7 +109,7 @@ class TensorType:
         if isinstance(value, np.ndarray):
             return self.fit(value)
         array = _from_lists(value, self.dtype)
-        if self.shape is None:
+        if self.shape is None or self._has_shape(array.shape):
             return array
         try:
             return array.reshape(self.shape)

@@ -166,14 +166,16 @@ class Dispatcher:
             self._linked_versions[version.id] = known
         return known
 
-    async def open(self, service: Service, head: CallHead) -> CallerCall:
+    async def open(self, find: Find, head: CallHead) -> tuple[CallerCall, Service]:
         """Starts a call whose request is still to come; the caller sends it, then reads.
+
+        Also gives the service that `find` found, for `reply`.
 
         Raises:
             MeshError: no replica can take the call.
         """
-        link, _, _ = await self._link(lambda: service, head, set(), waits=True, moved=False)
-        return link.open(head, message_end=False, end=False)
+        link, _, service = await self._link(find, head, set(), waits=True, moved=False)
+        return link.open(head, message_end=False, end=False), service
 
     async def ask(
         self,

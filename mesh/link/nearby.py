@@ -151,8 +151,12 @@ async def connect_nearby(address: str, *, user: int | None = None) -> NearbyTran
     """A link to the replica at `address` (`host:port`) if it is on this machine, else None.
 
     Anyone here could listen under its name, so it must be a process of `user` (None: our own).
+    Raises Unavailable if it is there and cannot be reached.
     """
-    ours = socket.socket(socket.AF_UNIX)
+    try:
+        ours = socket.socket(socket.AF_UNIX)
+    except OSError as error:  # no more files, say
+        raise Unavailable(f"cannot reach the replica at {address}: {error}") from error
     try:
         ours.setblocking(False)
         ours.connect(_name(address))
@@ -165,7 +169,11 @@ async def connect_nearby(address: str, *, user: int | None = None) -> NearbyTran
         ours.close()
         return None
     loop = asyncio.get_running_loop()
-    _, link = await loop.create_unix_connection(NearbyTransport, sock=ours)
+    try:
+        _, link = await loop.create_unix_connection(NearbyTransport, sock=ours)
+    except OSError as error:
+        ours.close()
+        raise Unavailable(f"cannot reach the replica at {address}: {error}") from error
     return link
 
 

@@ -99,6 +99,8 @@ class Watch:
                     why = "it ended the stream"
                 except grpc.aio.AioRpcError as error:
                     why = error.details() or error.code().name
+                except Exception as error:  # noqa: BLE001  # whatever it is, to follow no more is worse
+                    why = f"{type(error).__name__}: {error}"
                 self._failures += 1
                 if self._failures == 1:
                     _log.warning(

@@ -37,6 +37,14 @@ def configure(
     logging.basicConfig(handlers=[handler], level=number, force=True)
 
 
+def configure_from_env(
+    env: Mapping[str, str], *, stream: TextIO, fields: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """As `configure`, with MESH_LOG_LEVEL (info) and MESH_LOG_FORMAT (`json` or `text`; json)."""
+    level, form = env.get("MESH_LOG_LEVEL", "info"), env.get("MESH_LOG_FORMAT", "json")
+    configure(stream=stream, level=level, json=form == "json", fields=fields)
+
+
 class _Lines(logging.Formatter):
     """What both formats have in common. Works for every record: a log line is never lost."""
 

@@ -126,8 +126,7 @@ class Caller:
         if stream is None:
             call = await dispatcher.ask(self._find, head, body, idempotent=method.idempotent)
             return call, None
-        service = self._find()
-        call = await dispatcher.open(service, head)
+        call, service = await dispatcher.open(self._find, head)
         sender = asyncio.ensure_future(_send_all(call, method, body, stream))
         try:
             await dispatcher.reply(call, service, head)

@@ -158,7 +158,7 @@ class _Run:
             if self._was_late:
                 return self._late()
             return Cancelled("the call was given up")
-        except Exception:
+        except (Exception, SystemExit):  # a method that calls exit() must not end its replica
             log.exception("%s failed", self._method.span)
             return Internal(_UNEXPECTED)
         return None

@@ -10,6 +10,7 @@ import os
 import pickle
 import sys
 import traceback
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -111,7 +112,7 @@ class ReplicaHost:
         try:
             # As if the class was called, but with the dependencies at hand from the first line.
             cls.__init__(instance)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             log.exception("%s cannot be made", service.name)
             raise Internal(f"{service.name}.__init__ failed: {_sentence(error)}") from error
         return instance
@@ -190,7 +191,9 @@ class ReplicaHost:
         if self._end is not None:
             self._end.break_off(Unavailable("the replica is being stopped"))
         if self._handler is not None:
-            await asyncio.wait_for(self._handler.close(), STOP_WAIT)
+            # What does not end in time is left behind; the rest is closed all the same.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._handler.close(), STOP_WAIT)
         if self._watch is not None:
             await self._watch.close()
         if self._pool is not None:

@@ -1,5 +1,6 @@
 """A mesh of one's own: Ray or a place in a cluster, a controller, gateways on one port."""
 
+import errno
 import http.client
 import os
 import socket
@@ -35,7 +36,7 @@ class Place:
 
     `port` 0 takes one that is free; `control_port` None opens none. `address` is that of a Ray
     cluster to join; empty starts a Ray of one's own, with `num_cpus` and `num_gpus` logical
-    devices (None: what the machine has). `logs` is the form of the gateways' logs.
+    devices (None: what the machine has). `logs` is the form of the logs: `json` or `text`.
     """
 
     host: str = "127.0.0.1"
@@ -50,7 +51,11 @@ class Place:
 
 
 class RunningMesh:
-    """A mesh that runs until `stop`. Its methods block."""
+    """A mesh that runs until `stop`. Its methods block.
+
+    To be made in a thread that lives as long as the mesh shall, such as the main one: the system
+    ends gateways and Ray with the thread that started them.
+    """
 
     def __init__(
         self, place: Place, progress: Progress = _silent, session: Session | None = None
@@ -72,15 +77,16 @@ class RunningMesh:
             undo.callback(self.stop)
             self.control = self._start_control(progress, session)
             progress("starting the gateway")
+            self._parts.callback(self._stop_gateways)
             for number in range(place.gateways):
                 self._gateways.append(self._gateway(number))
-            self._parts.callback(self._stop_gateways)
             undo.pop_all()
 
     def _start_control(self, progress: Progress, given: Session | None) -> Control:
         place = self.place
         session = given or self._start_session(progress)
         self._grows = not session.local
+        self.replica_logs = session.logs
         progress("starting the controller")
         control = session.start_controller(http_host=place.host, http_port=place.control_port)
         if given is not None:
@@ -94,7 +100,11 @@ class RunningMesh:
             session = connect(place.address)
         else:
             progress("starting Ray")
-            session = start_local(num_cpus=place.num_cpus, num_gpus=place.num_gpus)
+            session = start_local(
+                num_cpus=place.num_cpus,
+                num_gpus=place.num_gpus,
+                env={"MESH_LOG_LEVEL": place.log_level, "MESH_LOG_FORMAT": place.logs},
+            )
         self._parts.callback(session.stop)
         return session
 
@@ -221,19 +231,24 @@ def _answers(target: str, path: str) -> bool:
 
 
 def free_port(host: str) -> int:
-    """A port of `host` on which nobody listens now."""
-    with socket.create_server((host, 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port of `host` on which nobody listens now. Raises ConfigError for a wrong host."""
+    try:
+        with socket.create_server((host, 0)) as listener:
+            return int(listener.getsockname()[1])
+    except OSError as error:
+        raise ConfigError(f"--host {host}: not an IPv4 address of this machine") from error
 
 
 def require_free(host: str, port: int, flag: str) -> None:
-    """Raises ConfigError naming `flag` if nobody may listen on the port.
+    """Raises ConfigError naming `flag` (or the host) if nobody may listen on the port.
 
     Gateways share a port with each other, so the system itself would let a second mesh join in.
     """
     try:
         socket.create_server((host, port)).close()
     except OSError as error:
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise ConfigError(f"--host {host}: not an IPv4 address of this machine") from error
         # The error's own text names the address once more.
         reason = os.strerror(error.errno) if error.errno else error
         raise ConfigError(f"{flag} {port}: cannot listen on {host}: {reason}") from error

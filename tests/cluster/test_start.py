@@ -154,7 +154,7 @@ def test_a_process_is_in_one_cluster_at_most(ray_session: Session) -> None:
 
 def test_settings_of_the_user_hold_and_ours_do_not_stay() -> None:
     environ = {"RAY_worker_niceness": "5"}
-    with environment(environ):
+    with environment(environ=environ):
         assert environ["RAY_worker_niceness"] == "5"
         assert environ["RAY_enable_worker_prestart"] == "0"
     assert environ == {"RAY_worker_niceness": "5"}

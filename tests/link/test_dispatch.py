@@ -390,7 +390,7 @@ def test_a_call_whose_request_is_sent_later_is_opened_and_waited_for() -> None:
         await rig.link("a")
         target = service("a", timeout=60)
         head = CallHead("join")
-        call = await rig.dispatcher.open(target, head)
+        call, _ = await rig.dispatcher.open(lambda: target, head)
         for part in b"a", b"b":
             await call.send(part)
         await call.send(b"", message_end=False, end=True)

@@ -229,7 +229,7 @@ async def test_a_context_tells_about_the_call_and_takes_status_and_headers(made:
 async def test_a_client_stream_is_read_item_by_item(made: Bench) -> None:
     service = made.service()
     assert service.methods["total"].kind is CallKind.CLIENT_STREAM
-    call = await made.dispatcher.open(service, CallHead("total", CALL, CALL))
+    call, _ = await made.dispatcher.open(lambda: service, CallHead("total", CALL, CALL))
     await call.send(encode_call("total", {"start": 5}))
     for number in range(4):
         await call.send(encode_item(number))
@@ -240,7 +240,7 @@ async def test_a_client_stream_is_read_item_by_item(made: Bench) -> None:
 
 @at_work
 async def test_both_sides_of_a_bidirectional_call_go_in_step(made: Bench) -> None:
-    call = await made.dispatcher.open(made.service(), CallHead("running", CALL, CALL))
+    call, _ = await made.dispatcher.open(made.service, CallHead("running", CALL, CALL))
     await call.send(encode_call("running", {}))
     for number, total in ((1, 1), (2, 3), (3, 6)):
         await call.send(encode_item(number))
