@@ -155,6 +155,10 @@ class Aim:
         service, method = self._pick(version)
         return Target(deployment, version, service, method)
 
+    def version_field(self) -> tuple[bytes, bytes]:
+        """The header field that tells which version answered."""
+        return b"x-mesh-version", self.target.version.name.encode()
+
     def find(self) -> Service:
         """The target's service in the newest snapshot.
 

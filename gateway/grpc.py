@@ -224,7 +224,7 @@ class GrpcExchange:
         head = call.head
         assert head is not None  # noqa: S101  # `ask` returned, so the reply has begun
         assert self._aim is not None  # noqa: S101  # as above
-        self._fields.append((b"x-mesh-version", self._aim.target.version.name.encode()))
+        self._fields.append(self._aim.version_field())
         if head.metadata:
             self._fields += reply_fields(head.metadata)
         if head.stream:
@@ -265,6 +265,8 @@ class GrpcExchange:
             await self._end(trailers)
             return
         fields = [*self._fields, *trailers]
+        if self._aim is not None and self._aim.version_field() not in fields:
+            fields.append(self._aim.version_field())
         await self._send({"type": "http.response.start", "status": 200, "headers": fields})
         await self._send({"type": "http.response.body", "body": b""})
 

@@ -31,7 +31,16 @@ class RedirectError(Exception):
 class HttpExchange:
     """One HTTP request to a method, and its reply."""
 
-    __slots__ = ("_clients", "_dispatcher", "_fields", "_receive", "_request", "_send", "status")
+    __slots__ = (
+        "_aim",
+        "_clients",
+        "_dispatcher",
+        "_fields",
+        "_receive",
+        "_request",
+        "_send",
+        "status",
+    )
 
     def __init__(
         self,
@@ -47,6 +56,7 @@ class HttpExchange:
         self._receive = receive
         self._send = send
         self._fields: Fields = [(b"x-request-id", request.request_id.encode("latin-1"))]
+        self._aim: Aim | None = None
         self.status = 0  # of the reply, when it has begun
 
     def aim(self, endpoint: str, path: str, verb: str) -> Aim:
@@ -80,6 +90,7 @@ class HttpExchange:
             ClientGoneError: nobody waits for the reply any more.
         """
         request = self._request
+        self._aim = aim
         target = aim.target
         limit = target.service.max_request_bytes or default_limit
         head = call_head(
@@ -91,7 +102,7 @@ class HttpExchange:
             trace=trace,
         )
         call = await self._ask(aim, head, limit)
-        self._fields.append((b"x-mesh-version", aim.target.version.name.encode()))
+        self._fields.append(aim.version_field())
         try:
             await self._reply(call)
         except BaseException:
@@ -238,6 +249,8 @@ class HttpExchange:
         """Writes the reply of a failed call."""
         media_type, body = errors.http_body(error)
         fields = [*self._fields, *errors.http_headers(error), (b"content-type", media_type)]
+        if self._aim is not None and self._aim.version_field() not in fields:
+            fields.append(self._aim.version_field())
         await self.whole(error.status, fields, body)
 
     async def _begin(self, status: int) -> None:

@@ -33,7 +33,7 @@ def ready_text(mesh: RunningMesh, application: Application) -> RenderableType:
     table.add_row("control plane", mesh.control_url or "none")
     table.add_row("methods", ", ".join(route["route"] for route in routes))
     table.add_row("metrics", f"{mesh.url}/metrics")
-    table.add_row("replicas log to", f"{mesh.replica_logs}/worker-*.err")
+    table.add_row("replicas log to", Text(f"{mesh.replica_logs}/worker-*.err", overflow="fold"))
     table.add_row("gateways join at", mesh.control.addresses.grpc)
     route = min(routes, key=lambda each: len(each["input"].get("required", [])))
     arguments = sample(route["input"])

@@ -3,6 +3,7 @@
 import re
 import signal
 import threading
+from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, Self
@@ -22,6 +23,22 @@ from mesh.serving.run import Place, RunningMesh
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at the gateways."""
+
+
+class LogLevel(StrEnum):
+    """What is logged at least."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """The form of log lines: for people, or one JSON object each."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 def serve(
@@ -50,8 +67,8 @@ def serve(
     num_gpus: Annotated[
         int | None, typer.Option(help="Logical GPUs of its own Ray.", min=0, show_default=False)
     ] = None,
-    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
-    log_format: Annotated[str, typer.Option(help="text or json.")] = "text",
+    log_level: Annotated[LogLevel, typer.Option(help="What is logged at least.")] = LogLevel.INFO,
+    log_format: Annotated[LogFormat, typer.Option(help="Form of log lines.")] = LogFormat.TEXT,
 ) -> None:
     """Serves a service and all it depends on until Ctrl-C."""
     folder = str(Path.cwd())
@@ -66,8 +83,8 @@ def serve(
         gateways=gateways,
         address=address,
         num_gpus=num_gpus,
-        logs=log_format,
-        log_level=log_level,
+        logs=log_format.value,
+        log_level=log_level.value,
     )
     console = Console(stderr=True, highlight=False)
     signals = _Signals()

@@ -177,7 +177,7 @@ class RunningMesh:
                 raise Unavailable(f"deployment {name!r} is not ready: {status.reason}")
             progress(_counted(status))
             time.sleep(POLL)
-        self._wait_reachable(name, until, clock)
+        self._wait_reachable(_endpoint_of(name, application), until, clock)
         return status
 
     def _lacks(self, status: DeploymentStatus) -> bool:
@@ -188,12 +188,12 @@ class RunningMesh:
             for service in version.services
         )
 
-    def _wait_reachable(self, name: str, until: float, clock: Clock) -> None:
+    def _wait_reachable(self, endpoint: str, until: float, clock: Clock) -> None:
         for gateway in self._gateways:
             gateway.wait_listening()
-        while not _answers(self.target, f"/e/{name}/readyz"):
+        while not _answers(self.target, f"/e/{endpoint}/readyz"):
             if clock() > until:
-                raise Unavailable(f"the gateway does not reach deployment {name!r}")
+                raise Unavailable(f"the gateway does not reach endpoint {endpoint!r}")
             time.sleep(POLL)
 
     def mend(self) -> list[str]:
@@ -209,6 +209,12 @@ class RunningMesh:
     def stop(self) -> None:
         """Stops all that was started, gateways first. May be called twice."""
         self._parts.close()
+
+
+def _endpoint_of(deployment: str, application: Application) -> str:
+    """An endpoint that leads to the deployment: one of the application's, else its own."""
+    endpoints = application.document["endpoints"].items()
+    return next((name for name, end in endpoints if deployment in end["deployments"]), deployment)
 
 
 def _counted(status: DeploymentStatus) -> str:

@@ -26,6 +26,12 @@ async def test_a_method_answers_json_with_a_length_and_the_version(made: World) 
 
 
 @in_world
+async def test_a_failed_call_tells_its_version_too(made: World) -> None:
+    reply = await made.post("/count", {"n": "many"})
+    assert (reply.status, reply.header("x-mesh-version")) == (400, "main")
+
+
+@in_world
 async def test_a_route_of_its_own_leads_to_the_method(made: World) -> None:
     assert (await made.post("/v2/sum", {"numbers": [1, 2, 3]})).body == b"6"
     assert (await made.post("/add", {"numbers": [1]})).status == 404

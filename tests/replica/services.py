@@ -1,6 +1,7 @@
 """Services whose replicas are under test."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 
@@ -103,6 +104,14 @@ class Work:
         async for item in items:
             total += item
             yield total
+
+    @mesh.api
+    async def leave(self) -> None:
+        sys.exit("the secret text")
+
+    @mesh.api
+    def leave_in_thread(self) -> None:
+        sys.exit("the secret text")
 
     @mesh.api
     async def crash(self) -> int:

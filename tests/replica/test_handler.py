@@ -149,9 +149,9 @@ async def test_a_stream_that_has_begun_ends_with_the_callers_deadline(made: Benc
     assert made.instance.events == ["closed"]
 
 
-@pytest.mark.parametrize(("method", "kind"), [("crash", ValueError), ("crash_in_thread", Any)])
-def test_an_exception_of_the_user_is_in_the_log_and_nowhere_else(
-    method: str, kind: object, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("method", ["crash", "crash_in_thread", "leave", "leave_in_thread"])
+def test_an_exception_of_the_user_is_in_the_log_and_nowhere_else_and_the_replica_goes_on(
+    method: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def main() -> None:
         async with bench(Work) as made:
@@ -160,6 +160,7 @@ def test_an_exception_of_the_user_is_in_the_log_and_nowhere_else(
             assert failed.value.code is Code.INTERNAL
             text = "An unexpected error has occurred, please check the server log."
             assert failed.value.message == text
+            assert await made.ask("double", {"x": 4}) == 8
 
     with caplog.at_level(logging.WARNING, "mesh.replica"):
         run(main())
@@ -298,6 +299,17 @@ async def test_closing_the_handler_cancels_what_still_runs(made: Bench) -> None:
         await call.reply()
     assert failed.value.code is Code.CANCELLED
     assert handler.running == 0
+
+
+@at_work
+async def test_a_call_that_is_cancelled_before_its_first_step_gives_its_place_back(
+    made: Bench,
+) -> None:
+    made.open("hang").cancel()  # start and cancel arrive in one batch
+    assert await made.ask("double", {"x": 4}) == 8
+    await until(lambda: not made.handler.running)
+    assert made.handler.admission.taken == 0
+    assert made.instance.hanging == 0
 
 
 def test_a_place_is_free_again_when_its_last_holder_lets_go() -> None:
