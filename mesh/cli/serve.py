@@ -67,8 +67,12 @@ def serve(
     num_gpus: Annotated[
         int | None, typer.Option(help="Logical GPUs of its own Ray.", min=0, show_default=False)
     ] = None,
-    log_level: Annotated[LogLevel, typer.Option(help="What is logged at least.")] = LogLevel.INFO,
-    log_format: Annotated[LogFormat, typer.Option(help="Form of log lines.")] = LogFormat.TEXT,
+    log_level: Annotated[
+        LogLevel, typer.Option(help="What is logged at least.", case_sensitive=False)
+    ] = LogLevel.INFO,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Form of log lines.", case_sensitive=False)
+    ] = LogFormat.TEXT,
 ) -> None:
     """Serves a service and all it depends on until Ctrl-C."""
     folder = str(Path.cwd())
