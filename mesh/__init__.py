@@ -14,60 +14,25 @@ if TYPE_CHECKING:
     from mesh.definition.methods import api as api
     from mesh.errors import (
         Cancelled as Cancelled,
-    )
-    from mesh.errors import (
         Code as Code,
-    )
-    from mesh.errors import (
         ConfigError as ConfigError,
-    )
-    from mesh.errors import (
         DeadlineExceeded as DeadlineExceeded,
-    )
-    from mesh.errors import (
         DefinitionError as DefinitionError,
-    )
-    from mesh.errors import (
         FailedPrecondition as FailedPrecondition,
-    )
-    from mesh.errors import (
         Internal as Internal,
-    )
-    from mesh.errors import (
         InvalidArgument as InvalidArgument,
-    )
-    from mesh.errors import (
         MeshError as MeshError,
-    )
-    from mesh.errors import (
         NotFound as NotFound,
-    )
-    from mesh.errors import (
         Overloaded as Overloaded,
-    )
-    from mesh.errors import (
         PermissionDenied as PermissionDenied,
-    )
-    from mesh.errors import (
         TooLarge as TooLarge,
-    )
-    from mesh.errors import (
         Unauthenticated as Unauthenticated,
-    )
-    from mesh.errors import (
         Unavailable as Unavailable,
-    )
-    from mesh.errors import (
         Unimplemented as Unimplemented,
-    )
-    from mesh.errors import (
         UnsupportedMediaType as UnsupportedMediaType,
-    )
-    from mesh.errors import (
         Violation as Violation,
     )
-    from mesh.io.tensor import DType as DType
-    from mesh.io.tensor import Shape as Shape
+    from mesh.io.tensor import DType as DType, Shape as Shape
 
 _ERRORS = (
     "Cancelled",

@@ -10,8 +10,7 @@ import time
 
 import uvloop
 
-from mesh.call import CALL as CALL_TYPE
-from mesh.call import CallHead, ReplyHead
+from mesh.call import CALL as CALL_TYPE, CallHead, ReplyHead
 from mesh.clock import monotonic
 from mesh.link.call import ReplicaCall
 from mesh.link.ends import CallerLink, ReplicaEnd

@@ -4,8 +4,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mesh.control.desired import Desired, DesiredDeployment, Serving
 from mesh.control.observed import ObservedReplica, Phase

@@ -4,8 +4,7 @@ import json
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from gateway.errors import grpc_trailers, http_body, http_headers
 from mesh.errors import HTTP_STATUS, Code, InvalidArgument, MeshError, NotFound, Violation

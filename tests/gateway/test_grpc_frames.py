@@ -4,8 +4,7 @@ from contextlib import suppress
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from gateway.grpc_frames import MessageReader, framed, peek_method, timeout_seconds
 from mesh.errors import InvalidArgument, MeshError, TooLarge, Unimplemented

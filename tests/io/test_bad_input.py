@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import BaseModel
 
 from mesh.call import CALL, JSON

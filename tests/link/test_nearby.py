@@ -7,8 +7,7 @@ from struct import pack
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mesh.errors import Unavailable
 from mesh.link.nearby import NearbyServer, NearbyTransport, connect_nearby

@@ -2,8 +2,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mesh.call import CallKind
 from mesh.errors import Internal

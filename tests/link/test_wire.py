@@ -3,8 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mesh.call import NO_TRACE, CallHead, ReplyHead, Trace
 from mesh.errors import Code, MeshError, Overloaded, Violation

@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mesh.call import NO_TRACE, Trace
 from mesh.errors import Code, DeadlineExceeded, Internal, InvalidArgument, MeshError, Unavailable

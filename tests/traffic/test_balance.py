@@ -3,8 +3,7 @@ from collections import Counter
 from random import Random
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mesh.errors import Overloaded, Unavailable
 from mesh.traffic.balance import choose_replica

@@ -6,8 +6,7 @@ from random import Random
 from statistics import NormalDist
 
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from mesh.errors import NotFound, Unavailable
 from mesh.traffic.snapshot import Deployment, Endpoint, SplitBy, Version, WeightedDeployment
