@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         UnsupportedMediaType as UnsupportedMediaType,
         Violation as Violation,
     )
-    from mesh.io.tensor import DType as DType, Shape as Shape
+    from mesh.io.types.tensor import DType as DType, Shape as Shape
 
 _ERRORS = (
     "Cancelled",
@@ -56,8 +56,8 @@ _ERRORS = (
 )
 _HOMES = {
     "Context": "mesh.definition.context",
-    "DType": "mesh.io.tensor",
-    "Shape": "mesh.io.tensor",
+    "DType": "mesh.io.types.tensor",
+    "Shape": "mesh.io.types.tensor",
     "api": "mesh.definition.methods",
     "depends": "mesh.definition.depends",
     "service": "mesh.definition.decorators",

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from mesh.io.array_model import with_arrays
-from mesh.io.tensor import DType, Shape, TensorType, tensor_type
+from mesh.io.types.tensor import DType, Shape, TensorType, tensor_type
 
 
 def resolve(

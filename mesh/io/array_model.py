@@ -13,7 +13,7 @@ from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, crea
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
-from mesh.io.tensor import DType, Shape, tensor_type
+from mesh.io.types.tensor import DType, Shape, tensor_type
 
 
 def with_arrays(model: type[BaseModel], rewrite: Callable[[Any], Any]) -> Any:

@@ -16,7 +16,7 @@ from mesh.io.adapter import adapter
 from mesh.io.annotation import for_result
 from mesh.io.json_schema import has_tensor, json_schema
 from mesh.io.media import EVENTS, TEXT, wants_call
-from mesh.io.tensor import TensorType, tensor_json
+from mesh.io.types.tensor import TensorType, tensor_json
 from mesh.io.value import from_value
 from mesh.io.violations import first_fault
 from mesh.io.wire import Chunks, put_field

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mesh.errors import InvalidArgument, Violation
-from mesh.io.tensor import Array
+from mesh.io.types.tensor import Array
 from mesh.io.wire import Chunks, put_value
 from mesh.v1.types_pb2 import DataType, Tensor, Value
 

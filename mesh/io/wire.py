@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from mesh.io.tensor import Array
+from mesh.io.types.tensor import Array
 from mesh.v1.types_pb2 import DataType
 
 Chunks = list[bytes | memoryview]

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from mesh.call import CALL, JSON
 from mesh.errors import Code, Internal, InvalidArgument, MeshError, UnsupportedMediaType
 from mesh.io.spec import method_spec
-from mesh.io.tensor import DType, Shape
+from mesh.io.types.tensor import DType, Shape
 from mesh.v1.inference_pb2 import CallRequest
 from mesh.v1.types_pb2 import DataType, File, Tensor, Value
 

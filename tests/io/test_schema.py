@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from mesh.io.schema import service_schema
 from mesh.io.spec import method_spec
-from mesh.io.tensor import DType, Shape
+from mesh.io.types.tensor import DType, Shape
 
 
 class Sub(BaseModel):

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from mesh.call import CALL, JSON, CallKind
 from mesh.errors import DefinitionError
 from mesh.io.spec import NO_ITEM, MethodSpec, method_spec
-from mesh.io.tensor import DType, Shape
+from mesh.io.types.tensor import DType, Shape
 from mesh.v1.inference_pb2 import CallRequest
 
 

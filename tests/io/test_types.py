@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 
 from mesh.call import CALL, JSON
 from mesh.io.spec import NO_ITEM, MethodSpec, method_spec
-from mesh.io.tensor import DType, Shape
+from mesh.io.types.tensor import DType, Shape
 from mesh.v1.inference_pb2 import CallReply
 
 

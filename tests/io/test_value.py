@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from pydantic import BaseModel
 
 from mesh.errors import InvalidArgument
-from mesh.io.tensor import TensorType
+from mesh.io.types.tensor import TensorType
 from mesh.io.value import from_value, value_bytes
 from mesh.io.wire import varint
 from mesh.v1.types_pb2 import DataType, Tensor, Value
