@@ -1,0 +1,1 @@
+"""Types that JSON has no form for: arrays, frames, files, images."""
