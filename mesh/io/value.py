@@ -1,15 +1,30 @@
-"""mesh.v1.Value to Python and back: None, bool, int, float, str, bytes, arrays, lists, dicts."""
+"""mesh.v1.Value to Python's wire values and back.
+
+None, bool, int, float, str, bytes, arrays, File, Table, Column, lists, dicts.
+"""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from mesh.errors import InvalidArgument, Violation
-from mesh.io.types.tensor import Array
+from mesh.io.arrow import read_stream, to_table
+from mesh.io.file_name import base_name
+from mesh.io.types.bfloat16 import Bfloat16
+from mesh.io.types.elements import Array, is_too_hollow
+from mesh.io.types.file import File
+from mesh.io.types.table import Column, Table, text
 from mesh.io.wire import Chunks, put_value
-from mesh.v1.types_pb2 import DataType, Tensor, Value
+from mesh.v1.types_pb2 import (
+    Column as ColumnMessage,
+    DataFrame,
+    DataType,
+    File as FileMessage,
+    Tensor,
+    Value,
+)
 
 _DTYPES: dict[int, np.dtype[Any]] = {
     DataType.Value(f"DATA_TYPE_{name.upper()}"): np.dtype(name).newbyteorder("<")
@@ -18,6 +33,7 @@ _DTYPES: dict[int, np.dtype[Any]] = {
         *("float16", "float32", "float64", "complex64", "complex128"),
     )
 }
+_TEXT_ROOM = 256 * 2**20  # bytes that an array of text may take
 _LONGEST = sys.int_info.default_max_str_digits
 
 
@@ -67,27 +83,41 @@ def from_tensor(tensor: Tensor) -> Array:
         raise _contradiction(tensor, f"{len(tensor.data)} bytes of {dtype.name}") from None
     if array.shape != shape:  # NumPy takes -1 as "whatever is left"
         raise _contradiction(tensor, "an extent below zero")
+    if not array.size:
+        _bound_hollow(tensor)
     return array
+
+
+def _bound_hollow(tensor: Tensor) -> None:
+    """Refuses a shape that costs its sender nothing, and as nested lists all memory."""
+    if is_too_hollow(tensor.shape):
+        raise _contradiction(tensor, "no elements in that many lists")
 
 
 def _special(tensor: Tensor) -> Array:
     shape = tuple(tensor.shape)
     if min(shape, default=0) < 0:
         raise _contradiction(tensor, "an extent below zero")
+    _bound_hollow(tensor)
     try:
         if tensor.data_type == DataType.DATA_TYPE_BOOL:
             # Any other byte would be neither true nor false to NumPy.
             truth: Array = np.frombuffer(tensor.data, np.uint8) != 0
             return truth.reshape(shape)
         if tensor.data_type == DataType.DATA_TYPE_STRING:
-            return np.array(tensor.strings, dtype=np.str_).reshape(shape)
+            return _words(tensor.strings).reshape(shape)
         if tensor.data_type == DataType.DATA_TYPE_BFLOAT16:
-            upper = np.frombuffer(tensor.data, "<u2").astype(np.uint32)
-            whole: Array = np.left_shift(upper, 16).view(np.float32)
-            return whole.reshape(shape)
+            return Bfloat16.of_bits(np.frombuffer(tensor.data, "<u2")).reshape(shape)
     except ValueError:
         raise _contradiction(tensor, "the elements that it has") from None
     raise _fault("tensor_type", f"A tensor has no data type of number {tensor.data_type}")
+
+
+def _words(strings: Sequence[str]) -> Array:
+    # NumPy gives every element the room of the longest.
+    if 4 * len(strings) * max(map(len, strings), default=0) > _TEXT_ROOM:
+        raise _fault("tensor_text", "A tensor of text has an element too long for its number")
+    return np.array(strings, dtype=np.str_)
 
 
 def _contradiction(tensor: Tensor, have: str) -> InvalidArgument:
@@ -104,6 +134,49 @@ def _integer(value: Value) -> int:
     if len(digits) > _LONGEST or not digits.removeprefix("-").isdecimal():
         raise _fault("big_integer", "A big integer is not a number of acceptable length")
     return int(digits)
+
+
+def from_file(file: FileMessage) -> File:
+    """The file of a message; of its name only what follows the last folder."""
+    return File(file.data, file.media_type, base_name(file.filename), uri=file.uri)
+
+
+def from_column(column: ColumnMessage) -> Column:
+    """The column of a message; its values as from_tensor gives them, text as objects.
+
+    Raises InvalidArgument where values and validity contradict each other.
+    """
+    tensor = column.values
+    if tensor.data_type == DataType.DATA_TYPE_STRING:
+        if list(tensor.shape) != [len(tensor.strings)]:
+            raise _contradiction(tensor, f"{len(tensor.strings)} elements in one dimension")
+        values = text(list(tensor.strings))
+    else:
+        values = np.asarray(from_tensor(tensor))
+    validity = np.frombuffer(column.validity, np.uint8) != 0 if column.validity else None
+    try:
+        return Column(column.name, values, validity)
+    except ValueError as error:
+        raise _fault("column_shape", f"Column {column.name!r}: {error}") from None
+
+
+def from_frame(frame: DataFrame) -> Table:
+    """The table of a message. Raises InvalidArgument where its parts contradict each other."""
+    if frame.columns and frame.arrow_stream:
+        raise _fault("frame_parts", "A frame has columns or an Arrow stream, not both")
+    try:
+        if frame.arrow_stream:
+            return to_table(read_stream(frame.arrow_stream))
+        return Table([_column(at, column) for at, column in enumerate(frame.columns)])
+    except ValueError as error:
+        raise _fault("frame_shape", f"A frame that can't be read: {error}") from None
+
+
+def _column(at: int, column: ColumnMessage) -> Column:
+    try:
+        return from_column(column)
+    except InvalidArgument as error:
+        raise error.within(column.name or at) from None
 
 
 def _list(value: Value) -> list[Any]:
@@ -133,6 +206,9 @@ _READ: dict[str, Callable[[Value], Any]] = {
     "text": lambda value: value.text,
     "binary": lambda value: value.binary,
     "tensor": lambda value: from_tensor(value.tensor),
+    "file": lambda value: from_file(value.file),
+    "column": lambda value: from_column(value.column),
+    "frame": lambda value: from_frame(value.frame),
     "big_integer": _integer,
     "list": _list,
     "map": _map,

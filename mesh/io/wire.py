@@ -17,7 +17,13 @@ import numpy as np
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from mesh.io.types.tensor import Array
+from mesh.io.arrow import write_table
+from mesh.io.types.bfloat16 import Bfloat16
+from mesh.io.types.elements import Array, is_bfloat16
+from mesh.io.types.file import File
+from mesh.io.types.kind import WIRE
+from mesh.io.types.registry import wire_value
+from mesh.io.types.table import Column, Table
 from mesh.v1.types_pb2 import DataType
 
 Chunks = list[bytes | memoryview]
@@ -27,8 +33,13 @@ Chunks = list[bytes | memoryview]
 _NULL, _TRUE, _FALSE = b"\x08\x00", b"\x10\x01", b"\x10\x00"
 _INTEGER, _NUMBER, _TEXT, _BINARY = b"\x18", b"\x21", b"\x2a", b"\x32"
 _TENSOR, _LIST, _MAP, _BIG = b"\x3a", b"\x5a", b"\x62", b"\x6a"
+_FILE, _COLUMN, _FRAME = b"\x42", b"\x4a", b"\x52"
 _ITEM, _ENTRY, _KEY, _VALUE = b"\x0a", b"\x0a", b"\x0a", b"\x12"
 _DTYPE, _SHAPE, _DATA, _STRING = b"\x08", b"\x12", b"\x1a", b"\x22"
+# Field numbers of File, Column and DataFrame.
+_MEDIA_TYPE, _FILENAME, _CONTENT, _URI = b"\x0a", b"\x12", b"\x1a", b"\x22"
+_NAME, _VALUES, _VALIDITY = b"\x0a", b"\x12", b"\x1a"
+_COLUMNS, _ARROW_STREAM = b"\x0a", b"\x12"
 
 _double = Struct("<d").pack
 _DATA_TYPES = {
@@ -129,13 +140,30 @@ def _key(key: object) -> str:
     return str(text)
 
 
-def _put_tensor(out: Chunks, array: Array) -> int:
+def _put_tensor(out: Chunks, array: Array, tag: bytes = _TENSOR) -> int:
     kind = array.dtype.kind
     if kind == "U":
-        return _put_strings(out, array)
+        return _put_strings(out, array, tag)
     if array.dtype.byteorder == ">":
         array = array.astype(array.dtype.newbyteorder("<"))
-    head = _tensor_head(array.dtype, array.shape)
+    number = _DATA_TYPES.get(array.dtype)
+    if number is not None:
+        return _put_elements(out, number, array, tag)
+    if is_bfloat16(array.dtype):
+        return _put_elements(out, DataType.DATA_TYPE_BFLOAT16, array, tag)
+    raise TypeError(f"arrays of {array.dtype} have no form on the wire")
+
+
+def _put_bfloat16(out: Chunks, array: Bfloat16) -> int:
+    bits = array.bits()
+    if bits is None:
+        return _put_tensor(out, np.asarray(array))
+    return _put_elements(out, DataType.DATA_TYPE_BFLOAT16, bits, _TENSOR)
+
+
+def _put_elements(out: Chunks, number: int, array: Array, tag: bytes) -> int:
+    """A tensor of the data type `number`, whose bytes are those of the array."""
+    head = _tensor_head(number, array.itemsize, array.shape, tag)
     out.append(head)
     if array.nbytes <= _SMALL:
         out.append(array.tobytes())
@@ -146,14 +174,11 @@ def _put_tensor(out: Chunks, array: Array) -> int:
 
 
 @lru_cache(maxsize=1024)
-def _tensor_head(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+def _tensor_head(number: int, itemsize: int, shape: tuple[int, ...], tag: bytes) -> bytes:
     """Everything of a tensor but its elements, which come last."""
-    number = _DATA_TYPES.get(dtype)
-    if number is None:
-        raise TypeError(f"arrays of {dtype} have no form on the wire")
-    size = prod(shape) * dtype.itemsize
+    size = prod(shape) * itemsize
     fields = _DTYPE + varint(number) + _shape(shape) + _DATA + varint(size)
-    return _TENSOR + varint(len(fields) + size) + fields
+    return tag + varint(len(fields) + size) + fields
 
 
 def _shape(shape: tuple[int, ...]) -> bytes:
@@ -161,13 +186,68 @@ def _shape(shape: tuple[int, ...]) -> bytes:
     return _SHAPE + varint(len(extents)) + extents if shape else b""
 
 
-def _put_strings(out: Chunks, array: Array) -> int:
+def _put_strings(out: Chunks, array: Array, tag: bytes) -> int:
     fields = [_DTYPE + varint(DataType.DATA_TYPE_STRING), _shape(array.shape)]
     for element in array.ravel().tolist():
         text = element.encode()
         fields.append(_STRING + varint(len(text)) + text)
     body = b"".join(fields)
-    return _put(out, _TENSOR + varint(len(body)) + body)
+    return _put(out, tag + varint(len(body)) + body)
+
+
+def _put_file(out: Chunks, file: File) -> int:
+    at = len(out)
+    out.append(_FILE)
+    size = 0
+    for tag, text in ((_MEDIA_TYPE, file.media_type), (_FILENAME, file.filename)):
+        size += _put_bytes(out, tag, text.encode()) if text else 0
+    if file.uri:
+        return _close(out, at, size + _put_bytes(out, _URI, file.uri.encode()))
+    try:
+        return _close(out, at, size + _put_bytes(out, _CONTENT, file.read()))
+    except OSError as error:
+        raise ValueError(f"the file {file.filename!r} can't be read: {error.strerror}") from None
+
+
+def _put_bytes(out: Chunks, tag: bytes, data: bytes) -> int:
+    head = _put(out, tag + varint(len(data)))
+    out.append(data)
+    return head + len(data)
+
+
+def _put_table(out: Chunks, table: Table) -> int:
+    at = len(out)
+    out.append(_FRAME)
+    if not all(_is_plain(column) for column in table.columns):
+        return _close(out, at, _put_arrow(out, table))
+    fields = [_put_column(out, column, _COLUMNS) for column in table.columns]
+    return _close(out, at, sum(fields))
+
+
+def _put_arrow(out: Chunks, table: Table | Column) -> int:
+    # The index of a frame stays behind, as it does with plain columns and in JSON.
+    return _put_bytes(out, _ARROW_STREAM, write_table(table, index=False))
+
+
+def _put_column(out: Chunks, column: Column, tag: bytes = _COLUMN) -> int:
+    at = len(out)
+    if not _is_plain(column):  # a table of it alone
+        out.append(_FRAME)
+        return _close(out, at, _put_arrow(out, column))
+    out.append(tag)
+    size = _put_bytes(out, _NAME, column.name.encode()) if column.name else 0
+    if column.values.dtype.kind == "O":
+        size += _put_strings(out, column.values, _VALUES)
+    else:
+        size += _put_tensor(out, column.values, _VALUES)
+    if column.validity is not None:
+        size += _put_bytes(out, _VALIDITY, column.validity.tobytes())
+    return _close(out, at, size)
+
+
+def _is_plain(column: Column) -> bool:
+    """Whether a mesh.v1.Column says all there is about a column."""
+    return column.source is None and column.values.dtype.kind not in "mM"
 
 
 _PUT: dict[type, Callable[[Chunks, Any], int]] = {
@@ -183,19 +263,24 @@ _PUT: dict[type, Callable[[Chunks, Any], int]] = {
     frozenset: _put_list,
     dict: _put_map,
     np.ndarray: _put_tensor,
+    Bfloat16: _put_bfloat16,
+    File: _put_file,
+    Table: _put_table,
+    Column: _put_column,
 }
 
 
 def _put_other(out: Chunks, value: Any) -> int:
+    plain: Any
     match value:
         case Enum():
-            plain: Any = value.value
+            plain = value.value
         case np.ndarray():
             plain = np.asarray(value)
         case np.generic():
             plain = value.item()
         case BaseModel():
-            plain = value.model_dump(by_alias=True)
+            plain = value.model_dump(by_alias=True, context=WIRE)
         case bytearray() | memoryview():
             plain = bytes(value)
         case Mapping():
@@ -204,6 +289,8 @@ def _put_other(out: Chunks, value: Any) -> int:
             plain = tuple(value)
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
             plain = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+        case _ if (plain := wire_value(value)) is not value:
+            pass  # an array, Table, Column or File of another library's
         case _:
             plain = to_jsonable_python(value)
     if type(plain) is type(value):

@@ -68,10 +68,12 @@ class Column(_message.Message):
     def __init__(self, name: _Optional[str] = ..., values: _Optional[_Union[Tensor, _Mapping]] = ..., validity: _Optional[bytes] = ...) -> None: ...
 
 class DataFrame(_message.Message):
-    __slots__ = ("columns",)
+    __slots__ = ("columns", "arrow_stream")
     COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    ARROW_STREAM_FIELD_NUMBER: _ClassVar[int]
     columns: _containers.RepeatedCompositeFieldContainer[Column]
-    def __init__(self, columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ...) -> None: ...
+    arrow_stream: bytes
+    def __init__(self, columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., arrow_stream: _Optional[bytes] = ...) -> None: ...
 
 class File(_message.Message):
     __slots__ = ("media_type", "filename", "data", "uri")

@@ -7,12 +7,17 @@ from collections import OrderedDict, namedtuple
 from datetime import date
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as hnp
 from pydantic import BaseModel
 
 from mesh.errors import InvalidArgument
+from mesh.io.types.file import File
+from mesh.io.types.frame import FrameType, SeriesType
+from mesh.io.types.table import Column, Table, plain, plain_column, text
 from mesh.io.types.tensor import TensorType
 from mesh.io.value import from_value, value_bytes
 from mesh.io.wire import varint
@@ -219,3 +224,148 @@ def test_flat_and_nested_lists_are_the_same_array(dtype, shape, data):
     for lists in (array.tolist(), array.ravel().tolist()):
         np.testing.assert_array_equal(tensor.load(lists), array, strict=True)
     assert tensor.load(array) is array
+
+
+@given(
+    st.builds(File, st.binary(), st.sampled_from(["", "image/png"]), st.sampled_from(["", "é.png"]))
+)
+def test_files_come_back_as_they_were(file):
+    assert sent([file]) == [file]
+
+
+def test_a_file_is_read_from_its_path_when_it_is_written(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"abc" * 10_000)
+    file = File(media_type="text/plain", filename="b.txt", path=path)
+    assert sent({"f": file}) == {"f": File(b"abc" * 10_000, "text/plain", "b.txt")}
+    assert sent(File(uri="https://example.org/a")) == File(uri="https://example.org/a")
+    path.unlink()
+    with pytest.raises(ValueError, match=r"'b.txt' can't be read"):
+        value_bytes(file)
+
+
+@pytest.mark.parametrize(
+    ("sent_as", "name"),
+    [
+        ("/etc/passwd", "passwd"),
+        ("..\\..\\a.txt", "a.txt"),
+        ("a/..", ""),
+        (".", ""),
+        ("a\0b.txt", "ab.txt"),
+        ("folder/", "folder"),
+        ("\0", ""),
+        (".\0.", ""),
+    ],
+)
+def test_a_file_has_a_name_without_folders(sent_as, name):
+    message = Value(file={"data": b"x", "filename": sent_as})
+    assert from_value(message) == File(b"x", "", name)
+
+
+columns = arrays.filter(lambda array: array.ndim == 1) | st.lists(st.text()).map(text)
+
+
+@given(columns, st.text(), st.booleans(), st.data())
+def test_columns_come_back_as_they_were(values, name, nullable, data):
+    validity = data.draw(hnp.arrays(np.bool_, len(values))) if nullable and len(values) else None
+    got = sent(Column(name, values, validity))
+    assert got.name == name
+    assert got.values.dtype == values.dtype.newbyteorder("=")
+    np.testing.assert_array_equal(got.values, values)
+    np.testing.assert_array_equal(got.validity, validity)
+
+
+def test_a_table_comes_back_as_its_columns():
+    table = Table([Column("a", np.arange(50_000)), Column("a", text(["x"] * 50_000))])
+    message = Value.FromString(value_bytes([table]))
+    assert [c.name for c in message.list.items[0].frame.columns] == ["a", "a"]
+    got = sent([table])[0]
+    for sent_one, want in zip(got.columns, table.columns, strict=True):
+        np.testing.assert_array_equal(sent_one.values, want.values)
+    assert sent(Table([])).columns == ()
+
+
+FRAMES = [
+    pd.DataFrame({"a": [1, 2], "b": [0.5, np.nan], "c": [True, False], "d": ["x", None]}),
+    pd.DataFrame({"a": pd.array([1, None], "Int8"), "b": pd.array([True, None], "boolean")}),
+    pd.DataFrame({"a": pd.array([1, 2], "UInt16"), "b": pd.array([0.5, None], "Float32")}),
+    pd.DataFrame({"": [1j], "é": ["é\0"]}),
+    pd.DataFrame({"a": pd.to_datetime(["2026-03-01", None]), "b": [1, 2]}),
+    pd.DataFrame({"a": pd.to_timedelta(["1s", None])}),
+    pd.DataFrame({"a": pd.to_datetime(["2026-03-01"]).tz_localize("Asia/Tokyo")}),
+    pd.DataFrame({"a": pd.Categorical(["x", "y", "x"], ["y", "x", "z"])}),
+    pd.DataFrame(),
+]
+
+
+@pytest.mark.parametrize("frame", FRAMES, ids=range(len(FRAMES)))
+def test_frames_and_series_come_back_as_they_were(frame):
+    got = FrameType().load(sent(frame))
+    pd.testing.assert_frame_equal(got, frame, check_column_type=False)
+    for name in frame.columns:
+        series = frame[name]
+        got = SeriesType().load(sent(series))
+        pd.testing.assert_series_equal(got, series, check_names=bool(series.name))
+
+
+def test_only_columns_that_need_it_are_arrow():
+    for frame, kinds in ((FRAMES[0], {"columns"}), (FRAMES[4], {"arrow_stream"})):
+        message = Value.FromString(value_bytes(frame)).frame
+        assert {field.name for field, _ in message.ListFields()} == kinds
+    assert Value.FromString(value_bytes(FRAMES[0]["a"])).WhichOneof("kind") == "column"
+    assert Value.FromString(value_bytes(FRAMES[4]["a"])).WhichOneof("kind") == "frame"
+
+
+def test_the_index_of_a_frame_stays_behind():
+    for values in ([1, 2], pd.to_datetime(["2026-03-01", None])):
+        got = sent(pd.DataFrame({"a": values}, index=["x", "y"]))
+        assert [column.name for column in got.columns] == ["a"]
+
+
+def test_a_column_of_anything_at_all_is_refused():
+    with pytest.raises(ValueError, match="Arrow"):
+        value_bytes(pd.DataFrame({"a": [1, "x"]}))
+
+
+NUMBERS = {"data_type": DataType.DATA_TYPE_INT8, "shape": [2], "data": b"ab"}
+
+
+@pytest.mark.parametrize(
+    ("frame", "path", "kind"),
+    [
+        ({"columns": [{"name": "a", "values": NUMBERS}, {"name": "b"}]}, ("b",), "tensor_type"),
+        ({"columns": [{"values": {**NUMBERS, "shape": [3]}}]}, (0,), "tensor_shape"),
+        ({"columns": [{"name": "a", "values": NUMBERS, "validity": b"a"}]}, ("a",), "column_shape"),
+        ({"columns": [{"values": {**NUMBERS, "shape": [1, 2]}}]}, (0,), "column_shape"),
+        ({"columns": [{"values": {"data_type": 16, "shape": [2], "strings": ["a"]}}]}, (0,),
+         "tensor_shape"),
+        ({"columns": [{"values": NUMBERS}, {"values": {**NUMBERS, "shape": [1], "data": b"a"}}]},
+         (), "frame_shape"),
+        ({"columns": [{"values": NUMBERS}], "arrow_stream": b"a"}, (), "frame_parts"),
+        ({"arrow_stream": b"nothing"}, (), "frame_shape"),
+    ],
+)  # fmt: skip
+def test_a_frame_whose_parts_disagree_is_refused_with_the_path(frame, path, kind):
+    with pytest.raises(InvalidArgument) as caught:
+        from_value(Value(map={"fields": {"f": Value(frame=frame)}}))
+    assert [(v.path, v.type) for v in caught.value.violations] == [(("f", *path), kind)]
+
+
+def test_an_arrow_table_is_a_value_too():
+    table = pa.table({"a": [1, None]})
+    assert plain(sent(Table([Column("a", np.array([1]))], source=table))) == [{"a": 1}]
+
+
+def test_one_long_text_among_many_is_refused_in_a_tensor_and_read_in_a_column():
+    strings = ["x" * 100_000] + [""] * 9_999
+    tensor = Tensor(data_type=DataType.DATA_TYPE_STRING, shape=[10_000], strings=strings)
+    with pytest.raises(InvalidArgument, match="too long"):
+        from_value(Value(tensor=tensor))
+    assert from_value(Value(column={"values": tensor})).values.tolist() == strings
+
+
+def test_a_column_of_bfloat16_is_one_of_float32():
+    tensor = Tensor(data_type=DataType.DATA_TYPE_BFLOAT16, shape=[2], data=b"\x80\x3f\x20\xc0")
+    got = from_value(Value(column={"values": tensor, "validity": b"\0\1"}))
+    assert plain_column(got) == [None, -2.5]
+    assert SeriesType().load(got).dtype == "Float32"

@@ -4,11 +4,14 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationInfo
 from pydantic_core import CoreSchema, core_schema
 
 from mesh.io.types.file import File
+from mesh.io.types.plain import plain_value
 
+WIRE: Final = object()
+"""The context of a dump by pydantic that is to give wire values."""
 KIND: Final = "mesh_kind"
 """Where a core schema keeps its kind, in the metadata."""
 
@@ -78,7 +81,7 @@ class Kind(ABC):
         def load(value: Any, info: core_schema.ValidationInfo[Any]) -> Any:
             return self.load(value, info.context)
 
-        writes = core_schema.plain_serializer_function_ser_schema(self.wire)
+        writes = core_schema.plain_serializer_function_ser_schema(self._write, info_arg=True)
         metadata = {KIND: self}
         if checked:
             return core_schema.no_info_plain_validator_function(
@@ -87,6 +90,12 @@ class Kind(ABC):
         return core_schema.with_info_plain_validator_function(
             load, serialization=writes, metadata=metadata
         )
+
+    def _write(self, value: Any, info: SerializationInfo[Any]) -> Any:
+        """What a dump has of a value: to the mesh a wire value, to users theirs, or JSON's."""
+        if info.context is WIRE:
+            return self.wire(value)
+        return plain_value(self.wire(value)) if info.mode_is_json() else value
 
 
 class Checked:
@@ -109,9 +118,3 @@ class Checked:
         self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         return self.kind.json_schema()
-
-
-class Marker:
-    """Says something about a kind inside `Annotated`, also in a user's own pydantic model."""
-
-    __slots__ = ()

@@ -20,6 +20,7 @@ _HOMES = {
     ("PIL", "Image"): "mesh.io.types.image",
     ("pathlib", "PurePath"): "mesh.io.types.path",
     ("builtins", "bytes"): "mesh.io.types.binary",
+    ("mesh", "File"): "mesh.io.types.file_kind",
 }
 """Modules by the top-level package and the name of a class or of a base of it.
 
@@ -46,6 +47,14 @@ def wire_value(value: Any) -> Any:
     """The wire value of a value whose class is a kind's; the value itself of any other."""
     home = _home(type(value))
     return value if home is None else import_module(home).wire_value(value)
+
+
+def is_file_class(cls: type) -> bool:
+    """Whether the wire values of the class are files."""
+    return _home(cls) in _FILES
+
+
+_FILES = ("mesh.io.types.image", "mesh.io.types.path", "mesh.io.types.file_kind")
 
 
 @lru_cache(maxsize=4096)

@@ -2,52 +2,32 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args, get_origin
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, ClassVar, get_args, get_origin
 
 import numpy as np
 import orjson
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic.errors import PydanticSchemaGenerationError
-from pydantic_core import CoreSchema, core_schema, to_json
+from pydantic_core import to_json
 
-Array = np.ndarray[Any, np.dtype[Any]]
-"""An array of any shape and element type."""
-
-_NAMES = (
-    *("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"),
-    *("float16", "float32", "float64", "complex64", "complex128", "str"),
+from mesh.io.types import registry
+from mesh.io.types.elements import (
+    ALIASES,
+    NAMES,
+    Array,
+    Casting,
+    cast,
+    dtype_name,
+    element_type,
+    is_bfloat16,
 )
-_METADATA = "mesh_tensor"
-
-
-def _json_schema(schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
-    tensor: TensorType = schema["metadata"][_METADATA]
-    return tensor.json_schema()
-
-
-class _Marker:
-    """Says something about an array inside `Annotated`, also in a user's own pydantic model."""
-
-    __slots__ = ()
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        try:
-            inner = handler(source)
-        except PydanticSchemaGenerationError:
-            inner = core_schema.any_schema()  # an array without arbitrary_types_allowed
-        known = (inner.get("metadata") or {}).get(_METADATA)
-        if known is None and (known := tensor_type(source)) is None:
-            raise TypeError(f"{type(self).__name__} describes arrays, not {source!r}")
-        return _core_schema(known.marked(self))
-
-    __get_pydantic_json_schema__ = staticmethod(_json_schema)
+from mesh.io.types.kind import Intake, Kind
+from mesh.io.types.marker import Marker
+from mesh.io.types.nested import NATURAL, Natural, from_lists
 
 
 @dataclass(frozen=True, slots=True)
-class Shape(_Marker):
+class Shape(Marker):
     """Extents of an array, outermost first; -1 is any extent.
 
     As input, nested or flat lists of the right number of elements take this shape. A tensor that
@@ -64,52 +44,102 @@ class Shape(_Marker):
 
 
 @dataclass(frozen=True, slots=True)
-class DType(_Marker):
-    """Element type of an array, by NumPy's name: `bool`, `int64`, `float32`, `str`..."""
+class DType(Marker):
+    """Element type of an array or tensor: `bool`, `int64`, `float32`, `bfloat16`, `str`...
+
+    Other names that NumPy, torch and tensorflow have for these are known too.
+    """
 
     name: str
 
     def __post_init__(self) -> None:
-        if self.name not in _NAMES:
-            raise ValueError(f"DType: {self.name!r} is none of {', '.join(_NAMES)}")
+        name = ALIASES.get(self.name, self.name)
+        if name not in NAMES:
+            raise ValueError(f"DType: {self.name!r} is none of {', '.join(NAMES)}")
+        object.__setattr__(self, "name", name)
 
 
 @dataclass(frozen=True, slots=True)
-class TensorType:
+class TensorType(Kind):
     """What an annotation says about an array; None means that it says nothing.
 
-    `casting` is what may happen to an array of another element type, in NumPy's words.
+    `natural` is what lists become of whose elements nothing is said.
     """
 
     dtype: np.dtype[Any] | None = None
     shape: tuple[int, ...] | None = None
-    casting: Literal["safe", "same_kind"] = "safe"
+    natural: Natural = NATURAL
 
     FORMAT: ClassVar[str] = "numpy-array"
 
     def marked(self, marker: object) -> "TensorType":
-        """This type with what `marker` adds. Raises TypeError if it contradicts."""
+        """This type with a `Shape` or `DType`; raises TypeError for other markers."""
         match marker:
             case Shape(extents):
-                return TensorType(self.dtype, extents, self.casting)
+                return replace(self, shape=extents)
             case DType(name):
-                dtype = np.dtype(name)
+                dtype = element_type(name)
                 if self.dtype is not None and self.dtype != dtype:
                     raise TypeError(f"DType({name!r}) contradicts the array's own {self.dtype}")
-                return TensorType(dtype, self.shape, self.casting)
-            case _:
-                return self
+                return replace(self, dtype=dtype)
+        raise TypeError(f"{type(marker).__name__} says nothing about arrays")
 
-    def load(self, value: Any) -> Array:
-        """An array of this type from nested lists, a number, or an array.
+    def load(
+        self,
+        value: Any,
+        intake: Intake | None = None,  # noqa: ARG002  # no file is in it
+    ) -> Array:
+        """An array of this type from nested lists, a number, text, or an array.
 
         Raises ValueError if the value doesn't fit: ragged, a wrong number of elements, elements
-        that the element type can't hold.
+        that the element type can't hold. An array must be of this shape and of an element type
+        that loses nothing; it is not copied if it is of this one.
         """
         if isinstance(value, np.ndarray):
-            return self.fit(value)
-        array = _from_lists(value, self.dtype)
-        if self.shape is None or self._has_shape(array.shape):
+            return self._fit(value, "safe")
+        return self._shaped(self._read(value))
+
+    def check(self, value: Any) -> Array:
+        """As `load`, but arrays may lose precision, and whatever NumPy can see as one is one."""
+        if not isinstance(value, np.ndarray):
+            value = registry.wire_value(value)  # another library's tensor
+        if not isinstance(value, np.ndarray):
+            if not hasattr(value, "__array__"):
+                return self._shaped(self._read(value))
+            value = _seen_as_array(value)
+        if value.dtype.kind == "O":
+            value = self._read(value.tolist())
+        elif value.dtype.kind == "S":
+            value = np.char.decode(value, "utf-8")
+        return self._fit(value, "same_kind")
+
+    def wire(self, value: Any) -> Array:
+        """The array as it is; dates and times as text. Raises ValueError for other types."""
+        array = np.asarray(value)
+        if array.dtype.kind == "M":
+            return np.datetime_as_string(array)
+        if dtype_name(array.dtype) not in NAMES:
+            raise ValueError(f"arrays of {array.dtype} have no form on the wire")
+        return array
+
+    def json_schema(self) -> dict[str, Any]:
+        """A tensor of this type; `dim` is the product of the extents, -1 included."""
+        schema: dict[str, Any] = {"type": "tensor", "format": self.FORMAT}
+        # Clients look the name up in NumPy, which has no bfloat16.
+        if self.dtype is not None and not is_bfloat16(self.dtype):
+            schema["dtype"] = "str_" if self.dtype.kind == "U" else self.dtype.name
+        if self.shape is not None:
+            schema |= {"shape": list(self.shape), "dim": math.prod(self.shape)}
+        return schema
+
+    def _read(self, value: Any) -> Array:
+        want = self.dtype
+        if want is None or not is_bfloat16(want):
+            return from_lists(value, want, self.natural)
+        return cast(from_lists(value, np.dtype(np.float32)), want, "same_kind")
+
+    def _shaped(self, array: Array) -> Array:
+        if self.shape is None or self.has_shape(array.shape):
             return array
         try:
             return array.reshape(self.shape)
@@ -118,55 +148,47 @@ class TensorType:
                 f"cannot reshape array of size {array.size} into shape {_text(self.shape)}"
             ) from None
 
-    def fit(self, array: Array) -> Array:
-        """`array` itself, or cast where `casting` allows it.
-
-        Raises ValueError for another element type or shape.
-        """
-        want, have = self.dtype, array.dtype
-        if want is not None and have != want and not have.kind == want.kind == "U":
-            if "U" in (have.kind, want.kind) or not np.can_cast(have, want, self.casting):
-                raise ValueError(f"expected elements of {_name(want)}, not {_name(have)}")
-            array = array.astype(want)
-        if self.shape is not None and not self._has_shape(array.shape):
+    def _fit(self, array: Array, casting: Casting) -> Array:
+        if type(array) is not np.ndarray:
+            array = np.asarray(array)
+        if self.dtype is not None:
+            array = cast(array, self.dtype, casting)
+        if self.shape is not None and not self.has_shape(array.shape):
             raise ValueError(f"expected shape {_text(self.shape)}, not {_text(array.shape)}")
         return array
 
-    def _has_shape(self, shape: tuple[int, ...]) -> bool:
-        expected = self.shape or ()
-        return len(shape) == len(expected) and all(
-            want in (-1, have) for want, have in zip(expected, shape, strict=True)
+    def has_shape(self, shape: Sequence[int]) -> bool:
+        """Whether arrays of that shape are meant."""
+        expected = self.shape
+        return expected is None or (
+            len(shape) == len(expected)
+            and all(want in (-1, have) for want, have in zip(expected, shape, strict=True))
         )
 
-    def json_schema(self) -> dict[str, Any]:
-        """The keywords by which clients know an array."""
-        schema: dict[str, Any] = {"type": "tensor", "format": self.FORMAT}
-        if self.dtype is not None:
-            schema["dtype"] = _name(self.dtype)
-        if self.shape is not None:
-            schema |= {"shape": list(self.shape), "dim": math.prod(self.shape)}
-        return schema
 
-    def __get_pydantic_core_schema__(
-        self, _source: Any, _handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return _core_schema(self)
+def kind(annotation: Any) -> TensorType:
+    """What `np.ndarray`, `NDArray[np.float32]` and the like say.
 
-    __get_pydantic_json_schema__ = staticmethod(_json_schema)
-
-
-def tensor_type(annotation: Any) -> TensorType | None:
-    """What `np.ndarray`, `NDArray[np.float32]` and the like say; None for any other annotation."""
+    Raises TypeError for subclasses: what is read would not be one.
+    """
     if annotation is np.ndarray:
-        return TensorType()
+        return _ANY
     if get_origin(annotation) is not np.ndarray:
-        return None
+        raise TypeError(f"{annotation!r} is not supported; annotate np.ndarray")
     # ndarray[shape, dtype[scalar]]: the arity of the shape says nothing by contract.
-    scalar = get_args(get_args(annotation)[-1] if get_args(annotation) else None)
+    scalar = get_args(get_args(annotation)[-1])
     if not scalar or not isinstance(scalar[0], type) or not issubclass(scalar[0], np.generic):
-        return TensorType()
-    dtype = np.dtype(scalar[0])
-    return TensorType(dtype if (dtype.name in _NAMES or dtype.kind == "U") else None)
+        return _ANY
+    try:
+        dtype = np.dtype(scalar[0])
+    except TypeError:  # np.floating and the like, which are no element type
+        return _ANY
+    return TensorType(dtype if dtype_name(dtype) in NAMES else None)
+
+
+def wire_value(value: Any) -> Array:
+    """The array itself, or the plain array of a subclass. Raises ValueError if it has no form."""
+    return _ANY.wire(value)
 
 
 def tensor_json(array: Array) -> bytes:
@@ -174,60 +196,39 @@ def tensor_json(array: Array) -> bytes:
 
     Raises ValueError for element types that JSON can't carry.
     """
+    if array.dtype.kind in "Vfiub" and array.ndim > 0:
+        array = np.ascontiguousarray(array, _written(array.dtype))
     try:
         text = orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY)
-    except TypeError:  # strings, zero dimensions, strides, foreign byte order
-        text = b"null"
+    except TypeError:  # text, complex numbers, no dimensions
+        return to_json(array.tolist(), inf_nan_mode="constants")
     # orjson writes every number that is not finite as null, and nothing else in an array.
-    return to_json(array.tolist(), inf_nan_mode="constants") if b"null" in text else text
+    return _with_odd_numbers(text, array) if b"null" in text else text
 
 
-def _core_schema(tensor: TensorType) -> CoreSchema:
-    return core_schema.no_info_plain_validator_function(
-        tensor.load,
-        serialization=core_schema.plain_serializer_function_ser_schema(
-            np.ndarray.tolist, when_used="json"
-        ),
-        metadata={_METADATA: tensor},
-    )
+def _with_odd_numbers(text: bytes, array: Array) -> bytes:
+    """`text` with the numbers of the array that are not finite for its nulls, in order."""
+    odd = array[~np.isfinite(array)]
+    names = np.where(np.isnan(odd), b"NaN", np.where(odd > 0, b"Infinity", b"-Infinity"))
+    first, *rest = text.split(b"null")
+    pairs = zip(names.tolist(), rest, strict=True)
+    return b"".join((first, *chain.from_iterable(pairs)))
 
 
-def _from_lists(value: Any, dtype: np.dtype[Any] | None) -> Array:
-    if value is None or isinstance(value, dict):
-        raise ValueError(f"expected an array, not {'null' if value is None else 'an object'}")
+def _written(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The element type in which orjson can write one: bfloat16 is a float32 in fewer bytes."""
+    return np.dtype(np.float32) if is_bfloat16(dtype) else dtype.newbyteorder("=")
+
+
+def _seen_as_array(value: Any) -> Array:
     try:
-        if dtype is None or dtype.kind not in "fc":
-            return _exact(value, dtype)
-        with np.errstate(over="raise"):
-            return np.array(value, dtype)
-    except OverflowError as error:
-        raise ValueError(str(error)) from None
-    except FloatingPointError:
-        raise ValueError(f"a number is out of bounds for {dtype}") from None
-    except TypeError:
-        raise ValueError("an element is no number") from None
+        return np.asarray(value)
+    except Exception as error:  # noqa: BLE001  # any library's code runs in there
+        raise ValueError(f"a {type(value).__qualname__} is no array: {error}") from None
 
 
-def _exact(value: Any, dtype: np.dtype[Any] | None) -> Array:
-    """An array whose elements are exactly those of `value`, which NumPy would round or parse."""
-    natural = np.array(value)
-    kind = natural.dtype.kind
-    if kind == "O":
-        raise ValueError("an element is no number of at most 64 bits, no boolean and no text")
-    if dtype is None or natural.dtype == dtype or (kind == dtype.kind == "U"):
-        return natural
-    if (kind == "U") != (dtype.kind == "U") and dtype.kind in "bU":
-        raise ValueError(f"expected elements of {_name(dtype)}, not {_name(natural.dtype)}")
-    if dtype.kind in "iu" and kind in "fU":
-        numbers = natural.astype(np.float64)
-        if (np.isfinite(numbers) & (numbers != np.trunc(numbers))).any():
-            raise ValueError(f"a number with a fraction does not fit {dtype}")
-    return np.array(value, dtype)
-
-
-def _name(dtype: np.dtype[Any]) -> str:
-    return "str" if dtype.kind == "U" else dtype.name
-
-
-def _text(shape: tuple[int, ...]) -> str:
+def _text(shape: Sequence[int]) -> str:
     return "(" + ",".join(map(str, shape)) + ")"
+
+
+_ANY = TensorType()
