@@ -1,5 +1,6 @@
 """How many calls a replica takes at once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -22,13 +23,20 @@ class Place:
     """One call's place, free again when nobody holds it.
 
     A sync method that was given up runs on in its thread, and holds the place until it returns.
+    `on_free` is called then.
     """
 
-    __slots__ = ("_admission", "_holders")
+    __slots__ = ("_admission", "_holders", "on_free")
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
         self._holders = 1
+        self.on_free: Callable[[], None] | None = None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody holds it."""
+        return self._holders == 0
 
     def hold(self) -> None:
         """One more holds the place."""
@@ -39,3 +47,5 @@ class Place:
         self._holders -= 1
         if self._holders == 0:
             self._admission.taken -= 1
+            if self.on_free is not None:
+                self.on_free()

@@ -83,7 +83,7 @@ class Caller:
                 raise
             if body is None:
                 raise Internal(f"{method.name} ended without a result")
-            return method.decode_reply(body)
+            return await _decoded(method, body)
         except MeshError as error:
             span.fail(error)
             raise
@@ -97,7 +97,7 @@ class Caller:
             call, sender = await self._ask(method, head, args, kwargs)
             try:
                 while (body := await call.message()) is not None:
-                    yield method.decode_reply(body)
+                    yield await _decoded(method, body)
             finally:
                 call.cancel()
                 if sender is not None:
@@ -235,3 +235,13 @@ def _refuse_on_loop(caller: Caller, method: MethodSpec) -> None:
             f"{method.name} would block the event loop: in an async method use"
             f" `await self.<dependency>.to_async.{method.name}(...)`"
         )
+
+
+async def _decoded(method: MethodSpec, body: bytes) -> Any:
+    """The value of a reply; its files are put among those of the call that asks for it."""
+    if not method.result.takes_files:
+        return method.decode_reply(body)
+    files = CURRENT.get().files
+    return await asyncio.to_thread(
+        method.decode_reply, body, None if files is None else files.intake
+    )

@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from mesh.call import CALL, ReplyHead
+from mesh.call import ReplyHead
 from mesh.clock import Clock
 from mesh.definition.context import Context
+from mesh.definition.manner import Manner
 from mesh.definition.spec import ServiceSpec
 from mesh.errors import (
     Cancelled,
@@ -20,7 +21,9 @@ from mesh.errors import (
     Overloaded,
     Unimplemented,
 )
-from mesh.io.spec import NO_ITEM, MethodSpec, ReplyEncoder
+from mesh.io.fetch import Fetcher
+from mesh.io.replies.response import is_response
+from mesh.io.spec import NO_ITEM, Bound, MethodSpec, ReplyEncoder
 from mesh.launch import Launch
 from mesh.link.call import ReplicaCall
 from mesh.link.dispatch import timed_out
@@ -28,6 +31,8 @@ from mesh.observe.logs import log_fields
 from mesh.observe.tracing import Tracing
 from mesh.replica import invoke
 from mesh.replica.admission import Admission, Place
+from mesh.replica.bodies import Bodies, CallFiles
+from mesh.replica.replies import Replies, body_head, reply_head, send_whole
 from mesh.replica.scope import CURRENT, Scope
 
 log = logging.getLogger("mesh.replica")
@@ -55,7 +60,10 @@ class _Around:
     clock: Clock
     tracing: Tracing
     threads: invoke.Threads
+    bodies: Bodies
+    replies: Replies
     state: dict[str, Any]
+    manner: Manner
 
 
 class Handler:
@@ -65,11 +73,15 @@ class Handler:
         self, service: ServiceSpec, instance: object, launch: Launch, clock: Clock, tracing: Tracing
     ) -> None:
         threads = invoke.Threads(launch.threads)
-        self._around = _Around(service.name, launch, clock, tracing, threads, {})
+        bodies = Bodies(Fetcher(launch.fetch).fetch)
+        self._around = _Around(
+            service.name, launch, clock, tracing, threads, bodies, Replies(), {}, service.manner
+        )
         self._methods = {
             name: _Method(spec, spec.func.__get__(instance), f"{service.name}/{name}")
-            for name, spec in service.methods.items()
+            for name, spec in (*service.methods.items(), *service.manner.probes.items())
         }
+        self._probes = frozenset(service.manner.probes)
         self._tasks: set[asyncio.Task[None]] = set()
         self.admission = Admission(launch.max_concurrency)
 
@@ -88,16 +100,29 @@ class Handler:
         if method is None:
             call.fail(Unimplemented(f"{self._around.service} has no method {name!r}"))
             return
-        place = self.admission.admit()
+        admission = Admission() if name in self._probes else self.admission
+        place = admission.admit()
         if place is None:
             call.fail(Overloaded("Too many requests", retry_after=RETRY_AFTER), refused=True)
             return
-        run = _Run(self._around, method, call, place).run()
-        task = asyncio.get_running_loop().create_task(run)
+        files = CallFiles(self._around.bodies, place)
+        run = _Run(self._around, method, call, place, files)
+        run.later = partial(self._finish, place)
+        task = self._start(run.run(), place)
+        call.on_cancel = partial(_cancel, task)
+
+    def _start(self, running: Coroutine[Any, Any, None], place: Place) -> "asyncio.Task[None]":
+        """A task that holds the place, which was held for it."""
+        task = asyncio.get_running_loop().create_task(running)
         self._tasks.add(task)
         # Not the run's own last step: one that is cancelled before its first takes none.
         task.add_done_callback(partial(self._ended, place))
-        call.on_cancel = partial(_cancel, task)
+        return task
+
+    def _finish(self, place: Place, tasks: list[Callable[[], Any]]) -> None:
+        """Does what the call left to be done after its reply, which its end doesn't cancel."""
+        place.hold()
+        self._start(self._around.replies.finish(tasks, place), place)
 
     def _ended(self, place: Place, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
@@ -109,21 +134,36 @@ class Handler:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._around.threads.close()
+        self._around.bodies.close()
+        self._around.replies.close()
 
 
 class _Run:
     """One call while it runs."""
 
-    __slots__ = ("_around", "_call", "_method", "_place", "_timer", "_trace", "_was_late")
+    __slots__ = (
+        *("_around", "_call", "_files", "_method", "_place"),
+        *("_last_item", "_timer", "_trace", "_was_late", "later"),
+    )
 
-    def __init__(self, around: _Around, method: _Method, call: ReplicaCall, place: Place) -> None:
+    def __init__(
+        self,
+        around: _Around,
+        method: _Method,
+        call: ReplicaCall,
+        place: Place,
+        files: CallFiles,
+    ) -> None:
         self._around = around
         self._method = method
         self._call = call
         self._place = place
+        self._files = files
         self._timer: asyncio.TimerHandle | None = None
         self._trace = call.head.trace
         self._was_late = False
+        self._last_item: Callable[[str], bytes] | None = None  # tells of a failure midway
+        self.later: Callable[[list[Callable[[], Any]]], None] | None = None
 
     async def run(self) -> None:
         """Runs the call to its end; every failure is told to the caller, none is raised."""
@@ -137,7 +177,8 @@ class _Run:
         log_fields.set({"request_id": head.request_id, "trace_id": self._trace.trace_id})
         error = await self._guarded()
         if error is not None:
-            self._call.fail(error)
+            last = self._last_item(error.message) if self._last_item is not None else b""
+            self._call.fail(error, last_item=last)
         if self._timer is not None:
             self._timer.cancel()
         if span is not None:
@@ -158,7 +199,10 @@ class _Run:
             if self._was_late:
                 return self._late()
             return Cancelled("the call was given up")
-        except (Exception, SystemExit):  # a method that calls exit() must not end its replica
+        except (Exception, SystemExit) as raised:  # exit() in a method must not end its replica
+            meant = self._around.manner.failure(raised) if isinstance(raised, Exception) else None
+            if meant is not None:
+                return meant
             log.exception("%s failed", self._method.span)
             return Internal(_UNEXPECTED)
         return None
@@ -175,7 +219,7 @@ class _Run:
             if deadline <= now:
                 raise self._late()
             self._arm(deadline - now)
-        CURRENT.set(Scope(deadline, head.metadata, head.request_id, self._trace))
+        CURRENT.set(Scope(deadline, head.metadata, head.request_id, self._trace, self._files))
 
     def _arm(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
@@ -197,36 +241,60 @@ class _Run:
     async def _answer(self) -> None:
         spec, call = self._method.spec, self._call
         head = call.head
-        body = await call.message()
-        arguments, first = spec.decode_arguments(head.media_type, body or b"")
+        bodies = self._around.bodies
+        bound, first = await bodies.arguments(spec, call, self._place, self._files)
+        arguments = bound.kwargs
         context = None
         if spec.context_parameter is not None:
-            context = arguments[spec.context_parameter] = self._context()
+            context = self._context()
+            arguments[spec.context_parameter] = self._around.manner.context(context, spec)
         if spec.stream_parameter is not None:
             arguments[spec.stream_parameter] = self._received(first)
         elif first is not NO_ITEM:
             raise InvalidArgument(f"{spec.name} takes no stream of items")
         encoder = spec.reply_encoder(head.media_type, head.accept)
         if spec.kind.streams_out:
-            await self._stream(arguments, encoder, context)
+            await self._stream(bound, encoder, context)
             return
         value = await invoke.value(
             self._method.func,
-            arguments,
+            bound,
             is_async=spec.is_async,
             threads=self._around.threads,
             place=self._place,
         )
-        data = encoder.encode(value)
-        call.start_reply(_reply_head(encoder, context), data, message_end=True, end=True)
+        await self._reply(value, encoder, context)
+        self._leave(context)
 
-    async def _stream(
-        self, arguments: Mapping[str, Any], encoder: ReplyEncoder, context: Context | None
-    ) -> None:
-        call = self._call
+    async def _reply(self, value: Any, encoder: ReplyEncoder, context: Context | None) -> None:
+        call, replies, place = self._call, self._around.replies, self._place
+        if is_response(value) or encoder.varies(value):
+            body = await replies.body(encoder, value, place)
+            head = body_head(body, None if context is None else context.response)
+            await replies.send(call, head, body, place, self._begin_streaming)
+            if body.after is not None:
+                self._later([body.after])
+            return
+        if encoder.blocks:
+            data = await replies.data(encoder, value, place)
+        else:
+            data = encoder.encode(value)
+        send_whole(call, _reply_head(encoder, context), data)
+
+    def _leave(self, context: Context | None) -> None:
+        """Has the work done that the method left for after its reply."""
+        if context is not None and context.response.background:
+            self._later(list(context.response.background.take()))
+
+    def _later(self, tasks: list[Callable[[], Any]]) -> None:
+        if self.later is not None:
+            self.later(tasks)
+
+    async def _stream(self, bound: Bound, encoder: ReplyEncoder, context: Context | None) -> None:
+        call, replies = self._call, self._around.replies
         items = invoke.items(
             self._method.func,
-            arguments,
+            bound,
             is_async=self._method.spec.is_async,
             threads=self._around.threads,
             place=self._place,
@@ -234,12 +302,16 @@ class _Run:
         started = False
         try:
             async for item in items:
-                data = encoder.encode(item)
+                if encoder.blocks:
+                    data = await replies.data(encoder, item, self._place)
+                else:
+                    data = encoder.encode(item)
                 if started:
                     await call.send(data)
                 else:
                     started = True
                     call.start_reply(_reply_head(encoder, context), data, message_end=True)
+                    self._last_item = encoder.failure
                     self._begin_streaming()
                 if call.is_done:
                     return
@@ -248,6 +320,7 @@ class _Run:
         if not started:
             call.start_reply(_reply_head(encoder, context))
         call.end_reply()
+        self._leave(context)
 
     def _begin_streaming(self) -> None:
         """The service's time limit ends with the first item; only the caller's deadline stays."""
@@ -263,7 +336,7 @@ class _Run:
         if first is not NO_ITEM:
             yield first
         while (body := await call.message()) is not None:
-            yield spec.decode_item(call.head.media_type, body)
+            yield await self._around.bodies.item(spec, call, body, self._place, self._files)
 
     def _context(self) -> Context:
         around, head = self._around, self._call.head
@@ -277,6 +350,7 @@ class _Run:
             deployment=around.launch.deployment,
             version=around.launch.version,
             state=around.state,
+            folder=self._files.folder,
         )
 
 
@@ -285,11 +359,5 @@ def _cancel(task: "asyncio.Task[None]") -> None:
 
 
 def _reply_head(encoder: ReplyEncoder, context: Context | None) -> ReplyHead:
-    stream = encoder.stream
-    if context is None:
-        return ReplyHead(encoder.media_type, stream=stream)
-    response = context.response
-    media_type = encoder.media_type
-    if media_type != CALL:  # whose callers know the form of what they get
-        media_type = response.media_type or media_type
-    return ReplyHead(media_type, response.status_code or 0, response.metadata(), stream)
+    response = None if context is None else context.response
+    return reply_head(encoder.media_type, stream=encoder.stream, response=response)

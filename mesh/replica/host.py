@@ -10,7 +10,9 @@ import os
 import pickle
 import sys
 import traceback
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -75,6 +77,7 @@ class ReplicaHost:
         self._server: Listener | None = None
         self._pool: Pool | None = None
         self._watch: Watch | None = None
+        self._ending: list[Callable[[], Awaitable[None] | None]] = []
 
     def __repr__(self) -> str:
         return f"<ReplicaHost {self._launch.replica_id} {self._handler!r}>"
@@ -89,6 +92,7 @@ class ReplicaHost:
         thread = self._thread = LoopThread("mesh-calls")
         try:
             instance = self._instance(service, thread)
+            thread.wait(self._begin(service, instance))
             address = thread.wait(self._listen(service, instance))
         except BaseException:
             self.stop()
@@ -117,7 +121,31 @@ class ReplicaHost:
             raise Internal(f"{service.name}.__init__ failed: {_sentence(error)}") from error
         return instance
 
-    async def _connect(self, service: ServiceSpec) -> dict[str, Handle]:
+    async def _begin(self, service: ServiceSpec, instance: object) -> None:
+        """What the service does when its instance is made. Raises Internal."""
+        for hook in service.manner.hooks.startup:
+            try:
+                done = hook(instance)
+                if done is not None:
+                    await done
+            except (Exception, SystemExit) as error:
+                log.exception("%s cannot start", service.name)
+                text = f"{service.name}: a startup hook failed: {_sentence(error)}"
+                raise Internal(text) from error
+        self._ending = [partial(hook, instance) for hook in service.manner.hooks.shutdown]
+
+    async def _finish(self) -> None:
+        """What the service does when it is over; a failure there stops nothing else."""
+        ending, self._ending = self._ending, []
+        for hook in ending:
+            try:
+                done = hook()
+                if done is not None:
+                    await done
+            except (Exception, SystemExit):
+                log.exception("a shutdown hook of %s failed", self._launch.service)
+
+    async def _connect(self, service: ServiceSpec) -> dict[str, Any]:
         """Handles for the dependencies, which follow the controller's snapshots."""
         if not service.dependencies:
             return {}
@@ -134,17 +162,16 @@ class ReplicaHost:
             self._watch.start()
         loop = asyncio.get_running_loop()
         launch = self._launch
-        return {
-            attribute: Handle(
-                Caller(
-                    dispatcher,
-                    loop,
-                    Route(launch.deployment, launch.version_id, service_spec(dependency)),
-                    self._tracing,
-                )
+        callers = {
+            attribute: Caller(
+                dispatcher,
+                loop,
+                Route(launch.deployment, launch.version_id, service_spec(dependency)),
+                self._tracing,
             )
             for attribute, dependency in service.dependencies.items()
         }
+        return {name: service.manner.handle(Handle(each)) for name, each in callers.items()}
 
     async def _listen(self, service: ServiceSpec, instance: object) -> str:
         handler = Handler(service, instance, self._launch, monotonic, self._tracing)
@@ -181,7 +208,7 @@ class ReplicaHost:
         if thread is None:
             return
         try:
-            thread.wait(self._close(), 2 * STOP_WAIT)
+            thread.wait(self._close(), 3 * STOP_WAIT)
         except TimeoutError:
             log.warning("%s did not stop in time", self._launch.replica_id)
         thread.stop()
@@ -194,6 +221,8 @@ class ReplicaHost:
             # What does not end in time is left behind; the rest is closed all the same.
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._handler.close(), STOP_WAIT)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._finish(), STOP_WAIT)
         if self._watch is not None:
             await self._watch.close()
         if self._pool is not None:

@@ -3,35 +3,39 @@
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from mesh.io.spec import Bound
 from mesh.replica.admission import Place
 
 _END = object()
 
 
 class Threads:
-    """The bounded threads in which sync methods run."""
+    """Bounded threads, in which sync methods run, or what else blocks; `name` is in theirs."""
 
-    def __init__(self, count: int) -> None:
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="mesh-method")
+    def __init__(self, count: int, name: str = "mesh-method") -> None:
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
 
     async def run(self, place: Place, func: Callable[[], Any]) -> Any:
         """The result of `func`, run in a thread in the caller's context.
 
         The thread holds `place` until `func` returns, also if nobody waits for it any more.
         """
-        loop = asyncio.get_running_loop()
+        return await asyncio.wrap_future(self.start(place, func))
+
+    def start(self, place: Place, func: Callable[[], Any]) -> "Future[Any]":
+        """As `run`, for who waits for the result in another way, or not at all."""
         place.hold()
         running = self._pool.submit(contextvars.copy_context().run, _no_stop, func)
-        running.add_done_callback(partial(_release, loop, place))
-        return await asyncio.wrap_future(running, loop=loop)
+        running.add_done_callback(partial(_release, asyncio.get_running_loop(), place))
+        return running
 
     def close(self) -> None:
-        """Takes no more; does not wait for methods that still run."""
+        """Takes no more; does not wait for what still runs."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -50,7 +54,7 @@ def _release(loop: asyncio.AbstractEventLoop, place: Place, _: "Future[Any]") ->
 
 async def value(
     func: Callable[..., Any],
-    arguments: Mapping[str, Any],
+    bound: Bound,
     *,
     is_async: bool,
     threads: Threads,
@@ -58,13 +62,13 @@ async def value(
 ) -> Any:
     """The result of a method that returns one value."""
     if is_async:
-        return await func(**arguments)
-    return await threads.run(place, partial(func, **arguments))
+        return await func(*bound.args, **bound.kwargs)
+    return await threads.run(place, partial(func, *bound.args, **bound.kwargs))
 
 
 async def items(
     func: Callable[..., Any],
-    arguments: Mapping[str, Any],
+    bound: Bound,
     *,
     is_async: bool,
     threads: Threads,
@@ -72,7 +76,7 @@ async def items(
 ) -> AsyncGenerator[Any]:
     """The items of a method that is a generator; closing this closes the generator."""
     if is_async:
-        generator = func(**arguments)
+        generator = func(*bound.args, **bound.kwargs)
         try:
             async for item in generator:
                 yield item
@@ -80,7 +84,7 @@ async def items(
             if hasattr(generator, "aclose"):  # an async iterator need not have one
                 await generator.aclose()
         return
-    steps = _Steps(func(**arguments))
+    steps = _Steps(func(*bound.args, **bound.kwargs))
     try:
         while (item := await threads.run(place, steps.next)) is not _END:
             yield item

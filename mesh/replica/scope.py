@@ -1,18 +1,28 @@
 """What a running call passes on to the calls it makes."""
 
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from mesh.call import NO_TRACE, Metadata, Trace
+from mesh.io.types.kind import Intake
+
+
+class Files(Protocol):
+    """Where the files of a call are kept."""
+
+    @property
+    def intake(self) -> Intake:
+        """What puts files there."""
 
 
 class Scope(NamedTuple):
-    """Deadline (monotonic seconds, None: none), metadata and identity of a running call."""
+    """Deadline (monotonic seconds, None: none), metadata, identity and files of a running call."""
 
     deadline: float | None = None
     metadata: Metadata = ()
     request_id: str = ""
     trace: Trace = NO_TRACE
+    files: Files | None = None
 
 
 OUTSIDE = Scope()

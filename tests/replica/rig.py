@@ -1,6 +1,7 @@
 """Replicas in memory with real handlers, and the routing table that leads to them."""
 
 import asyncio
+import zlib
 from collections.abc import Mapping
 from random import Random
 from types import MappingProxyType
@@ -159,6 +160,8 @@ def _service(found: ServiceManifest, replicas: tuple[str, ...]) -> Service:
         max_concurrency=traffic.max_concurrency or 0,
         max_request_bytes=traffic.max_request_bytes or 0,
         schema_json=found.schema_json.encode(),
+        docs=zlib.compress(found.docs_json.encode()),
+        edge=found.edge,
     )
 
 

@@ -1,0 +1,1 @@
+"""Bodies of requests: from their bytes to the arguments of a method."""
