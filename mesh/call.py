@@ -1,5 +1,6 @@
 """A call before it is routed: everything but its body."""
 
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -10,6 +11,20 @@ JSON = "application/json"
 """Media type of a JSON body."""
 CALL = "application/x-mesh-call"
 """Media type of a serialized mesh.v1.CallRequest or mesh.v1.CallReply."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """What may be downloaded for a call that names files by URL.
+
+    `max_bytes` of content, `timeout` in seconds from the first look-up to the last byte, at most
+    `redirects`. `networks` are CIDR blocks that may be reached although they are not public.
+    """
+
+    max_bytes: int = 100 * 2**20
+    timeout: float = 10.0
+    redirects: int = 5
+    networks: tuple[str, ...] = ()
 
 
 class CallKind(IntEnum):
@@ -69,9 +84,14 @@ class CallHead(NamedTuple):
 
 
 class ReplyHead(NamedTuple):
-    """What a replica says about a reply, apart from its messages. `http_status` 0 means 200."""
+    """What a replica says about a reply, apart from its messages.
+
+    `http_status` 0 means 200. `length` is the size in bytes of a reply of one message that comes
+    in pieces, if it is known beforehand; else 0.
+    """
 
     media_type: str = ""
     http_status: int = 0
     metadata: Metadata = ()
     stream: bool = False
+    length: int = 0

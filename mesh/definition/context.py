@@ -1,12 +1,18 @@
 """What a method may know about its call, and say about its reply."""
 
+import weakref
 from collections.abc import Iterator, Mapping, MutableMapping
+from datetime import datetime
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl
 
 from mesh.call import Metadata
 from mesh.clock import Clock, monotonic
+from mesh.definition.background import Background
+from mesh.definition.cookies import read_cookies, set_cookie_header
+from mesh.io.folder import Folder
 
 
 class Fields(Mapping[str, str]):
@@ -121,6 +127,11 @@ class Request:
         return Fields(self._metadata)
 
     @cached_property
+    def cookies(self) -> Mapping[str, str]:
+        """The caller's cookies by name."""
+        return MappingProxyType(read_cookies("; ".join(self.headers.getlist("cookie"))))
+
+    @cached_property
     def query_params(self) -> Mapping[str, str]:
         """Parameters of the query string; of a repeated name the last value counts."""
         return dict(self.query_items)
@@ -132,11 +143,60 @@ class Request:
 
 
 class Response:
-    """What the method says about its reply. `status_code` is an HTTP status; None means 200."""
+    """What the method says about its reply. `status_code` is an HTTP status; None means 200.
+
+    `background` takes work that is to be done when the reply is sent. All of it counts only if
+    the method does not fail.
+    """
 
     def __init__(self) -> None:
         self.status_code: int | None = None
         self.headers = ReplyFields()
+        self.background = Background()
+        self._cookies: dict[str, str] = {}
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        """The values of the cookies that the reply sets, by name."""
+        return MappingProxyType(self._cookies)
+
+    def set_cookie(
+        self,
+        key: str,
+        value: str = "",
+        max_age: int | None = None,
+        expires: datetime | str | int | None = None,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        httponly: bool = False,
+        samesite: str | None = "lax",
+    ) -> None:
+        """Sets a cookie at the client.
+
+        `max_age` is in seconds; `expires` a point in time, or seconds from now; `samesite`
+        strict, lax or none. Raises ValueError for what no cookie can have.
+        """
+        self.headers.append(
+            "set-cookie",
+            set_cookie_header(
+                key,
+                value,
+                max_age=max_age,
+                expires=expires,
+                path=path,
+                domain=domain,
+                secure=secure,
+                httponly=httponly,
+                samesite=samesite,
+            ),
+        )
+        self._cookies[key] = value
+
+    def delete_cookie(self, key: str, path: str = "/", domain: str | None = None) -> None:
+        """Has the client forget a cookie that was set with this path and domain."""
+        self.set_cookie(key, max_age=0, expires=0, path=path, domain=domain)
+        del self._cookies[key]
 
     @property
     def media_type(self) -> str | None:
@@ -153,6 +213,7 @@ class Context:
 
     `deployment` and `version` say where the replica runs (empty in tests); `state` is a dict
     that all calls of the replica share; `deadline` is on the monotonic clock, in seconds.
+    `folder` is the call's own.
     """
 
     def __init__(
@@ -167,6 +228,7 @@ class Context:
         deployment: str = "",
         version: str = "",
         state: dict[str, Any] | None = None,
+        folder: Folder | None = None,
     ) -> None:
         self.request = Request(method, metadata, query, request_id)
         self.response = Response()
@@ -175,6 +237,18 @@ class Context:
         self.version = version
         self.state: dict[str, Any] = {} if state is None else state
         self._clock = clock
+        self._folder = folder
+
+    @property
+    def temp_dir(self) -> str:
+        """A folder of this call alone, removed when the reply and its background work are done.
+
+        Outside of a replica it is removed with the context. Raises OSError if it can't be made.
+        """
+        if self._folder is None:
+            self._folder = Folder()
+            weakref.finalize(self, self._folder.remove)
+        return str(self._folder.path)
 
     def time_left(self) -> float | None:
         """Seconds until the deadline, 0 if it has passed; None if there is none."""

@@ -253,14 +253,23 @@ class ReplicaCall(CallEnd):
             self.outgoing.put(None, b"", message_end=False, end=True)
             self._on_output()
 
-    def fail(self, error: MeshError, *, refused: bool = False, at_once: bool = False) -> None:
+    def fail(
+        self,
+        error: MeshError,
+        *,
+        refused: bool = False,
+        at_once: bool = False,
+        last_item: bytes = b"",
+    ) -> None:
         """Ends the call with `error`; `refused` when the method never ran.
 
-        The items of a stream that wait for their turn arrive before the error, unless `at_once`;
-        the rest of a single message that failed would be of no use.
+        The items of a stream that wait for their turn arrive before the error, unless `at_once`,
+        and so does `last_item`; the rest of a single message that failed would be of no use.
         """
         if self.is_done:
             return
+        if last_item and self._is_stream:
+            self.outgoing.put(None, last_item, message_end=True, end=False)
         described = error_wire.to_proto(error)
         if self.outgoing.queued and self._is_stream and not at_once:
             self.outgoing.error = described

@@ -51,6 +51,8 @@ def write_reply_head(reply: link_pb2.Reply, head: ReplyHead) -> None:
         reply.http_status = head.http_status
     if head.stream:
         reply.stream = True
+    if head.length:
+        reply.length = head.length
     if head.metadata:
         _write_metadata(reply.metadata, head.metadata)
 
@@ -58,7 +60,11 @@ def write_reply_head(reply: link_pb2.Reply, head: ReplyHead) -> None:
 def read_reply_head(reply: link_pb2.Reply) -> ReplyHead:
     """The head that `reply` describes."""
     return ReplyHead(
-        reply.media_type, reply.http_status, _read_metadata(reply.metadata), reply.stream
+        reply.media_type,
+        reply.http_status,
+        _read_metadata(reply.metadata),
+        reply.stream,
+        reply.length,
     )
 
 

@@ -1,6 +1,7 @@
 """Snapshot ↔ mesh.v1.Snapshot."""
 
 from mesh.call import CallKind
+from mesh.edge import PLAIN, Cors, Dialect, Edge
 from mesh.errors import Internal
 from mesh.traffic.snapshot import (
     Deployment,
@@ -26,7 +27,13 @@ _KINDS = {
     inference_pb2.CALL_KIND_CLIENT_STREAM: CallKind.CLIENT_STREAM,
     inference_pb2.CALL_KIND_BIDI_STREAM: CallKind.BIDI_STREAM,
 }
+_DIALECTS = {
+    routing_pb2.DIALECT_UNSPECIFIED: Dialect.MESH,
+    routing_pb2.DIALECT_MESH: Dialect.MESH,
+    routing_pb2.DIALECT_BENTOML: Dialect.BENTOML,
+}
 _SPLIT_NUMBERS = {split: number for number, split in _SPLITS.items()}
+_DIALECT_NUMBERS = {dialect: number for number, dialect in _DIALECTS.items()}
 _KIND_NUMBERS = {kind: number for number, kind in _KINDS.items()}
 
 
@@ -93,9 +100,38 @@ def _service_to_proto(service: Service) -> routing_pb2.Service:
         max_concurrency=service.max_concurrency,
         max_request_bytes=service.max_request_bytes,
         schema_json=service.schema_json,
+        docs=service.docs,
     )
+    if service.edge != PLAIN:
+        proto.edge.CopyFrom(_edge_to_proto(service.edge))
     if service.timeout is not None:
         proto.timeout.FromNanoseconds(round(service.timeout * 1e9))
+    return proto
+
+
+def _edge_to_proto(edge: Edge) -> routing_pb2.Edge:
+    proto = routing_pb2.Edge(
+        dialect=_DIALECT_NUMBERS[edge.dialect],
+        prefix=edge.prefix,
+        metrics=edge.metrics,
+        buckets=edge.buckets,
+        asks_ready=edge.asks_ready,
+        asks_alive=edge.asks_alive,
+        trace_header=edge.trace_header,
+    )
+    cors = edge.cors
+    if cors is not None:
+        proto.cors.CopyFrom(
+            routing_pb2.Cors(
+                origins=cors.origins,
+                origin_regex=cors.origin_regex,
+                methods=cors.methods,
+                headers=cors.headers,
+                credentials=cors.credentials,
+                expose=cors.expose,
+                max_age=cors.max_age,
+            )
+        )
     return proto
 
 
@@ -142,6 +178,37 @@ def _service(proto: routing_pb2.Service) -> Service:
         max_concurrency=proto.max_concurrency,
         max_request_bytes=proto.max_request_bytes,
         schema_json=proto.schema_json,
+        docs=proto.docs,
+        edge=_edge(proto) if proto.HasField("edge") else PLAIN,
+    )
+
+
+def _edge(service: routing_pb2.Service) -> Edge:
+    proto = service.edge
+    dialect = _DIALECTS.get(proto.dialect)
+    if dialect is None:
+        raise Internal(f"service {service.name!r} speaks a dialect unknown here")
+    return Edge(
+        dialect=dialect,
+        prefix=proto.prefix,
+        cors=_cors(proto.cors) if proto.HasField("cors") else None,
+        metrics=proto.metrics,
+        buckets=tuple(proto.buckets),
+        asks_ready=proto.asks_ready,
+        asks_alive=proto.asks_alive,
+        trace_header=proto.trace_header,
+    )
+
+
+def _cors(proto: routing_pb2.Cors) -> Cors:
+    return Cors(
+        origins=tuple(proto.origins),
+        origin_regex=proto.origin_regex,
+        methods=tuple(proto.methods),
+        headers=tuple(proto.headers),
+        credentials=proto.credentials,
+        expose=tuple(proto.expose),
+        max_age=proto.max_age,
     )
 
 

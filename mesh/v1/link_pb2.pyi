@@ -78,13 +78,15 @@ class Metadata(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
 
 class Reply(_message.Message):
-    __slots__ = ("media_type", "http_status", "metadata", "stream")
+    __slots__ = ("media_type", "http_status", "metadata", "stream", "length")
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
     HTTP_STATUS_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
     media_type: str
     http_status: int
     metadata: _containers.RepeatedCompositeFieldContainer[Metadata]
     stream: bool
-    def __init__(self, media_type: _Optional[str] = ..., http_status: _Optional[int] = ..., metadata: _Optional[_Iterable[_Union[Metadata, _Mapping]]] = ..., stream: bool = ...) -> None: ...
+    length: int
+    def __init__(self, media_type: _Optional[str] = ..., http_status: _Optional[int] = ..., metadata: _Optional[_Iterable[_Union[Metadata, _Mapping]]] = ..., stream: bool = ..., length: _Optional[int] = ...) -> None: ...

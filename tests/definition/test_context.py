@@ -1,8 +1,16 @@
 """What a method knows about its call, and says about its reply."""
 
+import gc
+from datetime import UTC, datetime
+from http.cookies import SimpleCookie
+from pathlib import Path
+
 import pytest
+from hypothesis import given, strategies as st
 
 from mesh import Context
+from mesh.definition.cookies import read_cookies
+from mesh.io.folder import Folder
 
 
 def test_headers_are_found_whatever_their_case():
@@ -81,3 +89,87 @@ def test_no_value_starts_a_header_of_its_own(name, value):
     with pytest.raises(ValueError, match="of a header field"):
         headers.append(name, value)
     assert len(headers) == 0
+
+
+def test_cookies_of_a_request_are_a_dict():
+    metadata = (("cookie", 'a=1; b="x y"; c=d=e; a=2'), ("cookie", "; d=; odd; =1"))
+    request = Context(metadata=metadata).request
+    assert request.cookies == {"a": "1", "b": "x y", "c": "d=e", "d": ""}
+    assert Context().request.cookies == {}
+
+
+@given(st.text())
+def test_no_cookie_header_is_too_odd_to_be_read(header):
+    assert all(name for name in read_cookies(header))
+
+
+@given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"])))
+def test_a_cookie_comes_back_as_it_was_set(value):
+    response = Context().response
+    response.set_cookie("key", value)
+    (header,) = response.headers.getlist("set-cookie")
+    sent_back = header.partition("; Path=/")[0]
+    assert read_cookies(sent_back) == {"key": value}
+    assert response.cookies == {"key": value}
+
+
+def test_a_reply_sets_several_cookies():
+    response = Context().response
+    response.set_cookie("k", "v", max_age=10)
+    response.set_cookie(
+        "s", "t", path="/a", domain="b.c", secure=True, httponly=True, samesite=None
+    )
+    response.set_cookie("e", expires=datetime(2026, 3, 1, tzinfo=UTC), samesite="strict")
+    response.delete_cookie("old")
+    first, second, third, last = response.headers.getlist("set-cookie")
+    assert first == "k=v; Max-Age=10; Path=/; SameSite=lax"
+    assert second == "s=t; Domain=b.c; HttpOnly; Path=/a; Secure"
+    assert "expires=Sun, 01 Mar 2026 00:00:00 GMT" in third
+    assert SimpleCookie(last)["old"]["max-age"] == "0"
+    assert response.cookies == {"k": "v", "s": "t", "e": ""}
+    assert [name for name, _ in response.metadata()] == ["set-cookie"] * 4
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"key": "a b"},
+        {"key": ""},
+        {"key": "a", "path": "/; Domain=evil"},
+        {"key": "a", "domain": "b\r\nx: y"},
+        {"key": "a", "samesite": "never"},
+    ],
+)
+def test_a_cookie_says_nothing_that_it_must_not(said):
+    response = Context().response
+    with pytest.raises(ValueError, match=r"cookie|samesite|[Kk]ey"):
+        response.set_cookie(**said)
+    assert response.metadata() == ()
+    assert response.cookies == {}
+
+
+def test_a_call_has_a_folder_of_its_own_once_it_is_asked_for():
+    folder = Folder()
+    context = Context(folder=folder)
+    assert not folder.made
+    assert context.temp_dir == str(folder.path)
+    assert context.temp_dir == context.temp_dir
+    folder.remove()
+
+
+def test_outside_of_a_replica_the_folder_goes_with_the_context():
+    context = Context()
+    path = Path(context.temp_dir)
+    assert path.is_dir()
+    del context
+    gc.collect()
+    assert not path.exists()
+
+
+def test_background_work_is_kept_in_order_and_taken_once():
+    background = Context().response.background
+    background.add_task(pow, 2, 3)
+    background.add_task(int, "11", base=2)
+    assert len(background) == 2
+    assert [task() for task in background.take()] == [8, 3]
+    assert background.take() == []

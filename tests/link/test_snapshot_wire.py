@@ -50,6 +50,7 @@ services = st.builds(
     uint32,
     uint64,
     st.binary(max_size=8),
+    docs=st.binary(max_size=8),
 )
 versions = st.builds(Version, text, text, text, by_name(services), uint32)
 deployments = st.builds(Deployment, text, few(versions), st.sampled_from(SplitBy), text)

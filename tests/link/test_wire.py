@@ -33,7 +33,9 @@ heads = st.builds(
     traces,
     text,
 )
-reply_heads = st.builds(ReplyHead, text, st.integers(0, 999), metadata, st.booleans())
+reply_heads = st.builds(
+    ReplyHead, text, st.integers(0, 999), metadata, st.booleans(), st.integers(0, 2**63)
+)
 
 
 def over_the_wire(error: MeshError) -> MeshError:

@@ -1,0 +1,1 @@
+"""Forms of a reply: what a result becomes on its way to a caller."""
