@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+from mesh.definition.foreign import adapted
 from mesh.definition.spec import is_service, service_spec
 from mesh.errors import ConfigError
 
@@ -67,6 +68,7 @@ def _named(module: ModuleType, name: str) -> type:
             found = getattr(found, part)
         except AttributeError:
             raise ConfigError(f"module {module.__name__!r} has no {name!r}") from None
+    found = adapted(found)
     if not is_service(found):
         raise ConfigError(
             f"{name!r} in module {module.__name__!r} is not a service: decorate with @mesh.service"
@@ -75,7 +77,8 @@ def _named(module: ModuleType, name: str) -> type:
 
 
 def _only(module: ModuleType) -> type:
-    services = {value: name for name, value in vars(module).items() if is_service(value)}
+    values = {name: adapted(value) for name, value in vars(module).items()}
+    services = {value: name for name, value in values.items() if is_service(value)}
     used = {on for each in services for on in service_spec(each).dependencies.values()}
     entries = [each for each in services if each not in used]
     if len(entries) == 1:

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 from mesh.definition.methods import api_options
@@ -27,6 +28,15 @@ class LocalHandle:
 
     def __repr__(self) -> str:
         return f"LocalHandle({type(self._instance).__qualname__})"
+
+
+class LocalForms:
+    """Methods of an instance by `names`, all async or all sync, whatever they are marked with."""
+
+    def __init__(self, instance: object, names: frozenset[str]) -> None:
+        methods = {name: getattr(instance, name) for name in names}
+        self.to_async = SimpleNamespace(**{n: _to_async(each) for n, each in methods.items()})
+        self.to_sync = SimpleNamespace(**{n: _to_sync(each) for n, each in methods.items()})
 
 
 class _Methods:

@@ -1,7 +1,7 @@
 """A graph as plain values, for those who never import the user's code."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel, ConfigDict
 
@@ -9,6 +9,8 @@ from mesh.call import CallKind
 from mesh.config import ServiceConfig
 from mesh.definition.graph import Graph
 from mesh.definition.spec import ServiceSpec, service_spec
+from mesh.edge import PLAIN, Dialect, Edge
+from mesh.io.openapi import openapi
 from mesh.io.schema import service_schema
 
 
@@ -24,13 +26,18 @@ class MethodManifest:
 
 @dataclass(frozen=True, slots=True)
 class ServiceManifest:
-    """One service. `depends` names services by attribute; `schema_json` is its /schema.json."""
+    """One service. `depends` names services by attribute; `schema_json` is its /schema.json.
+
+    `docs_json` is its /docs.json; only the entry of a graph has one.
+    """
 
     name: str
     methods: tuple[MethodManifest, ...]
     config: ServiceConfig
     depends: dict[str, str] = field(default_factory=dict)
     schema_json: str = ""
+    docs_json: str = ""
+    edge: Edge = PLAIN
 
 
 class Manifest(BaseModel):
@@ -45,6 +52,14 @@ class Manifest(BaseModel):
 def describe(graph: Graph) -> Manifest:
     """The manifest of a graph."""
     services = {name: _service(spec) for name, spec in graph.services.items()}
+    entry = services[graph.entry.name]
+    document = openapi(
+        entry.name,
+        graph.entry.doc,
+        graph.entry.methods.values(),
+        errors_in_list=entry.edge.dialect is Dialect.BENTOML,
+    )
+    services[entry.name] = replace(entry, docs_json=json.dumps(document))
     return Manifest(entry=graph.entry.name, services=services)
 
 
@@ -61,4 +76,5 @@ def _service(spec: ServiceSpec) -> ServiceManifest:
         config=spec.config,
         depends={attribute: service_spec(on).name for attribute, on in spec.dependencies.items()},
         schema_json=json.dumps(service_schema(spec.name, spec.doc, methods)),
+        edge=spec.edge,
     )

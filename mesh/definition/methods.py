@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, overload
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -19,13 +20,16 @@ _MARK = "__mesh_api__"
 class ApiOptions:
     """What the decorator of a method said. Empty `name` and `route` mean the usual ones.
 
-    `fields` are the parameters whose default is a pydantic Field.
+    `fields` are the parameters whose default is a pydantic Field. `input_spec` is a model whose
+    fields are the inputs, `output_spec` one that the result, or each item of it, is.
     """
 
     name: str = ""
     route: str = ""
     idempotent: bool = False
     fields: Mapping[str, FieldInfo] = field(default_factory=dict)
+    input_spec: type[BaseModel] | None = None
+    output_spec: type[BaseModel] | None = None
 
 
 @overload
@@ -33,25 +37,44 @@ def api(func: F, /) -> F: ...
 
 
 @overload
-def api(*, name: str = ..., route: str = ..., idempotent: bool = ...) -> Callable[[F], F]: ...
+def api(
+    *,
+    name: str = ...,
+    route: str = ...,
+    idempotent: bool = ...,
+    input_spec: type[BaseModel] | None = ...,
+    output_spec: type[BaseModel] | None = ...,
+) -> Callable[[F], F]: ...
 
 
 def api(
-    func: F | None = None, /, *, name: str = "", route: str = "", idempotent: bool = False
+    func: F | None = None,
+    /,
+    *,
+    name: str = "",
+    route: str = "",
+    idempotent: bool = False,
+    input_spec: type[BaseModel] | None = None,
+    output_spec: type[BaseModel] | None = None,
 ) -> F | Callable[[F], F]:
     """Marks a method of a service as callable from outside.
 
     `name` is what callers say (default: the method's name), `route` the HTTP path (default: `/`
     and the name). `idempotent` says that a call may be repeated if the replica that held it died.
-    Works on plain and async methods and on generators of both kinds; the function itself stays
-    callable as it is. Raises DefinitionError for what is no function.
+    `input_spec` is a pydantic model whose fields are the inputs, passed to the method by name;
+    `output_spec` one that stands for the return annotation. Works on plain and async methods and
+    on generators of both kinds; the function itself stays callable as it is. Raises
+    DefinitionError for what is no function or no model.
     """
+    _check_model("input_spec", input_spec)
+    _check_model("output_spec", output_spec)
 
     def mark(func: F) -> F:
         if not inspect.isfunction(func):
             raise DefinitionError(f"{func!r}: @mesh.api goes on an instance method of a class")
         fields = _take_fields(func)
-        setattr(func, _MARK, ApiOptions(name, route, idempotent, fields))
+        options = ApiOptions(name, route, idempotent, fields, input_spec, output_spec)
+        setattr(func, _MARK, options)
         return func
 
     return mark if func is None else mark(func)
@@ -61,6 +84,11 @@ def api_options(func: object) -> ApiOptions | None:
     """What `@api` said about a function; None if it is no method of a service."""
     options = getattr(func, _MARK, None) if inspect.isfunction(func) else None
     return options if isinstance(options, ApiOptions) else None
+
+
+def _check_model(option: str, value: object) -> None:
+    if value is not None and not (isinstance(value, type) and issubclass(value, BaseModel)):
+        raise DefinitionError(f"@mesh.api({option}=...) takes a pydantic model, not {value!r}")
 
 
 def _take_fields(func: Callable[..., Any]) -> dict[str, FieldInfo]:

@@ -11,7 +11,9 @@ from typing import Any, TypeGuard
 from mesh.config import ServiceConfig, parse
 from mesh.definition.context import Context
 from mesh.definition.depends import Dependency
+from mesh.definition.manner import OWN, Manner
 from mesh.definition.methods import ApiOptions, api_options
+from mesh.edge import PLAIN, Edge
 from mesh.errors import ConfigError, DefinitionError
 from mesh.io.annotation import resolve
 from mesh.io.spec import MethodSpec, method_spec
@@ -20,8 +22,10 @@ _OPTIONS = "__mesh_options__"
 _SERVICE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
 _METHOD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 _ROUTE = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
-_RESERVED = ("/livez", "/readyz", "/healthz", "/metrics", "/schema.json")
-"""Paths that the gateway answers itself; `/e/` begins the path form of an endpoint."""
+_RESERVED = ("/livez", "/readyz", "/healthz", "/metrics", "/schema.json", "/docs.json")
+"""Paths that the gateway answers itself."""
+_RESERVED_PREFIXES = ("/e/", "/static_content/")
+"""Of the path form of an endpoint, and of the files of the gateway's page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class ServiceSpec:
     """A service as its class defines it.
 
     `methods` by the names that callers say; `dependencies` by attribute, each the class of
-    another service.
+    another service. `edge` says how the gateway serves its HTTP clients, `manner` how it is run.
     """
 
     name: str
@@ -38,6 +42,8 @@ class ServiceSpec:
     methods: Mapping[str, MethodSpec]
     dependencies: Mapping[str, type]
     doc: str
+    edge: Edge = PLAIN
+    manner: Manner = OWN
 
 
 # Classes live as long as the process, and so do their specs.
@@ -56,6 +62,12 @@ def define(cls: type, options: Mapping[str, Any], local_names: Mapping[str, Any]
         delattr(cls, _OPTIONS)
         raise
     return spec
+
+
+def adopt(spec: ServiceSpec) -> None:
+    """Makes the class of `spec` the service that it describes."""
+    setattr(spec.cls, _OPTIONS, {})
+    _SPECS[spec.cls] = spec
 
 
 def is_service(value: object) -> TypeGuard[type]:
@@ -135,7 +147,7 @@ def _method(
         raise DefinitionError(f"{where}: {name!r} is no name for a method")
     if not _ROUTE.fullmatch(route):
         raise DefinitionError(f"{where}: route {route!r} is no path such as '/{attribute}'")
-    if route in _RESERVED or route.startswith("/e/"):
+    if route in _RESERVED or route.startswith(_RESERVED_PREFIXES):
         raise DefinitionError(f"{where}: the gateway answers {route!r} itself")
     _pin_annotations(func, local_names)
     return method_spec(
@@ -148,6 +160,8 @@ def _method(
         context=Context,
         fields=options.fields,
         local_names=local_names,
+        input_spec=options.input_spec,
+        output_spec=options.output_spec,
     )
 
 

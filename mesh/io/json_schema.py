@@ -1,14 +1,20 @@
 """JSON Schema of one input or result, in the flat form that clients of the seed system read."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import PydanticSerializationError
+
+from mesh.io.types.registry import kind_of
 
 Schema = dict[str, Any]
 
+_LARGEST_DEFAULT = 1024
+"""Elements that an array has at most for it to be shown as a default."""
 _BY_NAME = ("properties", "patternProperties", "$defs")
 _IN_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
 _SINGLE = ("items", "additionalProperties", "propertyNames")
@@ -19,8 +25,30 @@ class _Generator(GenerateJsonSchema):
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012 - pydantic's
 
     def encode_default(self, dft: Any) -> Any:
-        """The default as JSON has it; of an array its lists."""
-        return dft.tolist() if isinstance(dft, np.ndarray) else super().encode_default(dft)
+        """The default as JSON has it; of a small array its lists.
+
+        Raises PydanticSerializationError for what has no form there, which leaves it out.
+        """
+        if (
+            isinstance(dft, np.ndarray)
+            and dft.size <= _LARGEST_DEFAULT
+            and dft.dtype.kind in "biufU"
+        ):
+            dft = dft.tolist()
+        elif kind_of(type(dft)) is not None and not isinstance(dft, bytes):
+            raise PydanticSerializationError("a file, frame or tensor is no JSON")
+        encoded = super().encode_default(dft)
+        if not _is_strict_json(encoded):
+            raise PydanticSerializationError("NaN and Infinity are no JSON")
+        return encoded
+
+
+def _is_strict_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def json_schema(of: TypeAdapter[Any], mode: Literal["validation", "serialization"]) -> Schema:
@@ -30,29 +58,48 @@ def json_schema(of: TypeAdapter[Any], mode: Literal["validation", "serialization
 
 def has_tensor(schema: Schema) -> bool:
     """Whether there is an array anywhere in what the schema describes."""
-    return any(each.get("type") == "tensor" for each in _walk(schema))
+    return any(each.get("type") == "tensor" for each in walk(schema))
+
+
+def has_files(schema: Schema) -> bool:
+    """Whether there is a file or binary data anywhere in what the schema describes."""
+    return any(
+        each.get("type") == "file" or each.get("format") == "binary" for each in walk(schema)
+    )
+
+
+def closed(schema: Schema) -> Schema:
+    """The schema in which every array has `items` and every object `properties`.
+
+    Clients of the seed system read these without asking.
+    """
+    changed = mapped(schema, closed)
+    if changed.get("type") == "array":
+        changed.setdefault("items", {})
+    elif changed.get("type") == "object":
+        changed.setdefault("properties", {})
+    return changed
 
 
 def flat(schema: Schema) -> Schema:
-    """The schema with references inlined and unions replaced by their first arm.
+    """The schema, `closed`, with references inlined and unions replaced by their first arm.
 
-    Definitions that contain themselves stay references. What is not an object keeps its
-    references and unions, as the seed system's schemas do. Every array has `items` and every
-    object `properties`, which clients read without asking.
+    Definitions that contain themselves stay references, but for one that is the whole schema.
     """
     definitions: Schema = schema.get("$defs", {})
-    if "properties" not in schema and "$ref" not in schema:
-        return _closed(schema)
     bare = {key: part for key, part in schema.items() if key != "$defs"}
+    while _target(bare) in definitions:
+        rest = {key: part for key, part in bare.items() if key != "$ref"}
+        bare = {**definitions[_target(bare)], **rest}
     inlined = _inlined(bare, definitions)
-    kept = {name: definitions[name] for name in sorted(_leads_to(inlined, definitions))}
-    return _closed({**inlined, "$defs": kept} if kept else inlined)
+    kept = {name: definitions[name] for name in sorted(leads_to(inlined, definitions))}
+    return closed({**inlined, "$defs": kept} if kept else inlined)
 
 
 def _inlined(schema: Schema, definitions: Schema) -> Schema:
     name = _target(schema)
     if name in definitions:
-        if name in _leads_to(definitions[name], definitions):
+        if name in leads_to(definitions[name], definitions):
             return schema
         rest = {key: part for key, part in schema.items() if key != "$ref"}
         return _inlined({**definitions[name], **rest}, definitions)
@@ -62,24 +109,15 @@ def _inlined(schema: Schema, definitions: Schema) -> Schema:
             taken = (union, "discriminator")
             rest = {key: part for key, part in schema.items() if key not in taken}
             return _inlined({**arm, **rest}, definitions)
-    return _map(schema, lambda each: _inlined(each, definitions))
+    return mapped(schema, lambda each: _inlined(each, definitions))
 
 
-def _closed(schema: Schema) -> Schema:
-    closed = _map(schema, _closed)
-    if closed.get("type") == "array":
-        closed.setdefault("items", {})
-    elif closed.get("type") == "object":
-        closed.setdefault("properties", {})
-    return closed
-
-
-def _leads_to(schema: Schema, definitions: Schema) -> set[str]:
+def leads_to(schema: Schema, definitions: Schema) -> set[str]:
     """Names of the definitions that the schema refers to, directly or through others."""
     found: set[str] = set()
     rest = [schema]
     while rest:
-        for each in _walk(rest.pop()):
+        for each in walk(rest.pop()):
             name = _target(each)
             if name in definitions and name not in found:
                 found.add(name)
@@ -91,7 +129,7 @@ def _target(schema: Schema) -> str:
     return str(schema.get("$ref", "")).removeprefix("#/$defs/")
 
 
-def _walk(schema: Schema) -> Iterator[Schema]:
+def walk(schema: Schema) -> Iterator[Schema]:
     """Every schema in `schema`, itself first; defaults and examples are none."""
     yield schema
     parts: list[Schema] = []
@@ -100,12 +138,12 @@ def _walk(schema: Schema) -> Iterator[Schema]:
         parts.append(part)
         return part
 
-    _map(schema, note)
+    mapped(schema, note)
     for each in parts:
-        yield from _walk(each)
+        yield from walk(each)
 
 
-def _map(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
+def mapped(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
     """The schema with each schema directly in it changed."""
     changed = dict(schema)
     for key, part in schema.items():

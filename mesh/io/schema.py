@@ -1,10 +1,11 @@
 """The document that describes a service to its clients: `/schema.json`."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
-from mesh.io.json_schema import Schema, flat, json_schema
+from mesh.io.json_schema import Schema, closed, flat
 from mesh.io.spec import MethodSpec
+from mesh.io.types.content_type import ContentType
 
 
 def service_schema(name: str, doc: str, methods: Iterable[MethodSpec]) -> dict[str, Any]:
@@ -27,16 +28,36 @@ def _route(method: MethodSpec) -> Schema:
         "route": method.route,
         "batchable": False,
         "is_task": False,
-        "input": flat(json_schema(method.arguments.model, "validation")),
+        "input": _input(method),
         "output": _output(method),
     }
     if method.doc:
         route["description"] = method.doc
+    if method.idempotent:
+        route["is_idempotent"] = True
     return route
 
 
-def _output(method: MethodSpec) -> Schema:
-    schema = flat(method.result.schema)
-    if method.kind.streams_out:
-        schema |= {"is_stream": True, "media_type": "text/event-stream"}
+def _input(method: MethodSpec) -> Schema:
+    schema = flat(method.arguments.input_schema())
+    if method.arguments.root:
+        # The body has no name, but the argument of a mesh.v1.CallRequest has.
+        (name,) = method.arguments.fields
+        schema |= {"root_input": True, "root_name": name}
     return schema
+
+
+def _output(method: MethodSpec) -> Schema:
+    schema = method.result.schema
+    # What is not an object keeps its references and unions, as in the seed system's document.
+    schema = flat(schema) if "properties" in schema or "$ref" in schema else closed(schema)
+    if method.kind.streams_out:
+        return schema | {"is_stream": True, "media_type": "text/event-stream"}
+    said = _content_type(method.result.annotation)
+    return schema if said is None else schema | {"media_type": said.pattern}
+
+
+def _content_type(annotation: Any) -> ContentType | None:
+    if get_origin(annotation) is not Annotated:
+        return None
+    return next((each for each in get_args(annotation) if isinstance(each, ContentType)), None)

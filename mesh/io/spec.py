@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from mesh.call import CallKind
-from mesh.io.arguments import NO_ITEM, Arguments, arguments, encode_item
+from mesh.io.arguments import NO_ITEM, Arguments, Bound, arguments, encode_item
+from mesh.io.bodies.reader import Reader, reader
+from mesh.io.intake import CallIntake
 from mesh.io.result import ReplyEncoder, Result, result
 from mesh.io.signature import read_signature
+from mesh.io.types.kind import Intake
 
-__all__ = ["NO_ITEM", "MethodSpec", "ReplyEncoder", "method_spec"]
+__all__ = ["NO_ITEM", "Bound", "MethodSpec", "ReplyEncoder", "method_spec"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +41,28 @@ class MethodSpec:
     arguments: Arguments
     result: Result
 
-    def decode_arguments(self, media_type: str, body: bytes) -> tuple[dict[str, Any], Any]:
-        """Keyword arguments from the first message, and the first item or NO_ITEM.
+    def decode_arguments(
+        self, media_type: str, body: bytes, intake: Intake | None = None
+    ) -> tuple[Bound, Any]:
+        """What `func` is called with from the first message, and the first item or NO_ITEM.
 
         A CALL body is a mesh.v1.CallRequest, any other JSON; an empty body has no arguments.
-        Raises InvalidArgument naming every fault, UnsupportedMediaType for pickles.
+        `intake` takes files. Raises InvalidArgument naming every fault, UnsupportedMediaType for
+        pickles.
         """
-        return self.arguments.decode(media_type, body)
+        return self.arguments.decode(media_type, body, intake)
 
-    def decode_item(self, media_type: str, body: bytes) -> Any:
+    def reader(self, media_type: str, query: str = "", intake: CallIntake | None = None) -> Reader:
+        """What reads a body of any media type piece by piece; raises as decode_arguments.
+
+        `query` is the request's query string, which has the other inputs beside a body that is
+        one array or frame.
+        """
+        return reader(self.arguments, media_type, query, intake)
+
+    def decode_item(self, media_type: str, body: bytes, intake: Intake | None = None) -> Any:
         """An item of the stream parameter from a later message; raises as decode_arguments."""
-        return self.arguments.decode_item(media_type, body)
+        return self.arguments.decode_item(media_type, body, intake)
 
     def reply_encoder(self, request_media_type: str, accept: str = "") -> ReplyEncoder:
         """What encodes the result, or each item of it, for the caller of such a request.
@@ -60,7 +75,7 @@ class MethodSpec:
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any], Any]:
         """A caller's arguments without the stream, and the stream; TypeError as Python's."""
-        return self.arguments.split_stream(args, kwargs)
+        return self.arguments.binding.split_stream(args, kwargs)
 
     def encode_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes:
         """A mesh.v1.CallRequest (CALL) with the arguments, which the stream is none of.
@@ -74,12 +89,13 @@ class MethodSpec:
         """A mesh.v1.CallRequest (CALL) with one item of the stream; raises as encode_arguments."""
         return encode_item(value)
 
-    def decode_reply(self, body: bytes) -> Any:
+    def decode_reply(self, body: bytes, intake: Intake | None = None) -> Any:
         """The value of a mesh.v1.CallReply (CALL) in the return annotation's type.
 
-        Raises Internal for a message that is broken or doesn't fit.
+        `intake` takes its files; without one, there can be no paths in it. Raises Internal for a
+        message that is broken or doesn't fit.
         """
-        return self.result.decode(body)
+        return self.result.decode(body, intake)
 
 
 def method_spec(
@@ -93,17 +109,26 @@ def method_spec(
     context: type | None = None,
     fields: Mapping[str, FieldInfo] = MappingProxyType({}),
     local_names: Mapping[str, Any] = MappingProxyType({}),
+    input_spec: type[BaseModel] | None = None,
+    output_spec: Any = None,
 ) -> MethodSpec:
     """Reads the method `func` of the class `owner`.
 
     `attribute` is its name in the class if that is not `name`. `context` is the type whose
     parameter is filled by the replica; `fields` are defaults that say more than a value;
-    `local_names` help to read annotations in quotes. Raises DefinitionError naming class, method
-    and parameter.
+    `local_names` help to read annotations in quotes. `input_spec` is a model whose fields are the
+    inputs; `output_spec` stands for the return annotation. Raises DefinitionError naming class,
+    method and parameter.
     """
     where = f"{owner.__qualname__}.{attribute or name}"
     read = read_signature(
-        func, where=where, context=context, fields=fields, local_names=local_names
+        func,
+        where=where,
+        context=context,
+        fields=fields,
+        local_names=local_names,
+        input_spec=input_spec,
+        output_spec=output_spec,
     )
     return MethodSpec(
         name=name,

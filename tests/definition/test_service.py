@@ -59,6 +59,7 @@ def test_settings_of_the_decorator_are_the_services_config():
         name="other",
         resources={"cpu": "500m", "memory": "1Gi", "gpu": 0.5},
         traffic={"timeout": 3, "max_concurrency": 8},
+        fetch={"max_bytes": "1Ki", "networks": ["127.0.0.0/8"]},
         threads=4,
         replicas=2,
         envs={"A": "b"},
@@ -71,6 +72,7 @@ def test_settings_of_the_decorator_are_the_services_config():
     assert spec.name == "other"
     assert (spec.config.resources.cpu, spec.config.resources.memory) == (0.5, 2**30)
     assert (spec.config.traffic.timeout, spec.config.traffic.max_concurrency) == (3, 8)
+    assert (spec.config.fetch.max_bytes, spec.config.fetch.networks) == (1024, ("127.0.0.0/8",))
     assert (spec.config.threads, spec.config.replicas) == (4, 2)
     assert spec.config.envs == {"A": "b"}
 
@@ -89,7 +91,7 @@ def test_annotations_in_quotes_may_name_what_is_local_to_the_function():
             return self.Reply(b=item.a)
 
     method = service_spec(Service).methods["method"]
-    assert method.decode_arguments(JSON, b'{"item":{"a":1}}')[0] == {"item": Item(a=1)}
+    assert method.decode_arguments(JSON, b'{"item":{"a":1}}')[0].kwargs == {"item": Item(a=1)}
     assert method.reply_encoder(JSON).encode(Service.Reply(b=2)) == b'{"b":2}'
 
 
@@ -107,7 +109,7 @@ def test_a_plain_call_gets_plain_defaults_where_fields_are_written():
 
     assert Service().method() == (3, [])
     method = service_spec(Service).methods["method"]
-    assert method.decode_arguments(JSON, b"")[0] == {"n": 3, "tags": []}
+    assert method.decode_arguments(JSON, b"")[0].kwargs == {"n": 3, "tags": []}
     with pytest.raises(mesh.InvalidArgument):
         method.decode_arguments(JSON, b'{"n":-1}')
 
@@ -179,7 +181,7 @@ cls = pickle.loads(sys.stdin.buffer.read())
 graph = resolve(cls)
 method = graph.entry.methods["method"]
 arguments, _ = method.decode_arguments("", b'{"item":{"a":7}}')
-reply = method.reply_encoder("").encode(cls().method(**arguments))
+reply = method.reply_encoder("").encode(cls().method(**arguments.kwargs))
 print(sorted(graph.services), graph.entry.config.traffic.timeout, reply.decode())
 """
 
@@ -248,7 +250,7 @@ def test_a_wrong_annotation_is_refused_where_the_class_is_defined():
     def bad(self, x: Annotated[list[int], Shape((2,))]) -> int: ...
 
     assert refused(with_method(bad=bad)) == (
-        "Bad.bad: parameter 'x': Shape describes arrays, not list[int]"
+        "Bad.bad: parameter 'x': Shape says nothing about list[int]"
     )
 
 
@@ -264,6 +266,8 @@ def test_a_service_has_at_least_one_method():
         ({"route": "/a?b"}, "route '/a?b' is no path"),
         ({"route": "/livez"}, "Bad.method: the gateway answers '/livez' itself"),
         ({"route": "/e/x"}, "Bad.method: the gateway answers '/e/x' itself"),
+        ({"route": "/docs.json"}, "Bad.method: the gateway answers '/docs.json' itself"),
+        ({"route": "/static_content/x"}, "the gateway answers '/static_content/x' itself"),
         ({"name": "a-b"}, "Bad.method: 'a-b' is no name for a method"),
         ({"name": "other"}, "Bad: two methods are called 'other'"),
         ({"route": "/other"}, "Bad: two methods have the route '/other'"),

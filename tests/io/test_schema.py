@@ -1,14 +1,19 @@
 """The document that describes a service, as clients of the seed system read it."""
 
 import enum
+import json
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import pytest
 from pydantic import BaseModel, Field
 
+from mesh.io.descriptor import IODescriptor
 from mesh.io.schema import service_schema
 from mesh.io.spec import method_spec
+from mesh.io.types.content_type import ContentType
 from mesh.io.types.tensor import DType, Shape
 
 
@@ -19,6 +24,11 @@ class Sub(BaseModel):
 
 class Node(BaseModel):
     children: list["Node"] = []
+
+
+class Picture(IODescriptor):
+    data: Annotated[Path, ContentType("image/png")]
+    scale: float = 1.0
 
 
 class Color(enum.Enum):
@@ -97,7 +107,7 @@ def test_tensors_have_the_keywords_that_clients_know():
         "dim": -4,
     }
     assert input_of(np.ndarray[tuple[int], np.dtype[np.float16]])["dtype"] == "float16"
-    assert input_of(Annotated[np.ndarray, DType("str")])["dtype"] == "str"
+    assert input_of(Annotated[np.ndarray, DType("str")])["dtype"] == "str_"
     assert input_of(list[np.ndarray])["items"] == {"type": "tensor", "format": "numpy-array"}
 
 
@@ -133,6 +143,91 @@ def test_what_contains_itself_stays_a_reference():
     assert route["output"]["$defs"]
 
 
+def test_a_body_that_contains_itself_has_properties_all_the_same():
+    def f(self, **params) -> int: ...
+    def g(self, x: Node, /) -> Node: ...
+
+    schema = described(f, input_spec=Node)["input"]
+    assert schema["properties"]["children"]["items"] == {"$ref": "#/$defs/Node"}
+    assert list(schema["$defs"]) == ["Node"]
+    route = described(g)
+    assert route["input"]["properties"] == route["output"]["properties"] == schema["properties"]
+
+
+def test_a_root_input_is_marked_and_flat():
+    def f(self, x, /) -> int: ...
+
+    for annotation, schema in (
+        (str, {"type": "string"}),
+        (int | None, {"type": "integer"}),
+        (list[Sub], input_of(list[Sub])),
+        (
+            Annotated[int, Field(description="how many")],
+            {"type": "integer", "description": "how many"},
+        ),
+        (Path | None, {"type": "file", "format": "binary"}),
+        (np.ndarray, {"type": "tensor", "format": "numpy-array"}),
+    ):
+        f.__annotations__["x"] = annotation
+        got = described(f)["input"]
+        assert got.pop("root_input") is True
+        assert got.pop("root_name") == "x"
+        assert got == schema
+
+
+def test_a_root_input_has_its_default_and_limits():
+    def f(self, x: int = Field(7, ge=1), /) -> int: ...
+
+    schema = described(f, fields={"x": Field(7, ge=1)})["input"]
+    assert (schema["default"], schema["minimum"]) == (7, 1)
+
+
+def test_a_class_as_root_input_and_as_output_is_described_apart():
+    def f(self, x: Picture, /) -> Picture: ...
+    def g(self, x: Picture) -> Picture: ...
+
+    for func in (f, g, f):
+        route = described(func)
+        assert "root_input" not in route["output"]
+        assert route["output"]["properties"]["data"] == {
+            "type": "file",
+            "format": "image",
+            "content_type": "image/png",
+            "title": "Data",
+        }
+    assert "root_input" not in described(g)["input"]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "schema"),
+    [
+        (Annotated[str, ContentType("text/html")], {"type": "string", "media_type": "text/html"}),
+        (
+            Annotated[bytes, ContentType("image/png")],
+            {"type": "string", "format": "binary", "media_type": "image/png"},
+        ),
+        (
+            Annotated[Path, ContentType("audio/mp3")],
+            {
+                "type": "file",
+                "format": "audio",
+                "content_type": "audio/mp3",
+                "media_type": "audio/mp3",
+            },
+        ),
+        (str, {"type": "string"}),
+        (bytes, {"type": "string", "format": "binary"}),
+        (None, {"type": "null"}),
+        (Any, {}),
+    ],
+)
+def test_a_media_type_that_the_annotation_says_is_there(annotation, schema):
+    def f(self): ...
+
+    f.__annotations__["return"] = annotation
+    assert described(f)["output"] == schema
+
+
 def test_results_that_are_no_objects_keep_their_unions():
     def f(self) -> int | str: ...
 
@@ -160,12 +255,37 @@ def test_limits_and_descriptions_of_fields_are_there():
     }
 
 
-def test_a_default_that_json_cannot_carry_is_left_out():
-    def f(self, x: Any = object(), y: np.ndarray = np.ones(2)) -> int: ...  # noqa: B008
+@pytest.mark.parametrize(
+    ("annotation", "default", "shown"),
+    [
+        (Any, object(), False),
+        (np.ndarray, np.ones(2), [1.0, 1.0]),
+        (np.ndarray, np.ones(5000), False),
+        (np.ndarray, np.array([np.nan]), False),
+        (np.ndarray, np.array([1j]), False),
+        (float, float("inf"), False),
+        (Path, Path("/opt/model/default.png"), False),
+        (list[Path], [], []),
+        (bytes, b"abc", "abc"),
+        (bytes, b"\xff", False),
+        (Path | None, None, None),
+        (Sub, Sub(a=1), {"a": 1, "tags": []}),
+        (Picture | None, None, None),
+    ],
+)
+def test_a_default_that_json_cannot_carry_is_left_out(annotation, default, shown):
+    def f(self, x): ...
 
-    properties = described(f)["input"]["properties"]
-    assert "default" not in properties["x"]
-    assert properties["y"]["default"] == [1.0, 1.0]
+    f.__annotations__["x"] = annotation
+    f.__defaults__ = (default,)
+    route = described(f)
+    json.dumps(route, allow_nan=False)
+    found = route["input"]["properties"]["x"]
+    if shown is False:
+        assert "default" not in found
+    else:
+        assert found["default"] == shown
+    assert "x" not in route["input"].get("required", [])
 
 
 def test_streams_are_marked():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import (
     AsyncGenerator,
@@ -12,15 +13,17 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, DirectoryPath, Field, NewPath
 
 from mesh.call import CALL, JSON, CallKind
-from mesh.errors import DefinitionError
+from mesh.errors import DefinitionError, InvalidArgument
 from mesh.io.spec import NO_ITEM, MethodSpec, method_spec
+from mesh.io.types.content_type import ContentType
 from mesh.io.types.tensor import DType, Shape
 from mesh.v1.inference_pb2 import CallRequest
 
@@ -107,8 +110,8 @@ def test_the_context_is_known_by_its_type_or_by_its_name():
     assert spec_of(named).context_parameter == "ctx"
     assert spec_of(other).context_parameter is None
     assert spec_of(none).context_parameter is None
-    assert spec_of(typed).decode_arguments(JSON, b'{"x":1,"call":2}')[0] == {"x": 1}
-    assert spec_of(other).decode_arguments(JSON, b'{"ctx":1}')[0] == {"ctx": 1}
+    assert spec_of(typed).decode_arguments(JSON, b'{"x":1,"call":2}')[0].kwargs == {"x": 1}
+    assert spec_of(other).decode_arguments(JSON, b'{"ctx":1}')[0].kwargs == {"ctx": 1}
 
 
 def test_annotations_may_name_what_is_local():
@@ -118,7 +121,7 @@ def test_annotations_may_name_what_is_local():
     def value(self, x: Local, y: list["Local"] = []) -> Local: ...  # noqa: B006, UP037
 
     spec = spec_of(value, local_names=locals())
-    assert spec.decode_arguments(JSON, b'{"x":{"a":1}}')[0] == {"x": Local(a=1), "y": []}
+    assert spec.decode_arguments(JSON, b'{"x":{"a":1}}')[0].kwargs == {"x": Local(a=1), "y": []}
 
 
 def test_a_wrapped_method_has_the_signature_of_what_it_wraps():
@@ -129,17 +132,22 @@ def test_a_wrapped_method_has_the_signature_of_what_it_wraps():
 
     spec = spec_of(wrapped)
     assert spec.is_async
-    assert spec.decode_arguments(JSON, b'{"x":"1"}')[0] == {"x": 1}
+    assert spec.decode_arguments(JSON, b'{"x":"1"}')[0].kwargs == {"x": 1}
 
 
 def test_defaults_are_the_functions_own():
     def value(self, a, b: int = 2, *, c: list[int] = [3], d: str | None = None) -> int: ...  # noqa: B006
 
     spec = spec_of(value)
-    assert spec.decode_arguments(JSON, b'{"a":null}')[0] == {"a": None, "b": 2, "c": [3], "d": None}
-    first = spec.decode_arguments(JSON, b'{"a":1}')[0]["c"]
+    assert spec.decode_arguments(JSON, b'{"a":null}')[0].kwargs == {
+        "a": None,
+        "b": 2,
+        "c": [3],
+        "d": None,
+    }
+    first = spec.decode_arguments(JSON, b'{"a":1}')[0].kwargs["c"]
     first.append(4)
-    assert spec.decode_arguments(JSON, b'{"a":1}')[0]["c"] == [3]
+    assert spec.decode_arguments(JSON, b'{"a":1}')[0].kwargs["c"] == [3]
 
 
 def test_fields_of_pydantic_give_defaults_and_limits():
@@ -151,7 +159,7 @@ def test_fields_of_pydantic_give_defaults_and_limits():
     ) -> int: ...
 
     spec = spec_of(value)
-    assert spec.decode_arguments(JSON, b"")[0] == {"n": 3, "tags": [], "k": 1}
+    assert spec.decode_arguments(JSON, b"")[0].kwargs == {"n": 3, "tags": [], "k": 1}
     with pytest.raises(Exception, match="2 validation error"):
         spec.decode_arguments(JSON, b'{"n":-1,"k":6}')
 
@@ -161,9 +169,9 @@ def test_parameters_may_have_names_that_fields_of_models_cannot():
 
     spec = spec_of(value)
     got = {"copy": 1, "json": "a", "model_dump": 1, "_private": 3}
-    assert spec.decode_arguments(JSON, b'{"copy":1,"json":"a","_private":3}')[0] == got
+    assert spec.decode_arguments(JSON, b'{"copy":1,"json":"a","_private":3}')[0].kwargs == got
     call = spec.encode_arguments((1, "a"), {"_private": 3})
-    assert spec.decode_arguments(CALL, call)[0] == got
+    assert spec.decode_arguments(CALL, call)[0].kwargs == got
     with pytest.raises(Exception, match="validation error") as caught:
         spec.decode_arguments(JSON, b'{"copy":"a"}')
     assert [each.path for each in caught.value.violations] == [("copy",), ("json",)]
@@ -175,7 +183,7 @@ def test_arguments_are_bound_as_python_binds_them():
     spec = spec_of(value)
 
     def sent(*args: Any, **kwargs: Any) -> dict[str, Any]:
-        return spec.decode_arguments(CALL, spec.encode_arguments(args, kwargs))[0]
+        return spec.decode_arguments(CALL, spec.encode_arguments(args, kwargs))[0].kwargs
 
     assert sent(1) == sent(a=1) == {"a": 1, "b": 2, "c": 3}
     assert sent(1, 5, c=6) == sent(c=6, b=5, a=1) == {"a": 1, "b": 5, "c": 6}
@@ -209,7 +217,7 @@ def test_the_stream_is_apart_from_the_arguments():
         rest, named, stream = spec.split_stream(args, kwargs)
         assert stream is items
         body = spec.encode_arguments(rest, named)
-        assert spec.decode_arguments(CALL, body) == ({"n": 3}, NO_ITEM)
+        assert spec.decode_arguments(CALL, body) == (((), {"n": 3}), NO_ITEM)
         assert spec.encode_arguments(args, kwargs) == body
     with pytest.raises(TypeError, match="missing a required argument: 'items'"):
         spec.split_stream((), {"n": 3})
@@ -219,11 +227,11 @@ def test_the_first_message_may_carry_the_first_item():
     async def value(self, items: AsyncIterator[int], n: int = 1) -> int: ...
 
     spec = spec_of(value)
-    assert spec.decode_arguments(JSON, b'{"n":2,"items":"7"}') == ({"n": 2}, 7)
-    assert spec.decode_arguments(JSON, b"") == ({"n": 1}, NO_ITEM)
+    assert spec.decode_arguments(JSON, b'{"n":2,"items":"7"}') == (((), {"n": 2}), 7)
+    assert spec.decode_arguments(JSON, b"") == (((), {"n": 1}), NO_ITEM)
     body = spec.encode_arguments((), {"n": 2}) + spec.encode_item(7)
-    assert spec.decode_arguments(CALL, body) == ({"n": 2}, 7)
-    assert spec.decode_arguments(CALL, b"") == ({"n": 1}, NO_ITEM)
+    assert spec.decode_arguments(CALL, body) == (((), {"n": 2}), 7)
+    assert spec.decode_arguments(CALL, b"") == (((), {"n": 1}), NO_ITEM)
 
 
 @pytest.mark.parametrize(
@@ -266,11 +274,15 @@ class Opaque:
     pass
 
 
-class Recursive(BaseModel):
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+class Fields(BaseModel):
+    a: int
+    b: str = ""
 
-    data: np.ndarray
-    inner: list[Recursive] = []
+
+@dataclasses.dataclass
+class Vague:
+    path: Path
+    thing: Nobody  # noqa: F821
 
 
 class Holder(BaseModel):
@@ -283,14 +295,24 @@ def unknown_name(self, x: Missing) -> int: ...  # noqa: F821
 def unknown_type(self, x: Opaque) -> int: ...
 def unknown_result(self) -> Opaque: ...
 def unknown_in_model(self, x: Holder) -> int: ...
-def recursive_arrays(self, x: Recursive) -> int: ...
+def vague(self, x: Vague) -> int: ...
 def shape_of_list(self, x: Annotated[list[int], Shape((2,))]) -> int: ...
 def dtype_of_union(self, x: Annotated[int | str, DType("int8")]) -> int: ...
 def two_dtypes(self, x: Annotated[np.ndarray[Any, np.dtype[np.int8]], DType("float32")]): ...
 def result_of_shape(self) -> Annotated[int, Shape((2,))]: ...
-def var_positional(self, *xs: int) -> int: ...
-def var_keyword(self, **options: int) -> int: ...
-def root(self, x: int, /) -> int: ...
+def content_of_number(self, x: Annotated[int, ContentType("text/plain")]) -> int: ...
+def shape_of_text(self, x: Annotated[str | None, Shape((2,))]) -> int: ...
+def folder(self, x: DirectoryPath) -> int: ...
+def new_file(self) -> NewPath: ...
+def root_and_more(self, x: int, /, y: int) -> int: ...
+def two_roots(self, x: int, y: int, /) -> int: ...
+def root_and_rest(self, x: int, /, *xs: int) -> int: ...
+async def root_and_stream(self, x: int, /, items: AsyncIterator[int]) -> int: ...
+async def root_stream(self, items: AsyncIterator[int], /) -> int: ...
+def root_context(self, ctx, x: int, /) -> int: ...
+def context_before_rest(self, ctx, *xs: int) -> int: ...
+def named_as_rest(self, args: int, *xs: int) -> int: ...
+def named_as_options(self, kwargs: int, **options: int) -> int: ...
 def sync_stream(self, items: AsyncIterator[int]) -> int: ...
 async def iterator(self, items: Iterator[int]) -> int: ...
 async def two_streams(self, a: AsyncIterator[int], b: AsyncIterator[int]) -> int: ...
@@ -313,14 +335,24 @@ async def async_yields_value(self) -> int:
         (unknown_type, "parameter 'x': Unable to generate pydantic-core schema for <class"),
         (unknown_result, "the return annotation: Unable to generate pydantic-core schema"),
         (unknown_in_model, "parameter 'x': Cannot generate a JsonSchema"),
-        (recursive_arrays, "parameter 'x': Recursive contains itself"),
-        (shape_of_list, "parameter 'x': Shape describes arrays, not list[int]"),
-        (dtype_of_union, "parameter 'x': DType describes arrays, not int | str"),
+        (vague, "parameter 'x': Vague cannot be read: name 'Nobody' is not defined"),
+        (shape_of_list, "parameter 'x': Shape says nothing about list[int]"),
+        (dtype_of_union, "parameter 'x': DType says nothing about str"),
         (two_dtypes, "parameter 'x': DType('float32') contradicts the array's own int8"),
-        (result_of_shape, "the return annotation: Shape describes arrays"),
-        (var_positional, "parameter 'xs': *xs is not supported; take a list"),
-        (var_keyword, "parameter 'options': **options is not supported; take a dict"),
-        (root, "parameter 'x' is positional-only, but arguments travel by name"),
+        (result_of_shape, "the return annotation: Shape says nothing about int"),
+        (content_of_number, "parameter 'x': ContentType says nothing about int"),
+        (shape_of_text, "parameter 'x': Shape says nothing about str"),
+        (folder, "parameter 'x': folders do not travel"),
+        (new_file, "the return annotation: folders do not travel"),
+        (root_and_more, "'x' is positional-only, so that the whole body is its value; there can"),
+        (two_roots, "there can be no input 'y' beside it"),
+        (root_and_rest, "there can be no input 'xs' beside it"),
+        (root_and_stream, "there can be no input 'items' beside it"),
+        (root_stream, "parameter 'items' is the stream, which is passed by name: put it behind"),
+        (root_context, "parameter 'ctx' is the Context, which is passed by name: put it behind"),
+        (context_before_rest, "parameter 'ctx' is the Context, which is passed by name: put"),
+        (named_as_rest, "two inputs are called 'args'"),
+        (named_as_options, "two inputs are called 'kwargs'"),
         (sync_stream, "parameter 'items' is a stream, which only an async method can read"),
         (iterator, "parameter 'items' cannot be a sync stream: annotate AsyncIterator"),
         (two_streams, "parameter 'b' is a second stream"),
@@ -358,3 +390,94 @@ def test_a_shape_is_of_whole_numbers(extents):
 def test_a_dtype_is_one_of_those_with_a_form_on_the_wire():
     with pytest.raises(ValueError, match="DType: 'int7' is none of bool, uint8"):
         DType("int7")
+
+
+def test_the_items_of_a_starred_parameter_are_passed_by_position():
+    def value(self, a: int, *rest: float, scale: int = 1, ctx) -> int: ...
+
+    spec = spec_of(value)
+    body = b'{"a":1,"args":["2.5",3],"scale":4}'
+    assert spec.decode_arguments(JSON, body)[0] == ((1, 2.5, 3.0), {"scale": 4})
+    call = spec.encode_arguments((1, 2.5, 3), {"scale": 4})
+    assert spec.decode_arguments(CALL, call)[0] == ((1, 2.5, 3.0), {"scale": 4})
+    assert spec.decode_arguments(CALL, spec.encode_arguments((1,), {}))[0] == ((1,), {"scale": 1})
+    with pytest.raises(Exception, match="1 validation error for Input"):
+        spec.decode_arguments(JSON, b'{"a":1}')
+
+
+def test_the_items_of_a_double_starred_parameter_are_passed_by_name():
+    def value(self, a: int, **options: int) -> int: ...
+
+    spec = spec_of(value)
+    body = b'{"a":1,"kwargs":{"b":"2"}}'
+    assert spec.decode_arguments(JSON, body)[0] == ((), {"a": 1, "b": 2})
+    call = spec.encode_arguments((1,), {"b": 2})
+    assert spec.decode_arguments(CALL, call)[0] == ((), {"a": 1, "b": 2})
+    with pytest.raises(Exception, match="1 validation error for Input"):
+        spec.decode_arguments(JSON, b'{"a":1,"b":2}')
+
+
+def test_what_is_gathered_cannot_stand_for_a_parameter():
+    def value(self, a: int, ctx, **options: int) -> int: ...
+
+    with pytest.raises(InvalidArgument, match="3 validation error for Input") as caught:
+        spec_of(value).decode_arguments(JSON, b'{"a":1,"kwargs":{"a":5,"self":6,"ctx":7,"b":1}}')
+    assert [(each.path, each.type) for each in caught.value.violations] == [
+        (("kwargs", name), "multiple_argument_values") for name in ("a", "self", "ctx")
+    ]
+
+
+@pytest.mark.parametrize("media_type", [JSON, CALL])
+def test_the_fields_of_an_input_spec_are_the_inputs(media_type):
+    def gathered(self, ctx, **params: Any) -> Any: ...
+    def named(self, b: str, a: int, more: int = 5) -> Any: ...
+
+    for func in (gathered, named):
+        spec = spec_of(func, input_spec=Fields, output_spec=Fields)
+        body = spec.encode_arguments((), {"a": 1}) if media_type == CALL else b'{"a":"1"}'
+        assert spec.decode_arguments(media_type, body)[0] == ((), {"a": 1, "b": ""})
+        encoded = spec.reply_encoder(media_type).encode({"a": 1})
+        if media_type == JSON:
+            assert encoded == b'{"a":1,"b":""}'
+        else:
+            assert spec.decode_reply(encoded) == Fields(a=1)
+        with pytest.raises(Exception, match="1 validation error for FieldsIODescriptor"):
+            spec.decode_arguments(JSON, b"{}")
+
+
+def test_an_input_spec_and_the_method_must_agree():
+    def lacks(self, a: int) -> int: ...
+    def wants(self, a: int, b: str, c: int) -> int: ...
+    def root(self, a: int, /) -> int: ...
+    async def stream(self, a: AsyncIterator[int], **rest: int) -> int: ...
+
+    for func, message in (
+        (lacks, "the method has no parameter 'b', a field of Fields"),
+        (wants, "Fields has no field 'c'"),
+        (root, "the fields of input_spec are passed by name, not to 'a'"),
+        (stream, "'a' is a stream, which input_spec rules out"),
+    ):
+        with pytest.raises(DefinitionError, match=message):
+            spec_of(func, input_spec=Fields)
+
+
+def test_an_output_spec_is_what_each_item_is():
+    def items(self):
+        yield {"a": 1}
+
+    spec = spec_of(items, output_spec=Fields)
+    assert spec.reply_encoder(JSON).encode({"a": "1"}) == b'{"a":1,"b":""}'
+
+
+def test_an_aliased_field_of_an_input_spec_has_its_alias_on_the_wire():
+    class Aliased(BaseModel):
+        values: list[int] = Field(alias="inputValues")
+
+    def value(self, **params) -> int: ...
+
+    spec = spec_of(value, input_spec=Aliased)
+    assert spec.decode_arguments(JSON, b'{"inputValues":[1]}')[0].kwargs == {"values": [1]}
+    call = spec.encode_arguments((), {"values": [1]})
+    assert list(CallRequest.FromString(call).arguments) == ["inputValues"]
+    assert spec.decode_arguments(CALL, call)[0].kwargs == {"values": [1]}
+    assert list(spec.arguments.fields) == ["inputValues"]

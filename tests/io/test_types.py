@@ -144,8 +144,8 @@ def ids(cases: list[Any]) -> list[str]:
 def test_json_becomes_the_annotated_type_and_back(annotation, given, value, out):
     spec = echo_of(annotation)
     arguments, item = spec.decode_arguments(JSON, json.dumps({"x": given}).encode())
-    assert arguments == {"x": value}
-    assert type(arguments["x"]) is type(value)
+    assert arguments == ((), {"x": value})
+    assert type(arguments.kwargs["x"]) is type(value)
     assert item is NO_ITEM
     encoder = spec.reply_encoder(JSON, "")
     assert encoder.media_type == "application/json"
@@ -156,7 +156,7 @@ def test_json_becomes_the_annotated_type_and_back(annotation, given, value, out)
 def test_what_is_text_or_bytes_goes_out_bare(annotation, given, value, text):
     spec = echo_of(annotation)
     arguments, _ = spec.decode_arguments(JSON, json.dumps({"x": given}).encode())
-    assert arguments == {"x": value}
+    assert arguments == ((), {"x": value})
     encoder = spec.reply_encoder(JSON, "")
     assert encoder.media_type == "text/plain; charset=utf-8"
     assert encoder.encode(value) == text
@@ -170,8 +170,8 @@ def test_what_is_text_or_bytes_goes_out_bare(annotation, given, value, text):
 def test_a_typed_value_survives_a_call_between_services(annotation, value):
     spec = echo_of(annotation)
     arguments, item = spec.decode_arguments(CALL, spec.encode_arguments((value,), {}))
-    assert arguments == {"x": value}
-    assert type(arguments["x"]) is type(value)
+    assert arguments == ((), {"x": value})
+    assert type(arguments.kwargs["x"]) is type(value)
     assert item is NO_ITEM
     encoder = spec.reply_encoder(CALL, "")
     assert encoder.media_type == CALL
@@ -218,13 +218,13 @@ ARRAYS: list[tuple[Any, Any, str, Any]] = [
 def test_arrays_travel_as_lists_and_as_tensors(annotation, given, dtype, out):
     spec = echo_of(annotation)
     arguments, _ = spec.decode_arguments(JSON, json.dumps({"x": given}).encode())
-    array = arguments["x"]
+    array = arguments.kwargs["x"]
     assert isinstance(array, np.ndarray)
     assert array.dtype.kind == "U" if dtype == "str" else array.dtype == dtype
     assert array.tolist() == out
     assert json.loads(spec.reply_encoder(JSON, "").encode(array)) == out
     again, _ = spec.decode_arguments(CALL, spec.encode_arguments((), {"x": array}))
-    np.testing.assert_array_equal(again["x"], array, strict=True)
+    np.testing.assert_array_equal(again.kwargs["x"], array, strict=True)
     reply = spec.decode_reply(spec.reply_encoder(CALL, "").encode(array))
     np.testing.assert_array_equal(reply, array, strict=True)
 
@@ -247,21 +247,21 @@ def test_arrays_inside_other_types(media_type, annotation, given, pick):
     body = json.dumps({"x": given}).encode()
     if media_type == CALL:
         body = spec.encode_arguments((given,), {})
-    value = spec.decode_arguments(media_type, body)[0]["x"]
+    value = spec.decode_arguments(media_type, body)[0].kwargs["x"]
     assert isinstance(pick(value), np.ndarray)
     assert pick(value).tolist() == [1, 2]
     encoded = spec.reply_encoder(media_type, "").encode(value)
     if media_type == CALL:
         np.testing.assert_array_equal(pick(spec.decode_reply(encoded)), [1, 2])
     else:
-        again = spec.decode_arguments(JSON, b'{"x":' + encoded + b"}")[0]["x"]
+        again = spec.decode_arguments(JSON, b'{"x":' + encoded + b"}")[0].kwargs["x"]
         np.testing.assert_array_equal(pick(again), pick(value), strict=True)
 
 
 def test_a_model_with_plain_arrays_comes_out_as_the_users_own_class():
     spec = echo_of(Plain)
     body = b'{"x":{"image":[[1.5]],"more":{"a":[1]},"name":"n"}}'
-    value = spec.decode_arguments(JSON, body)[0]["x"]
+    value = spec.decode_arguments(JSON, body)[0].kwargs["x"]
     assert type(value) is Plain
     assert value.more["a"].dtype == np.int8
     assert spec.reply_encoder(JSON, "").encode(value) == body[5:-1]
@@ -269,13 +269,13 @@ def test_a_model_with_plain_arrays_comes_out_as_the_users_own_class():
 
 def test_a_none_among_optional_arrays_stays_none():
     spec = echo_of(list[np.ndarray | None])
-    assert spec.decode_arguments(JSON, b'{"x":[null]}')[0] == {"x": [None]}
+    assert spec.decode_arguments(JSON, b'{"x":[null]}')[0].kwargs == {"x": [None]}
     assert spec.reply_encoder(JSON, "").encode([None, np.array([1])]) == b"[null,[1]]"
 
 
 def test_null_in_a_list_of_floats_is_not_a_number():
     spec = echo_of(npt.NDArray[np.float64])
-    array = spec.decode_arguments(JSON, b'{"x":[1, null, NaN]}')[0]["x"]
+    array = spec.decode_arguments(JSON, b'{"x":[1, null, NaN]}')[0].kwargs["x"]
     np.testing.assert_array_equal(array, [1, np.nan, np.nan])
 
 
@@ -325,7 +325,7 @@ def test_results_of_a_lesser_precision_are_cast_to_the_annotation():
 def test_a_tensor_in_a_call_is_a_view_of_the_message():
     spec = echo_of(np.ndarray)
     big = np.arange(1 << 20, dtype=np.float32)
-    array = spec.decode_arguments(CALL, spec.encode_arguments((big,), {}))[0]["x"]
+    array = spec.decode_arguments(CALL, spec.encode_arguments((big,), {}))[0].kwargs["x"]
     assert array.base is not None
     assert not array.flags.writeable
     np.testing.assert_array_equal(array, big)
