@@ -1,8 +1,10 @@
-"""Health, schema and metrics: what the gateway itself answers, to GET and HEAD."""
+"""Health, descriptions, metrics and the docs page: what the gateway itself answers to GET."""
 
 from collections.abc import Callable
 from typing import NamedTuple
+from urllib.parse import quote
 
+from gateway import docs
 from gateway.forward import Request
 from mesh.errors import MeshError, NotFound
 from mesh.link.dispatch import Dispatcher
@@ -14,16 +16,20 @@ LIVE = frozenset({"/livez", "/healthz"})
 READY = "/readyz"
 SCHEMA = "/schema.json"
 METRICS = "/metrics"
-PATHS = LIVE | {READY, SCHEMA, METRICS}
-"""Paths that no method can have."""
+INDEX = "/"
+DOCS = "/docs.json"
+FILES = "/static_content/"
+PATHS = LIVE | {READY, SCHEMA, METRICS, INDEX, DOCS}
+"""Paths that no method can have, and none can begin with FILES."""
 
 
 class Page(NamedTuple):
-    """A whole reply."""
+    """A whole reply; `headers` are those besides the media type and the length."""
 
     status: int
     media_type: bytes
     body: bytes
+    headers: docs.Headers = ()
 
 
 OK = Page(200, PLAIN, b"\n")
@@ -52,9 +58,18 @@ class Admin:
             return self._ready(request)
         if path == SCHEMA:
             return Page(200, b"application/json", self.entry(request).schema_json)
+        if path == DOCS:
+            return _fresh(request, self._document(request))
+        if path == INDEX:
+            self._endpoint(request)
+            return _fresh(request, docs.index())
+        if path.startswith(FILES):
+            return _fresh(request, docs.file(path.removeprefix(FILES)))
         if path.startswith("/e/"):
             endpoint, rest = self._endpoint(request)
-            if rest in PATHS:
+            if rest == INDEX and not path.endswith("/"):
+                return _with_slash(path)
+            if rest in PATHS or rest.startswith(FILES):
                 return self.page(_at(request, endpoint, rest))
         return None
 
@@ -73,6 +88,11 @@ class Admin:
             return Page(503, PLAIN, f"Service is not ready: {error.message}\n".encode())
         return OK
 
+    def _document(self, request: Request) -> docs.Content | None:
+        version = self._version(request)
+        compressed = version.services[version.entry].docs
+        return docs.document(compressed, version.id) if compressed else None
+
     def entry(self, request: Request) -> Service:
         """The entry service of the version that describes the endpoint. Raises MeshError."""
         version = self._version(request)
@@ -87,6 +107,21 @@ class Admin:
         if not version.services[version.entry].replicas:
             raise NotFound(f"version {version.name!r} has no replica")
         return version
+
+
+def _fresh(request: Request, content: docs.Content | None) -> Page:
+    """The content, unless the client has it. Raises NotFound if there is none."""
+    if content is None:
+        raise NotFound("Not Found")
+    if content.is_known(request.text(b"if-none-match")):
+        return Page(304, content.media_type, b"", content.headers)
+    return Page(200, content.media_type, content.body, content.headers)
+
+
+def _with_slash(path: str) -> Page:
+    """Sends the browser where addresses relative to the page lead to the same endpoint."""
+    location = f"{quote(path.rpartition('/')[2])}/"
+    return Page(308, PLAIN, b"", ((b"location", location.encode()),))
 
 
 def _at(request: Request, endpoint: str, path: str) -> Request:
