@@ -10,6 +10,7 @@ from random import Random
 
 from gateway.asgi import Receive, Scope, Send
 from gateway.main import Gateway
+from gateway.service_metrics import ServiceMetrics
 from gateway.settings import Settings
 from mesh.clock import monotonic
 from mesh.errors import MeshError
@@ -68,6 +69,7 @@ class _Parts:
             _end_with(settings.parent)
         rng = Random()  # noqa: S311  # for spreading load
         metrics = RequestMetrics()
+        services = ServiceMetrics()
         self._tracing = Tracing.from_env(os.environ, service_name="mesh-gateway")
         self._pool = Pool(connect, monotonic, rng)
         dispatcher = Dispatcher(self._pool, monotonic, rng)
@@ -77,8 +79,9 @@ class _Parts:
             clock=monotonic,
             tracing=self._tracing,
             metrics=metrics,
-            render_metrics=lambda: (CONTENT_TYPE.encode(), render(metrics)),
+            render_metrics=lambda: (CONTENT_TYPE.encode(), render(metrics, services)),
             max_request_bytes=settings.max_request_bytes,
+            services=services,
         )
 
     async def start(self) -> None:

@@ -3,6 +3,8 @@
 import json
 from urllib.parse import quote
 
+from mesh.compat.bentoml.error_body import error_body
+from mesh.edge import Dialect
 from mesh.errors import MeshError, Violation
 
 PLAIN = b"text/plain; charset=utf-8"
@@ -12,10 +14,15 @@ UNEXPECTED = "An unexpected error has occurred, please check the server log."
 _BARE = frozenset({"Not Found", "Method Not Allowed"})
 
 
-def http_body(error: MeshError) -> tuple[bytes, bytes]:
-    """Media type and body: `{"error": …}`, with `detail` for each violation of the input."""
+def http_body(error: MeshError, dialect: Dialect = Dialect.MESH) -> tuple[bytes, bytes]:
+    """Media type and body: `{"error": …}`, with `detail` for each violation of the input.
+
+    Services of another dialect have some in other forms.
+    """
     if error.message in _BARE:
         return PLAIN, error.message.encode()
+    if dialect is Dialect.BENTOML:
+        return JSON, error_body(error).encode()
     body: dict[str, object] = {"error": error.message}
     if error.violations:
         body["detail"] = [_detail(violation) for violation in error.violations]

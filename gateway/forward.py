@@ -73,6 +73,8 @@ class Request(NamedTuple):
     """The fields that go on to the service."""
     trace: Trace
     request_id: str
+    is_head: bool = False
+    """Whether the client wants the head of the reply only."""
 
     @classmethod
     def of(cls, scope: Scope) -> "Request":
@@ -100,6 +102,7 @@ class Request(NamedTuple):
             tuple(metadata),
             trace,
             request_id,
+            scope["method"] == "HEAD",
         )
 
     def text(self, name: bytes) -> str:

@@ -1,18 +1,21 @@
 """HTTP: `POST /<method>` in, one body or one chunk per item out."""
 
-from collections.abc import Awaitable
-from typing import TypeVar
+from collections.abc import Awaitable, Coroutine
+from typing import Any, TypeVar
 
 from gateway import errors
 from gateway.admin import Page
 from gateway.asgi import BrokenReplyError, ClientGoneError, Event, Receive, Send
 from gateway.forward import Aim, Request, call_head, reply_fields
+from gateway.fronts import BARE, failure_headers, reply_headers
 from gateway.presence import Clients, Departure
-from mesh.call import JSON, CallHead, Trace
-from mesh.errors import Cancelled, Code, MeshError, NotFound, TooLarge
+from mesh.call import CALL, JSON, CallHead, Trace
+from mesh.compat.bentoml.error_body import is_own
+from mesh.edge import Dialect
+from mesh.errors import Cancelled, Code, MeshError, NotFound, TooLarge, UnsupportedMediaType
 from mesh.link.call import CallerCall
 from mesh.link.dispatch import Dispatcher
-from mesh.link.frames import CHUNK
+from mesh.link.frames import CHUNK, Piece
 from mesh.traffic.route import method_of
 from mesh.traffic.snapshot import Method, Service, Version
 
@@ -131,7 +134,10 @@ class HttpExchange:
 
     async def _first_part(self, limit: int) -> tuple[bytes, bool]:
         """The body and True if it is small, else its beginning and False."""
-        declared = self._request.fields.get(b"content-length")
+        fields = self._request.fields
+        if fields.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise UnsupportedMediaType("the request body is compressed: send it as it is")
+        declared = fields.get(b"content-length")
         if declared is not None and declared.isdigit() and int(declared) > limit:
             raise _too_large(limit)
         event = await self._receive()
@@ -185,7 +191,10 @@ class HttpExchange:
         head = call.head
         assert head is not None  # noqa: S101  # `ask` returned, so the reply has begun
         fields = self._fields
-        fields.append((b"content-type", head.media_type.encode("latin-1")))
+        if self._aim is not None:
+            fields += reply_headers(self._aim.target.service, self._request)
+        if head.media_type:
+            fields.append((b"content-type", head.media_type.encode("latin-1")))
         if head.metadata:
             fields += reply_fields(head.metadata)
         status = head.http_status or 200
@@ -196,36 +205,60 @@ class HttpExchange:
         if piece is None or piece.message_end:
             await self.whole(status, fields, piece.data if piece else b"")
             return
+        if head.length:
+            fields.append((b"content-length", b"%d" % head.length))
         await self._pieces(call, status, piece.data)
 
-    async def whole(self, status: int, fields: Fields, body: bytes) -> None:
-        """Writes a reply that is here as a whole."""
+    async def whole(self, status: int, fields: Fields, body: bytes, *, bare: bool = False) -> None:
+        """Writes a reply that is here as a whole; `bare` is one that tells origins nothing."""
         self.status = status
-        fields.append((b"content-length", b"%d" % len(body)))
-        await self._send({"type": "http.response.start", "status": status, "headers": fields})
+        if status != 204:  # which has no body, not an empty one
+            fields.append((b"content-length", b"%d" % len(body)))
+        if self._request.is_head:
+            body = b""
+        event: Event = {"type": "http.response.start", "status": status, "headers": fields}
+        if bare:
+            event[BARE] = True
+        await self._send(event)
         await self._send({"type": "http.response.body", "body": body})
 
     async def _pieces(self, call: CallerCall, status: int, data: bytes) -> None:
         """Writes one large body as its pieces come."""
-        await self._begin(status)
-        more = True
-        while more:
-            await self._send({"type": "http.response.body", "body": data, "more_body": True})
-            piece = await _guarded(call.piece())
-            more = piece is not None
-            data = piece.data if piece is not None else b""
-        await self._send({"type": "http.response.body", "body": b""})
+
+        async def write() -> None:
+            await self._begin(status)
+            piece: Piece | None = Piece(data, message_end=False)
+            while piece is not None:
+                if piece.data:
+                    await self._send_more(piece.data)
+                piece = await _guarded(call.piece())
+            await self._send({"type": "http.response.body", "body": b""})
+
+        await self._watched(call, write())
 
     async def _stream(self, call: CallerCall, status: int) -> None:
         """Writes a streamed reply: one chunk for each item, when it comes."""
+        # Clients see no chunks, and messages don't say where they end.
+        is_call = call.head is not None and call.head.media_type == CALL
+
+        async def write() -> None:
+            await self._begin(status)
+            while (item := await _guarded(call.message())) is not None:
+                await self._send_more(len(item).to_bytes(4, "big") + item if is_call else item)
+            await self._send({"type": "http.response.body", "body": b""})
+
+        await self._watched(call, write())
+
+    async def _send_more(self, body: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def _watched(self, call: CallerCall, writing: Coroutine[Any, Any, None]) -> None:
+        """Writes a reply while `call` runs, and gives it up when the client goes."""
         gone = Departure()
         gone.follow(call)
         number = self._clients.enter(self._receive, gone.cancel)
         try:
-            await self._begin(status)
-            while (item := await _guarded(call.message())) is not None:
-                await self._send({"type": "http.response.body", "body": item, "more_body": True})
-            await self._send({"type": "http.response.body", "body": b""})
+            await writing
         except BrokenReplyError as error:
             raise ClientGoneError if gone.has_gone else error from None
         finally:
@@ -236,8 +269,13 @@ class HttpExchange:
         if verb not in ("GET", "HEAD"):
             page = Page(405, errors.PLAIN, b"Method Not Allowed")
             self._fields.append((b"allow", b"GET, HEAD"))
+        fields = [*self._fields, *page.headers, (b"content-type", page.media_type)]
+        if page.status != 304:  # which has the length of what is not sent, or none
+            fields.append((b"content-length", b"%d" % len(page.body)))
+        self.status = page.status
         body = b"" if verb == "HEAD" else page.body
-        await self.whole(page.status, [*self._fields, (b"content-type", page.media_type)], body)
+        await self._send({"type": "http.response.start", "status": page.status, "headers": fields})
+        await self._send({"type": "http.response.body", "body": body})
 
     async def redirect(self, error: RedirectError) -> None:
         """Writes a reply that sends the client to another path, with the same verb and body."""
@@ -247,11 +285,15 @@ class HttpExchange:
 
     async def fail(self, error: MeshError) -> None:
         """Writes the reply of a failed call."""
-        media_type, body = errors.http_body(error)
+        aim = self._aim
+        dialect = Dialect.MESH if aim is None else aim.target.service.edge.dialect
+        media_type, body = errors.http_body(error, dialect)
         fields = [*self._fields, *errors.http_headers(error), (b"content-type", media_type)]
-        if self._aim is not None and self._aim.version_field() not in fields:
-            fields.append(self._aim.version_field())
-        await self.whole(error.status, fields, body)
+        if aim is not None:
+            own = (aim.version_field(), *failure_headers(aim.target.service, self._request, error))
+            fields += [field for field in own if field not in fields]
+        bare = dialect is not Dialect.MESH and is_own(error)
+        await self.whole(error.status, fields, body, bare=bare)
 
     async def _begin(self, status: int) -> None:
         self.status = status

@@ -4,15 +4,18 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from gateway.admin import Admin
+from gateway.admin import Admin, Page
 from gateway.asgi import BrokenReplyError, ClientGoneError, Receive, Scope, Send
 from gateway.describe import describe
 from gateway.errors import UNEXPECTED
 from gateway.forward import Request
+from gateway.fronts import Fronted, Fronts, serve_cross_origin
 from gateway.grpc import DESCRIBE, KINDS, GrpcExchange, Limits
 from gateway.http import HttpExchange, RedirectError
 from gateway.presence import Clients
+from gateway.probes import Probes
 from gateway.record import Record
+from gateway.service_metrics import ServiceMetrics
 from mesh.clock import Clock
 from mesh.errors import Cancelled, Internal, MeshError, Unimplemented
 from mesh.link.dispatch import Dispatcher
@@ -40,6 +43,7 @@ class Gateway:
         metrics: RequestMetrics,
         render_metrics: Callable[[], tuple[bytes, bytes]],
         max_request_bytes: int = MAX_REQUEST_BYTES,
+        services: ServiceMetrics | None = None,
     ) -> None:
         self._dispatcher = dispatcher
         self._clock = clock
@@ -48,6 +52,9 @@ class Gateway:
         self._limit = max_request_bytes
         self._limits = Limits(dispatcher, max_request_bytes)
         self._admin = Admin(dispatcher, render_metrics)
+        self._fronts = Fronts(dispatcher)
+        self._probes = Probes(dispatcher, clock)
+        self.services = ServiceMetrics() if services is None else services
         self.clients = Clients(clock)
 
     def __repr__(self) -> str:
@@ -62,15 +69,45 @@ class Gateway:
         request = Request.of(scope)
         if request.fields.get(b"content-type", b"").startswith(b"application/grpc"):
             await self._grpc(request, receive, send)
-        else:
+            return
+        fronted = self._fronts.of(request)
+        if fronted is None:
             await self._http(scope["method"], request, receive, send)
+        else:
+            await self._behind_front(fronted, scope, receive, send, request)
 
-    async def _http(self, verb: str, request: Request, receive: Receive, send: Send) -> None:
+    async def _behind_front(
+        self, fronted: Fronted, scope: Scope, receive: Receive, send: Send, request: Request
+    ) -> None:
+        """Serves a request to a service whose HTTP is not the mesh's own."""
+
+        async def serve(receive: Receive, send: Send) -> None:
+            await self._http(scope["method"], request, receive, send, fronted)
+
+        count = self.services.count(fronted, send)
+        with count:
+            cors = fronted.front.edge.cors
+            if cors is None:
+                await serve(receive, count.send)
+            else:
+                await serve_cross_origin(cors, scope, receive, count.send, serve)
+
+    async def _http(
+        self,
+        verb: str,
+        request: Request,
+        receive: Receive,
+        send: Send,
+        fronted: Fronted | None = None,
+    ) -> None:
         exchange = HttpExchange(self._dispatcher, self.clients, request, receive, send)
         error: MeshError | None = None
         record = None
         try:
-            page = self._admin.page(request) if verb != "POST" else None
+            if fronted is not None:
+                page = await self._page_of(fronted, verb, request)
+            else:
+                page = self._admin.page(request) if verb != "POST" else None
             if page is not None:
                 await exchange.page(verb, page)
                 return
@@ -100,6 +137,17 @@ class Gateway:
         finally:
             if record is not None:
                 record.end(str(error.status if error else exchange.status), error)
+
+    async def _page_of(self, fronted: Fronted, verb: str, request: Request) -> Page | None:
+        """The page about a service with pages of its own. Raises RedirectError, MeshError."""
+        if fronted.redirects:
+            raise RedirectError(request.path.rstrip("/"))
+        inside = fronted.page_request(request)
+        if verb in ("GET", "HEAD"):
+            page = await self._probes.page(fronted, inside)
+            if page is not None:
+                return page
+        return self._admin.page(inside)
 
     async def _grpc(self, request: Request, receive: Receive, send: Send) -> None:
         exchange = GrpcExchange(

@@ -8,6 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mesh.client.async_client import AsyncClient as AsyncClient
+    from mesh.client.client import Client as Client
     from mesh.definition.context import Context as Context
     from mesh.definition.decorators import service as service
     from mesh.definition.depends import depends as depends
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
         UnsupportedMediaType as UnsupportedMediaType,
         Violation as Violation,
     )
+    from mesh.io.descriptor import IODescriptor as IODescriptor
+    from mesh.io.types.content_type import ContentType as ContentType
+    from mesh.io.types.file import File as File
+    from mesh.io.types.frame_schema import DataframeSchema as DataframeSchema
     from mesh.io.types.tensor import DType as DType, Shape as Shape
 
 _ERRORS = (
@@ -55,8 +61,14 @@ _ERRORS = (
     "Violation",
 )
 _HOMES = {
+    "AsyncClient": "mesh.client.async_client",
+    "Client": "mesh.client.client",
+    "ContentType": "mesh.io.types.content_type",
     "Context": "mesh.definition.context",
     "DType": "mesh.io.types.tensor",
+    "DataframeSchema": "mesh.io.types.frame_schema",
+    "File": "mesh.io.types.file",
+    "IODescriptor": "mesh.io.descriptor",
     "Shape": "mesh.io.types.tensor",
     "api": "mesh.definition.methods",
     "depends": "mesh.definition.depends",

@@ -6,9 +6,18 @@ reads the environment.
 
 import re
 from collections.abc import Iterable
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from mesh.errors import ConfigError
 
@@ -42,6 +51,12 @@ def _memory(value: object) -> object:
         if suffix != "m":
             return int(float(number) * _SUFFIXES[suffix or ""])
     return value
+
+
+def _network(block: str) -> str:
+    """A CIDR block as it was, if it is one."""
+    ip_network(block)  # its ValueError says what is wrong
+    return block
 
 
 class _Config(BaseModel):
@@ -80,6 +95,19 @@ class Traffic(_Config):
     max_request_bytes: Annotated[int, BeforeValidator(_memory), Field(gt=0)] | None = None
 
 
+class Fetch(_Config):
+    """What a service downloads where a caller gives a file as an http(s) URL.
+
+    `max_bytes` of content, `timeout` in seconds in total, at most `redirects`. `networks` are
+    CIDR blocks (`"10.0.0.0/8"`) that may be reached although they are not public.
+    """
+
+    max_bytes: Annotated[int, BeforeValidator(_memory), Field(gt=0)] = 100 * 2**20
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0
+    redirects: Annotated[int, Field(ge=0)] = 5
+    networks: tuple[Annotated[str, AfterValidator(_network)], ...] = ()
+
+
 class ServiceConfig(_Config):
     """Everything the service decorator takes besides the name.
 
@@ -89,6 +117,7 @@ class ServiceConfig(_Config):
 
     resources: Resources = Resources()
     traffic: Traffic = Traffic()
+    fetch: Fetch = Fetch()
     threads: Annotated[int, Field(gt=0)] = 1
     replicas: Annotated[int, Field(gt=0)] = 1
     envs: dict[str, str] = {}
@@ -100,6 +129,7 @@ class ServiceOverrides(_Config):
     replicas: Annotated[int, Field(ge=0)] | None = None
     resources: Resources | None = None
     traffic: dict[str, Any] | None = None
+    fetch: dict[str, Any] | None = None
     threads: Annotated[int, Field(gt=0)] | None = None
     envs: dict[str, str] = {}
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mesh.call import FetchLimits
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -38,6 +40,7 @@ class Launch:
     memory: int = 0
     gpu: float = 0.0
     threads: int = 1
+    fetch: FetchLimits = field(default_factory=FetchLimits)
     timeout: float | None = None
     max_concurrency: int = 0
     envs: Mapping[str, str] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-BASE = {"mesh.errors", "mesh.call", "mesh.clock"}
+BASE = {"mesh.errors", "mesh.call", "mesh.clock", "mesh.edge"}
 DECIDING = {
     f"mesh.control.{name}"
     for name in ("desired", "fleet", "observed", "publish", "reconcile", "status")
@@ -21,7 +21,8 @@ DIRECTIONS = {
     "mesh.errors": set[str](),
     "mesh.clock": set[str](),
     "mesh.call": set[str](),
-    "mesh.launch": set[str](),
+    "mesh.edge": set[str](),
+    "mesh.launch": {"mesh.call"},
     "mesh.loops": set[str](),
     "mesh.memory": set[str](),
     "mesh.config": {"mesh.errors"},

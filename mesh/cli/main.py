@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from mesh.cli.client_stub import client_stub
 from mesh.cli.serve import serve
 from mesh.errors import MeshError
 
@@ -17,6 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(serve)
+app.command()(client_stub)
 
 
 @app.callback()

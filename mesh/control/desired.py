@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mesh.call import FetchLimits
+from mesh.edge import PLAIN, Edge
 from mesh.launch import Launch, Source
 from mesh.traffic.snapshot import Method, SplitBy
 
@@ -13,7 +15,8 @@ class DesiredService:
 
     `timeout` is in seconds per call (None: no limit), `max_concurrency` in calls per replica (0:
     no limit), `max_request_bytes` in bytes (0: the gateway's own limit), `cpu` in cores, `memory`
-    in bytes, `gpu` in devices. `schema_json` is the document of GET /schema.json.
+    in bytes, `gpu` in devices. `schema_json` is the document of GET /schema.json, `docs` that of
+    GET /docs.json compressed by zlib, because snapshots are sent often and it is rarely read.
     """
 
     name: str
@@ -23,10 +26,13 @@ class DesiredService:
     max_concurrency: int = 0
     max_request_bytes: int = 0
     schema_json: bytes = b""
+    docs: bytes = b""
+    edge: Edge = PLAIN
     cpu: float = 0.0
     memory: int = 0
     gpu: float = 0.0
     threads: int = 1
+    fetch: FetchLimits = field(default_factory=FetchLimits)
     envs: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -111,6 +117,7 @@ def launch_of(deployment: str, version: DesiredVersion, service: DesiredService)
         memory=service.memory,
         gpu=service.gpu,
         threads=service.threads,
+        fetch=service.fetch,
         timeout=service.timeout,
         max_concurrency=service.max_concurrency,
         envs=service.envs,

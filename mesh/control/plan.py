@@ -5,14 +5,17 @@ The controller never imports user code: what it has to know of a graph is in the
 
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from mesh.call import FetchLimits
 from mesh.config import (
     DeploymentConfig,
     EndpointConfig,
+    Fetch,
     Name,
     ServiceConfig,
     ServiceOverrides,
@@ -156,6 +159,7 @@ def effective(
         if number is not None
     )
     traffic = config.traffic.model_dump() | (overrides.traffic or {})
+    fetch = config.fetch.model_dump() | (overrides.fetch or {})
     resources = config.resources
     if overrides.resources is not None:
         changed = overrides.resources.model_dump(exclude_unset=True)
@@ -166,6 +170,7 @@ def effective(
             "traffic": parse(Traffic, traffic, what=f"{where}.traffic"),
             "resources": resources,
             "threads": overrides.threads or config.threads,
+            "fetch": parse(Fetch, fetch, what=f"{where}.fetch"),
             "envs": config.envs | version.envs | overrides.envs,
         }
     )
@@ -203,9 +208,12 @@ def _service(service: ServiceManifest, config: ServiceConfig) -> DesiredService:
         max_concurrency=config.traffic.max_concurrency or 0,
         max_request_bytes=config.traffic.max_request_bytes or 0,
         schema_json=service.schema_json.encode(),
+        docs=zlib.compress(service.docs_json.encode()) if service.docs_json else b"",
+        edge=service.edge,
         cpu=config.resources.cpu,
         memory=config.resources.memory,
         gpu=config.resources.gpu,
         threads=config.threads,
+        fetch=FetchLimits(**config.fetch.model_dump()),
         envs=config.envs,
     )

@@ -167,6 +167,8 @@ def _version(
             max_concurrency=service.max_concurrency,
             max_request_bytes=service.max_request_bytes,
             schema_json=service.schema_json,
+            docs=service.docs,
+            edge=service.edge,
         )
         for service in release.services.values()
     }

@@ -2,24 +2,27 @@
 
 import importlib.util
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mesh.cluster.code import pickled_class
 from mesh.config import DeploymentConfig, EndpointConfig
 from mesh.control.plan import MAIN
+from mesh.definition.foreign import adapted
 from mesh.definition.graph import resolve
 from mesh.definition.loader import load
 from mesh.definition.manifest import describe
+from mesh.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
     """The code of one version: its entry class, and how replicas find it.
 
-    Either a `target` with the folders to look in, or `code` as cloudpickle writes it.
+    Either a `target` with the folders to look in, or `code` as cloudpickle writes it. `entry` may
+    be a service of another system that the mesh can run.
     """
 
     entry: type
@@ -34,7 +37,11 @@ class Release:
 
     @classmethod
     def of_class(cls, entry: type) -> "Release":
-        """The release of a class at hand: by name if others can import it, else by value."""
+        """The release of a class at hand: by name if others can import it, else by value.
+
+        Raises ConfigError for a service of another system that can't be run.
+        """
+        entry = cast("type", adapted(entry))
         if _is_importable(entry):
             return cls(entry, f"{entry.__module__}:{entry.__qualname__}", _folders())
         return cls(entry, "", _folders(), pickled_class(entry, resolve(entry).services.values()))
@@ -42,7 +49,8 @@ class Release:
 
 def _is_importable(entry: type) -> bool:
     module = sys.modules.get(entry.__module__)
-    if entry.__module__ == "__main__" or vars(module).get(entry.__qualname__) is not entry:
+    found = vars(module).get(entry.__qualname__)
+    if entry.__module__ == "__main__" or adapted(found) is not entry:
         return False
     try:
         spec = importlib.util.find_spec(entry.__module__)
@@ -59,10 +67,25 @@ def _folders() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A deployment to apply: plain values in JSON, and the code of versions without target."""
+    """A deployment to apply: plain values in JSON, and the code of versions without target.
+
+    `hooks` are what its services want done once before the first replica starts.
+    """
 
     document: Mapping[str, Any]
     code: Mapping[str, bytes] = field(default_factory=dict)
+    hooks: tuple[Callable[[], object], ...] = ()
+
+    def prepare(self) -> None:
+        """Does that. Raises ConfigError saying what failed."""
+        for hook in self.hooks:
+            try:
+                hook()
+            except Exception as error:
+                text = " ".join(str(error).split())
+                raise ConfigError(
+                    f"a deployment hook failed: {type(error).__name__}: {text}"
+                ) from error
 
 
 def application(
@@ -74,9 +97,16 @@ def application(
 
     Raises DefinitionError if a class is no service.
     """
+    graphs = {name: resolve(release.entry) for name, release in releases.items()}
+    hooks = [
+        hook
+        for graph in graphs.values()
+        for service in graph.services.values()
+        for hook in service.manner.hooks.deployment
+    ]
     versions = {
         name: {
-            "manifest": describe(resolve(release.entry)).model_dump(mode="json"),
+            "manifest": describe(graphs[name]).model_dump(mode="json"),
             "source": {"target": "" if release.code else release.target, "path": release.path},
         }
         for name, release in releases.items()
@@ -87,7 +117,7 @@ def application(
         "endpoints": {name: end.model_dump(mode="json") for name, end in (endpoints or {}).items()},
     }
     code = {name: release.code for name, release in releases.items() if release.code}
-    return Application(document, code)
+    return Application(document, code, tuple(hooks))
 
 
 def from_config(

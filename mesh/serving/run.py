@@ -166,6 +166,7 @@ class RunningMesh:
         """
         name = application.document["config"]["name"]
         until = clock() + limit
+        application.prepare()
         revision = self.control.apply(application.document, application.code)
         while True:
             status = self.control.status(name)[0]
@@ -191,7 +192,7 @@ class RunningMesh:
     def _wait_reachable(self, endpoint: str, until: float, clock: Clock) -> None:
         for gateway in self._gateways:
             gateway.wait_listening()
-        while not _answers(self.target, f"/e/{endpoint}/readyz"):
+        while not _answers(self.target, f"/e/{endpoint}/schema.json"):
             if clock() > until:
                 raise Unavailable(f"the gateway does not reach endpoint {endpoint!r}")
             time.sleep(POLL)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from mesh.call import CallKind
+from mesh.edge import PLAIN, Edge
 from mesh.traffic.shares import Shares
 
 
@@ -47,7 +48,8 @@ class Service:
     """One service of a version, with the replicas that take its calls.
 
     `timeout` is in seconds (None: no limit), `max_concurrency` in calls per replica (0: no
-    limit), `max_request_bytes` in bytes (0: the gateway's own limit).
+    limit), `max_request_bytes` in bytes (0: the gateway's own limit). `docs` is the document of
+    GET /docs.json compressed by zlib; empty for services that are no entry.
     """
 
     name: str
@@ -57,6 +59,8 @@ class Service:
     max_concurrency: int = 0
     max_request_bytes: int = 0
     schema_json: bytes = b""
+    docs: bytes = b""
+    edge: Edge = PLAIN
     routes: Mapping[str, Method] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from mesh.v1 import inference_pb2 as mesh_dot_v1_dot_inference__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15mesh/v1/routing.proto\x12\x07mesh.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17mesh/v1/inference.proto\">\n\x0cWatchRequest\x12\x0f\n\x07watcher\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0e\n\x06number\x18\x03 \x01(\x04\"\x93\x01\n\x08Snapshot\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12$\n\tendpoints\x18\x03 \x03(\x0b\x32\x11.mesh.v1.Endpoint\x12(\n\x0b\x64\x65ployments\x18\x04 \x03(\x0b\x32\x13.mesh.v1.Deployment\x12\x18\n\x10\x64\x65\x66\x61ult_endpoint\x18\x05 \x01(\t\"J\n\x08\x45ndpoint\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x30\n\x0b\x64\x65ployments\x18\x02 \x03(\x0b\x32\x1b.mesh.v1.WeightedDeployment\"8\n\x12WeightedDeployment\x12\x12\n\ndeployment\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\r\"u\n\nDeployment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\"\n\x08versions\x18\x02 \x03(\x0b\x32\x10.mesh.v1.Version\x12\"\n\x08split_by\x18\x03 \x01(\x0e\x32\x10.mesh.v1.SplitBy\x12\x11\n\tsplit_key\x18\x04 \x01(\t\"f\n\x07Version\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\r\x12\r\n\x05\x65ntry\x18\x03 \x01(\t\x12\"\n\x08services\x18\x04 \x03(\x0b\x32\x10.mesh.v1.Service\x12\n\n\x02id\x18\x05 \x01(\t\"\xd2\x01\n\x07Service\x12\x0c\n\x04name\x18\x01 \x01(\t\x12 \n\x07methods\x18\x02 \x03(\x0b\x32\x0f.mesh.v1.Method\x12\"\n\x08replicas\x18\x03 \x03(\x0b\x32\x10.mesh.v1.Replica\x12*\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0fmax_concurrency\x18\x05 \x01(\r\x12\x19\n\x11max_request_bytes\x18\x06 \x01(\x04\x12\x13\n\x0bschema_json\x18\x07 \x01(\x0c\"Z\n\x06Method\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05route\x18\x02 \x01(\t\x12\x1f\n\x04kind\x18\x03 \x01(\x0e\x32\x11.mesh.v1.CallKind\x12\x12\n\nidempotent\x18\x04 \x01(\x08\"&\n\x07Replica\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t*a\n\x07SplitBy\x12\x18\n\x14SPLIT_BY_UNSPECIFIED\x10\x00\x12\x13\n\x0fSPLIT_BY_RANDOM\x10\x01\x12\x13\n\x0fSPLIT_BY_HEADER\x10\x02\x12\x12\n\x0eSPLIT_BY_QUERY\x10\x03\x32>\n\x07Routing\x12\x33\n\x05Watch\x12\x15.mesh.v1.WatchRequest\x1a\x11.mesh.v1.Snapshot0\x01\x42\x12P\x01Z\x0emesh/v1;meshv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15mesh/v1/routing.proto\x12\x07mesh.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17mesh/v1/inference.proto\">\n\x0cWatchRequest\x12\x0f\n\x07watcher\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0e\n\x06number\x18\x03 \x01(\x04\"\x93\x01\n\x08Snapshot\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12$\n\tendpoints\x18\x03 \x03(\x0b\x32\x11.mesh.v1.Endpoint\x12(\n\x0b\x64\x65ployments\x18\x04 \x03(\x0b\x32\x13.mesh.v1.Deployment\x12\x18\n\x10\x64\x65\x66\x61ult_endpoint\x18\x05 \x01(\t\"J\n\x08\x45ndpoint\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x30\n\x0b\x64\x65ployments\x18\x02 \x03(\x0b\x32\x1b.mesh.v1.WeightedDeployment\"8\n\x12WeightedDeployment\x12\x12\n\ndeployment\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\r\"u\n\nDeployment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\"\n\x08versions\x18\x02 \x03(\x0b\x32\x10.mesh.v1.Version\x12\"\n\x08split_by\x18\x03 \x01(\x0e\x32\x10.mesh.v1.SplitBy\x12\x11\n\tsplit_key\x18\x04 \x01(\t\"f\n\x07Version\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\r\x12\r\n\x05\x65ntry\x18\x03 \x01(\t\x12\"\n\x08services\x18\x04 \x03(\x0b\x32\x10.mesh.v1.Service\x12\n\n\x02id\x18\x05 \x01(\t\"\xfd\x01\n\x07Service\x12\x0c\n\x04name\x18\x01 \x01(\t\x12 \n\x07methods\x18\x02 \x03(\x0b\x32\x0f.mesh.v1.Method\x12\"\n\x08replicas\x18\x03 \x03(\x0b\x32\x10.mesh.v1.Replica\x12*\n\x07timeout\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0fmax_concurrency\x18\x05 \x01(\r\x12\x19\n\x11max_request_bytes\x18\x06 \x01(\x04\x12\x13\n\x0bschema_json\x18\x07 \x01(\x0c\x12\x0c\n\x04\x64ocs\x18\x08 \x01(\x0c\x12\x1b\n\x04\x65\x64ge\x18\t \x01(\x0b\x32\r.mesh.v1.Edge\"\xb6\x01\n\x04\x45\x64ge\x12!\n\x07\x64ialect\x18\x01 \x01(\x0e\x32\x10.mesh.v1.Dialect\x12\x0e\n\x06prefix\x18\x02 \x01(\t\x12\x1b\n\x04\x63ors\x18\x03 \x01(\x0b\x32\r.mesh.v1.Cors\x12\x0f\n\x07metrics\x18\x04 \x01(\t\x12\x0f\n\x07\x62uckets\x18\x05 \x03(\x01\x12\x12\n\nasks_ready\x18\x06 \x01(\x08\x12\x12\n\nasks_alive\x18\x07 \x01(\x08\x12\x14\n\x0ctrace_header\x18\x08 \x01(\x08\"\x85\x01\n\x04\x43ors\x12\x0f\n\x07origins\x18\x01 \x03(\t\x12\x0f\n\x07methods\x18\x02 \x03(\t\x12\x0f\n\x07headers\x18\x03 \x03(\t\x12\x14\n\x0corigin_regex\x18\x04 \x01(\t\x12\x13\n\x0b\x63redentials\x18\x05 \x01(\x08\x12\x0e\n\x06\x65xpose\x18\x06 \x03(\t\x12\x0f\n\x07max_age\x18\x07 \x01(\x05\"Z\n\x06Method\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05route\x18\x02 \x01(\t\x12\x1f\n\x04kind\x18\x03 \x01(\x0e\x32\x11.mesh.v1.CallKind\x12\x12\n\nidempotent\x18\x04 \x01(\x08\"&\n\x07Replica\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t*a\n\x07SplitBy\x12\x18\n\x14SPLIT_BY_UNSPECIFIED\x10\x00\x12\x13\n\x0fSPLIT_BY_RANDOM\x10\x01\x12\x13\n\x0fSPLIT_BY_HEADER\x10\x02\x12\x12\n\x0eSPLIT_BY_QUERY\x10\x03*I\n\x07\x44ialect\x12\x17\n\x13\x44IALECT_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x44IALECT_MESH\x10\x01\x12\x13\n\x0f\x44IALECT_BENTOML\x10\x02\x32>\n\x07Routing\x12\x33\n\x05Watch\x12\x15.mesh.v1.WatchRequest\x1a\x11.mesh.v1.Snapshot0\x01\x42\x12P\x01Z\x0emesh/v1;meshv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,10 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mesh.v1.routing_pb2', _glob
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'P\001Z\016mesh/v1;meshv1'
-  _globals['_SPLITBY']._serialized_start=1007
-  _globals['_SPLITBY']._serialized_end=1104
+  _globals['_SPLITBY']._serialized_start=1371
+  _globals['_SPLITBY']._serialized_end=1468
+  _globals['_DIALECT']._serialized_start=1470
+  _globals['_DIALECT']._serialized_end=1543
   _globals['_WATCHREQUEST']._serialized_start=91
   _globals['_WATCHREQUEST']._serialized_end=153
   _globals['_SNAPSHOT']._serialized_start=156
@@ -49,11 +51,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERSION']._serialized_start=558
   _globals['_VERSION']._serialized_end=660
   _globals['_SERVICE']._serialized_start=663
-  _globals['_SERVICE']._serialized_end=873
-  _globals['_METHOD']._serialized_start=875
-  _globals['_METHOD']._serialized_end=965
-  _globals['_REPLICA']._serialized_start=967
-  _globals['_REPLICA']._serialized_end=1005
-  _globals['_ROUTING']._serialized_start=1106
-  _globals['_ROUTING']._serialized_end=1168
+  _globals['_SERVICE']._serialized_end=916
+  _globals['_EDGE']._serialized_start=919
+  _globals['_EDGE']._serialized_end=1101
+  _globals['_CORS']._serialized_start=1104
+  _globals['_CORS']._serialized_end=1237
+  _globals['_METHOD']._serialized_start=1239
+  _globals['_METHOD']._serialized_end=1329
+  _globals['_REPLICA']._serialized_start=1331
+  _globals['_REPLICA']._serialized_end=1369
+  _globals['_ROUTING']._serialized_start=1545
+  _globals['_ROUTING']._serialized_end=1607
 # @@protoc_insertion_point(module_scope)

@@ -17,10 +17,19 @@ class SplitBy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SPLIT_BY_RANDOM: _ClassVar[SplitBy]
     SPLIT_BY_HEADER: _ClassVar[SplitBy]
     SPLIT_BY_QUERY: _ClassVar[SplitBy]
+
+class Dialect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DIALECT_UNSPECIFIED: _ClassVar[Dialect]
+    DIALECT_MESH: _ClassVar[Dialect]
+    DIALECT_BENTOML: _ClassVar[Dialect]
 SPLIT_BY_UNSPECIFIED: SplitBy
 SPLIT_BY_RANDOM: SplitBy
 SPLIT_BY_HEADER: SplitBy
 SPLIT_BY_QUERY: SplitBy
+DIALECT_UNSPECIFIED: Dialect
+DIALECT_MESH: Dialect
+DIALECT_BENTOML: Dialect
 
 class WatchRequest(_message.Message):
     __slots__ = ("watcher", "epoch", "number")
@@ -89,7 +98,7 @@ class Version(_message.Message):
     def __init__(self, name: _Optional[str] = ..., weight: _Optional[int] = ..., entry: _Optional[str] = ..., services: _Optional[_Iterable[_Union[Service, _Mapping]]] = ..., id: _Optional[str] = ...) -> None: ...
 
 class Service(_message.Message):
-    __slots__ = ("name", "methods", "replicas", "timeout", "max_concurrency", "max_request_bytes", "schema_json")
+    __slots__ = ("name", "methods", "replicas", "timeout", "max_concurrency", "max_request_bytes", "schema_json", "docs", "edge")
     NAME_FIELD_NUMBER: _ClassVar[int]
     METHODS_FIELD_NUMBER: _ClassVar[int]
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
@@ -97,6 +106,8 @@ class Service(_message.Message):
     MAX_CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
     MAX_REQUEST_BYTES_FIELD_NUMBER: _ClassVar[int]
     SCHEMA_JSON_FIELD_NUMBER: _ClassVar[int]
+    DOCS_FIELD_NUMBER: _ClassVar[int]
+    EDGE_FIELD_NUMBER: _ClassVar[int]
     name: str
     methods: _containers.RepeatedCompositeFieldContainer[Method]
     replicas: _containers.RepeatedCompositeFieldContainer[Replica]
@@ -104,7 +115,47 @@ class Service(_message.Message):
     max_concurrency: int
     max_request_bytes: int
     schema_json: bytes
-    def __init__(self, name: _Optional[str] = ..., methods: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., max_request_bytes: _Optional[int] = ..., schema_json: _Optional[bytes] = ...) -> None: ...
+    docs: bytes
+    edge: Edge
+    def __init__(self, name: _Optional[str] = ..., methods: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., max_request_bytes: _Optional[int] = ..., schema_json: _Optional[bytes] = ..., docs: _Optional[bytes] = ..., edge: _Optional[_Union[Edge, _Mapping]] = ...) -> None: ...
+
+class Edge(_message.Message):
+    __slots__ = ("dialect", "prefix", "cors", "metrics", "buckets", "asks_ready", "asks_alive", "trace_header")
+    DIALECT_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    CORS_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    BUCKETS_FIELD_NUMBER: _ClassVar[int]
+    ASKS_READY_FIELD_NUMBER: _ClassVar[int]
+    ASKS_ALIVE_FIELD_NUMBER: _ClassVar[int]
+    TRACE_HEADER_FIELD_NUMBER: _ClassVar[int]
+    dialect: Dialect
+    prefix: str
+    cors: Cors
+    metrics: str
+    buckets: _containers.RepeatedScalarFieldContainer[float]
+    asks_ready: bool
+    asks_alive: bool
+    trace_header: bool
+    def __init__(self, dialect: _Optional[_Union[Dialect, str]] = ..., prefix: _Optional[str] = ..., cors: _Optional[_Union[Cors, _Mapping]] = ..., metrics: _Optional[str] = ..., buckets: _Optional[_Iterable[float]] = ..., asks_ready: bool = ..., asks_alive: bool = ..., trace_header: bool = ...) -> None: ...
+
+class Cors(_message.Message):
+    __slots__ = ("origins", "methods", "headers", "origin_regex", "credentials", "expose", "max_age")
+    ORIGINS_FIELD_NUMBER: _ClassVar[int]
+    METHODS_FIELD_NUMBER: _ClassVar[int]
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_REGEX_FIELD_NUMBER: _ClassVar[int]
+    CREDENTIALS_FIELD_NUMBER: _ClassVar[int]
+    EXPOSE_FIELD_NUMBER: _ClassVar[int]
+    MAX_AGE_FIELD_NUMBER: _ClassVar[int]
+    origins: _containers.RepeatedScalarFieldContainer[str]
+    methods: _containers.RepeatedScalarFieldContainer[str]
+    headers: _containers.RepeatedScalarFieldContainer[str]
+    origin_regex: str
+    credentials: bool
+    expose: _containers.RepeatedScalarFieldContainer[str]
+    max_age: int
+    def __init__(self, origins: _Optional[_Iterable[str]] = ..., methods: _Optional[_Iterable[str]] = ..., headers: _Optional[_Iterable[str]] = ..., origin_regex: _Optional[str] = ..., credentials: bool = ..., expose: _Optional[_Iterable[str]] = ..., max_age: _Optional[int] = ...) -> None: ...
 
 class Method(_message.Message):
     __slots__ = ("name", "route", "kind", "idempotent")

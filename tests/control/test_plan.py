@@ -1,13 +1,14 @@
 """Config and manifest → what should run."""
 
 import json
+import zlib
 from typing import Any
 
 import pytest
 
-from mesh.call import CallKind
+from mesh.call import CallKind, FetchLimits
 from mesh.config import ServiceConfig, ServiceOverrides, VersionConfig
-from mesh.control.desired import DesiredDeployment, DesiredEndpoint
+from mesh.control.desired import DesiredDeployment, DesiredEndpoint, launch_of
 from mesh.control.plan import application, effective, plan, plan_endpoints
 from mesh.errors import ConfigError
 from mesh.traffic.snapshot import Method, SplitBy
@@ -50,6 +51,15 @@ def test_a_version_has_all_services_of_its_graph() -> None:
     assert main.services["Main"].methods == {
         "predict": Method("predict", "/predict", CallKind.UNARY)
     }
+
+
+def test_the_document_for_people_is_kept_compressed() -> None:
+    value = json.loads(document())
+    main = value["versions"]["main"]["manifest"]["services"]["Main"]
+    main["docs_json"] = json.dumps({"openapi": "3.1.0"})
+    (version,) = plan(application(json.dumps(value).encode()), revision=1).versions
+    assert zlib.decompress(version.services["Main"].docs) == main["docs_json"].encode()
+    assert version.services["Part"].docs == b""
 
 
 def test_main_has_what_the_canaries_leave() -> None:
@@ -103,6 +113,30 @@ def test_settings_are_changed_one_by_one() -> None:
     assert (found.resources.cpu, found.resources.gpu) == (1, 1)
     assert (found.traffic.timeout, found.traffic.max_concurrency) == (None, 7)
     assert found.envs == {"A": "1", "B": "3"}
+
+
+def test_what_may_be_fetched_reaches_the_replica_that_is_started() -> None:
+    config = {"services": {"Part": {"fetch": {"timeout": 2, "networks": ["10.0.0.0/8"]}}}}
+    (main,) = planned(config).versions
+    launch = launch_of("demo", main, main.services["Part"])
+    assert launch.fetch == FetchLimits(timeout=2, networks=("10.0.0.0/8",))
+    assert launch_of("demo", main, main.services["Main"]).fetch == FetchLimits()
+
+
+@pytest.mark.parametrize(
+    ("fetch", "place"),
+    [
+        ({"networks": ["10.0.0.1/8"]}, "networks.0"),
+        ({"networks": ["here"]}, "networks.0"),
+        ({"timeout": 0}, "timeout"),
+        ({"max_bytes": 0}, "max_bytes"),
+        ({"redirects": -1}, "redirects"),
+        ({"proxy": "x"}, "proxy"),
+    ],
+)
+def test_wrong_limits_of_what_may_be_fetched_are_refused(fetch: dict[str, Any], place: str) -> None:
+    with pytest.raises(ConfigError, match=rf"services\.Part\.fetch: {place}: "):
+        planned({"services": {"Part": {"fetch": fetch}}})
 
 
 def test_settings_for_a_service_that_is_not_there_are_refused_by_name() -> None:

@@ -121,7 +121,8 @@ def test_a_method_takes_nothing_but_post(verb: str) -> None:
     async def main() -> None:
         async with world() as made:
             reply = await made.get("/greet", verb=verb)
-            assert (reply.status, reply.body) == (405, b"Method Not Allowed")
+            body = b"" if verb == "HEAD" else b"Method Not Allowed"
+            assert (reply.status, reply.body) == (405, body)
             assert reply.header("allow") == "POST"
             await made.still_serves()
 

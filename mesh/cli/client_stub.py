@@ -1,0 +1,45 @@
+"""`mesh client-stub`: types of a service, for those who call it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mesh.client.client import Client
+from mesh.client.description import ServiceDescription
+from mesh.client.stub import stub
+from mesh.definition.graph import resolve
+from mesh.definition.loader import load
+from mesh.definition.manifest import describe
+from mesh.errors import ConfigError
+
+
+def client_stub(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="URL|TARGET",
+            help="A deployed service (http://host:port, grpc://host:port), or pkg.mod:Service.",
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The .pyi to write; standard output without it.")
+    ] = None,
+) -> None:
+    """Write the types of a service's client, for editors and type checkers."""
+    text = stub(_service(source))
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--out {out}: {error.strerror}") from error
+
+
+def _service(source: str) -> ServiceDescription:
+    if "://" in source:
+        with Client(source, timeout=10) as client:
+            return client.service
+    manifest = describe(resolve(load(source, (str(Path.cwd()),))))
+    return ServiceDescription.of_json(manifest.services[manifest.entry].schema_json.encode())

@@ -1,0 +1,52 @@
+"""Calls over gRPC as messages of mesh.v1.Inference, apart from sending them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from mesh.client.failure import of_code
+from mesh.client.options import Options
+from mesh.client.retry import NotSent
+from mesh.errors import Code, Internal, MeshError
+from mesh.io.arguments import encode_call, encode_item
+from mesh.v1 import inference_pb2
+
+INFERENCE = "/mesh.v1.Inference/"
+CHANNEL_OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.enable_retries", 0),  # the client itself decides
+]
+
+
+def metadata(options: Options) -> list[tuple[str, str]]:
+    """The metadata of a call; the library writes the user agent itself."""
+    return [(name, value) for name, value in options.fields().items() if name != "user-agent"]
+
+
+def requests(method: str, arguments: Mapping[str, Any], items: Iterable[Any]) -> Iterator[bytes]:
+    """The messages of a call that sends a stream."""
+    yield encode_call(method, arguments)
+    for item in items:
+        yield encode_item(item)
+
+
+def failure(error: Any) -> MeshError:
+    """The error for a grpc.RpcError, sync or asyncio's."""
+    number, _ = error.code().value
+    trailers = {each[0]: each[1] for each in (error.trailing_metadata() or ())}
+    pause = trailers.get("grpc-retry-pushback-ms", "")
+    message = error.details() or ""
+    if number == Code.UNAVAILABLE and "ailed to connect" in message:
+        return NotSent(message)  # the library's own words when there is nobody at the address
+    wait = int(pause) / 1000 if str(pause).isdecimal() else None
+    return of_code(number, message, retry_after=wait)
+
+
+def schema(reply: bytes) -> bytes:
+    """The schema in a reply to Describe. Raises Internal if it is none."""
+    try:
+        return inference_pb2.DescribeReply.FromString(reply).schema_json
+    except DecodeError:
+        raise Internal("the reply is not a mesh.v1.DescribeReply") from None

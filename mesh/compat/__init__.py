@@ -1,0 +1,1 @@
+"""Services that were written for other systems, run as they are."""
