@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from mesh.cluster.start import Session, start_local
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("mesh", deadline=None)
+settings.load_profile("mesh")
 
 
 @pytest.fixture(scope="session")
