@@ -36,9 +36,9 @@ def test_replies_of_methods_carry_the_fields_of_their_server() -> None:
     async def main() -> None:
         async with front() as made:
             reply = await made.post("/greet", {"name": "you"})
-            assert reply.headers["server"] == "BentoML Service/Demo"
-            assert len(reply.headers["x-bentoml-request-id"]) == 16
-            assert len(reply.headers["x-bentoml-trace-id"]) == 32
+            assert reply.header("server") == "BentoML Service/Demo"
+            assert len(reply.header("x-bentoml-request-id")) == 16
+            assert len(reply.header("x-bentoml-trace-id")) == 32
 
     run(main())
 
@@ -48,7 +48,7 @@ def test_refusals_that_are_the_servers_own_carry_none() -> None:
         async with front() as made:
             reply = await made.get("/nowhere")
             assert (reply.status, reply.body) == (404, b"Not Found")
-            assert "server" not in reply.headers
+            assert not reply.header("server")
 
     run(main())
 
@@ -58,9 +58,9 @@ def test_pages_are_at_the_root_and_under_the_prefix() -> None:
         async with front() as made:
             for path in ("/readyz", "/v1/readyz", "/livez", "/v1/healthz", "/v1/schema.json"):
                 assert (await made.get(path)).status == 200, path
-            assert (await made.get("/v1/livez/")).headers["location"] == "/v1/livez"
+            assert (await made.get("/v1/livez/")).header("location") == "/v1/livez"
             refused = await made.post("/v1/readyz")
-            assert (refused.status, refused.headers["allow"]) == (405, "GET, HEAD")
+            assert (refused.status, refused.header("allow")) == (405, "GET, HEAD")
 
     run(main())
 
@@ -68,16 +68,16 @@ def test_pages_are_at_the_root_and_under_the_prefix() -> None:
 def test_other_origins_are_told_what_the_service_allows() -> None:
     async def main() -> None:
         async with front() as made:
-            headers = [(b"origin", b"http://shop.example")]
+            headers = [("origin", "http://shop.example")]
             reply = await made.post("/greet", {"name": "you"}, headers=headers)
-            assert reply.headers["access-control-allow-origin"] == "http://shop.example"
-            asked = [*headers, (b"access-control-request-method", b"POST")]
+            assert reply.header("access-control-allow-origin") == "http://shop.example"
+            asked = [*headers, ("access-control-request-method", "POST")]
             preflight = await made.get("/greet", headers=asked, verb="OPTIONS")
             assert (preflight.status, preflight.body) == (200, b"OK")
             other = await made.post(
-                "/greet", {"name": "you"}, headers=[(b"origin", b"http://other.example")]
+                "/greet", {"name": "you"}, headers=[("origin", "http://other.example")]
             )
-            assert "access-control-allow-origin" not in other.headers
+            assert not other.header("access-control-allow-origin")
 
     run(main())
 
@@ -113,7 +113,7 @@ def test_services_of_the_mesh_have_no_front() -> None:
     async def main() -> None:
         async with front(PLAIN) as made:
             reply = await made.post("/greet", {"name": "you"})
-            assert "server" not in reply.headers
+            assert not reply.header("server")
             assert render(made.gateway.services) == b""
 
     run(main())
@@ -129,6 +129,6 @@ def test_errors_have_the_form_of_the_dialect() -> None:
             reply = await made.post("/greet", {})
             assert reply.status == 400
             assert json.loads(reply.body)["detail"][0]["loc"] == ["name"]
-            assert reply.headers["server"] == "BentoML Service/Demo"
+            assert reply.header("server") == "BentoML Service/Demo"
 
     run(main())

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from mesh.call import CallKind
+from mesh.edge import PLAIN, Cors, Dialect, Edge
 from mesh.errors import Internal
 from mesh.link.snapshot_wire import from_proto, to_proto
 from mesh.traffic.snapshot import (
@@ -41,6 +42,17 @@ uint64 = st.integers(0, 2**64 - 1)
 timeouts = st.none() | st.integers(0, 10**15).map(lambda nanoseconds: nanoseconds / 1e9)
 
 methods = st.builds(Method, text, text, st.sampled_from(CallKind), st.booleans())
+texts = st.lists(text, max_size=3).map(tuple)
+cors = st.builds(Cors, texts, text, texts, texts, st.booleans(), texts, st.integers(0, 2**31 - 1))
+edges = st.just(PLAIN) | st.builds(
+    Edge,
+    st.sampled_from(Dialect),
+    text,
+    st.none() | cors,
+    text,
+    st.lists(st.floats(0, 1e9), max_size=3).map(tuple),
+    *[st.booleans()] * 3,
+)
 services = st.builds(
     Service,
     text,
@@ -51,6 +63,7 @@ services = st.builds(
     uint64,
     st.binary(max_size=8),
     docs=st.binary(max_size=8),
+    edge=edges,
 )
 versions = st.builds(Version, text, text, text, by_name(services), uint32)
 deployments = st.builds(Deployment, text, few(versions), st.sampled_from(SplitBy), text)

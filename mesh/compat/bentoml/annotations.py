@@ -95,6 +95,7 @@ def _mark(model: type[BaseModel]) -> None:
         return
     _MARKED.add(model)
     for field in model.model_fields.values():
-        field.annotation = translated(field.annotation)
+        annotation = translated(field.annotation)
         if issubclass(model, IODescriptor):
+            field.annotation = annotation
             field.metadata = list(_marks(field.metadata))

@@ -169,6 +169,8 @@ def notice(service: Any) -> None:
         log.warning(
             "%s: the mesh does not use these settings: %s", service.name, ", ".join(ignored)
         )
+    if hasattr(service.inner, "__metrics__"):
+        log.warning("%s: /metrics is the gateway's: __metrics__ is not called", service.name)
     for name, method in service.apis.items():
         if method.batchable:
             log.warning(
