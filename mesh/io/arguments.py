@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
+import numpy as np
 from google.protobuf.message import DecodeError
 from pydantic import (
     BaseModel,
@@ -266,9 +267,22 @@ def arguments(method: str, signature: Signature, *, where: str) -> Arguments:
         wire_names=inputs.wire_names,
         path=inputs.path,
         _open=inputs.open,
-        _validate_json=json_validator(inputs.adapter),
+        _validate_json=json_validator(
+            inputs.adapter,
+            {} if signature.root else _numbers(inputs.fields),
+            _numbers(inputs.fields).get(inputs.fields[0].name) if signature.root else None,
+        ),
         _validate=inputs.adapter.validator.validate_python,
     )
+
+
+def _numbers(fields: Iterable[InputField]) -> dict[str, np.dtype[Any]]:
+    """The inputs that are arrays of floating numbers, with their element types."""
+    return {
+        each.name: each.kind.numbers
+        for each in fields
+        if each.kind is not None and not each.is_list and each.kind.numbers is not None
+    }
 
 
 @dataclass(frozen=True, slots=True)

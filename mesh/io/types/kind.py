@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import numpy as np
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationInfo
 from pydantic_core import CoreSchema, core_schema
 
@@ -64,6 +65,11 @@ class Kind(ABC):
     @abstractmethod
     def json_schema(self) -> dict[str, Any]:
         """The keywords by which clients know the type."""
+
+    @property
+    def numbers(self) -> np.dtype[Any] | None:
+        """The floating element type whose arrays are read as the lists of their numbers are."""
+        return None
 
     def __get_pydantic_core_schema__(
         self, _source: Any, _handler: GetCoreSchemaHandler

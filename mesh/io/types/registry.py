@@ -31,7 +31,9 @@ File, str or bytes.
 
 def kind_of(annotation: Any) -> Kind | None:
     """What the annotation (without `Annotated`) says, if it names a type of a kind."""
-    if isinstance(annotation, ModuleType):  # `from PIL import Image`, which users take for the class
+    if isinstance(
+        annotation, ModuleType
+    ):  # `from PIL import Image`, which users take for the class
         home = _HOMES.get((annotation.__name__.partition(".")[0], "Image"))
         home = home if annotation.__name__ == "PIL.Image" else None
     else:
@@ -45,7 +47,8 @@ def kind_of(annotation: Any) -> Kind | None:
 
 def wire_value(value: Any) -> Any:
     """The wire value of a value whose class is a kind's; the value itself of any other."""
-    home = _home(type(value))
+    cls: type = type(value)
+    home = _home(cls)
     return value if home is None else import_module(home).wire_value(value)
 
 

@@ -122,6 +122,11 @@ class TensorType(Kind):
             raise ValueError(f"arrays of {array.dtype} have no form on the wire")
         return array
 
+    @property
+    def numbers(self) -> np.dtype[Any] | None:
+        """The element type, if it is a floating one of NumPy's own."""
+        return self.dtype if self.dtype is not None and self.dtype.kind == "f" else None
+
     def json_schema(self) -> dict[str, Any]:
         """A tensor of this type; `dim` is the product of the extents, -1 included."""
         schema: dict[str, Any] = {"type": "tensor", "format": self.FORMAT}

@@ -50,6 +50,11 @@ class TfType(Kind):
         """As the module's `wire_value`."""
         return wire_value(value)
 
+    @property
+    def numbers(self) -> np.dtype[Any] | None:
+        """As of an array."""
+        return self.arrays.numbers
+
     def json_schema(self) -> dict[str, Any]:
         """As an array's, by tensorflow's names."""
         schema = self.arrays.json_schema() | {"format": "tf-tensor"}

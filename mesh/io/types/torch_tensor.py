@@ -70,6 +70,11 @@ class TorchType(Kind):
         """As the module's `wire_value`."""
         return wire_value(value)
 
+    @property
+    def numbers(self) -> np.dtype[Any] | None:
+        """As of an array."""
+        return self.arrays.numbers
+
     def json_schema(self) -> dict[str, Any]:
         """As an array's, by torch's names."""
         schema = self.arrays.json_schema() | {"format": "torch-tensor"}
@@ -88,7 +93,7 @@ class TorchType(Kind):
         if is_bfloat16(array.dtype) or (dtype is None and type(given) is Bfloat16):
             dtype, array = torch.bfloat16, array.astype(np.float32)
         # Writing to what torch has would else write to a message's bytes.
-        own = np.require(array, array.dtype.newbyteorder("="), ["C", "W"])
+        own = np.require(array, np.dtype(array.dtype.name), ["C", "W"])
         tensor = torch.from_numpy(own)
         return _narrowed(tensor) if dtype is torch.bfloat16 else tensor
 
