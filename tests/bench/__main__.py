@@ -24,10 +24,11 @@ from tests.bench.measures import (
     one_round,
     rig,
 )
-from tests.bench.servers import mesh
+from tests.bench.servers import doubles, mesh
 from tests.bench.table import figures_table, loads_table
+from tests.bench.typed import typed_figures, typed_json, typed_rounds
 
-PARTS = ("http", "grpc", "graph", "idle")
+PARTS = ("http", "grpc", "graph", "idle", "io")
 
 
 def bench(
@@ -72,8 +73,12 @@ def run(console: Console, parts: Sequence[str], rounds: int, seconds: int) -> di
         if "idle" in parts:
             starts, idle = starts_and_idle(rounds, status.update)
             figures += idle_figures(starts, idle)
-            details = {"starts": starts, "idle_pss_bytes": idle.processes}
-        if set(parts) - {"idle"}:
+            details |= {"starts": starts, "idle_pss_bytes": idle.processes}
+        if "io" in parts:
+            typed = typed_rounds(rounds, status.update)
+            figures += typed_figures(typed)
+            details["typed"] = typed_json(typed)
+        if set(parts) - {"idle", "io"}:
             loads, links = all_rounds(parts, rounds, seconds, status.update)
             figures = load_figures(loads, links) + figures
     if loads:
@@ -106,7 +111,7 @@ def starts_and_idle(rounds: int, say: Say) -> tuple[list[float], Idle]:
     starts = []
     for number in range(1, rounds + 1):
         say(f"start {number} of {rounds}")
-        with mesh(["tests.bench.services:Double"], "/double") as ours:
+        with mesh(["tests.bench.services:Double"], doubles("/double")) as ours:
             starts.append(ours.server.start_seconds - ours.ray_seconds)
             if number < rounds:
                 continue

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.bench.idle import Idle
 from tests.bench.load import InvalidRunError, Load, run_h2load, run_wrk
 from tests.bench.payload import CALL, JSON_BODY, RPC
-from tests.bench.servers import ROOT, Server, grpc_aio, grpc_reply, mesh, uvicorn
+from tests.bench.servers import ROOT, Server, doubles, grpc_aio, grpc_reply, mesh, uvicorn
 
 IN_FLIGHT = (1, 16, 64)
 UVICORN, MESH_HTTP, GRPC_AIO = "uvicorn HTTP", "mesh HTTP", "grpc.aio gRPC"
@@ -49,7 +49,7 @@ def rig(parts: Iterable[str]) -> Iterator[Rig]:
         bare_http = uvicorn() if "http" in parts else _nothing()
         bare_grpc = grpc_aio() if "grpc" in parts else _nothing()
         with (
-            mesh(["--config", str(file)], FRONT) as ours,
+            mesh(["--config", str(file)], doubles(FRONT)) as ours,
             bare_http as http,
             bare_grpc as grpc,
         ):

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,12 +68,17 @@ def free_ports(number: int) -> list[int]:
 
 
 @contextmanager
-def _running(command: Sequence[str], port: int, answers: Callable[[int], bool]) -> Iterator[Server]:
+def running(
+    command: Sequence[str],
+    port: int,
+    answers: Callable[[int], bool],
+    env: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
     """Runs a program until the block ends, in a session of its own so that all of it is known."""
     start = time.perf_counter()
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
+            command, cwd=ROOT, stdout=output, stderr=output, start_new_session=True, env=env
         )
         try:
             while not answers(port):
@@ -96,7 +101,7 @@ def uvicorn() -> Iterator[Server]:
     """The bare ASGI server."""
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "tests.bench.references", "uvicorn", str(port)]
-    with _running(command, port, lambda port: answers_http(port, "/")) as server:
+    with running(command, port, lambda port: answers_http(port, "/")) as server:
         yield server
 
 
@@ -105,7 +110,7 @@ def grpc_aio() -> Iterator[Server]:
     """The bare gRPC server."""
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "tests.bench.references", "grpc", str(port)]
-    with _running(command, port, lambda port: answers_grpc(port, CALL.__eq__)) as server:
+    with running(command, port, lambda port: answers_grpc(port, CALL.__eq__)) as server:
         yield server
 
 
@@ -118,8 +123,8 @@ class Mesh:
 
 
 @contextmanager
-def mesh(arguments: Sequence[str], path: str) -> Iterator[Mesh]:
-    """`mesh serve` with these arguments, ready when a POST to `path` is answered."""
+def mesh(arguments: Sequence[str], answers: Callable[[int], bool]) -> Iterator[Mesh]:
+    """`mesh serve` with these arguments, ready when its port `answers`."""
     port, control_port = free_ports(2)
     with tempfile.TemporaryDirectory(prefix="mesh-bench-") as folder:
         took = Path(folder, "ray-seconds")
@@ -128,8 +133,13 @@ def mesh(arguments: Sequence[str], path: str) -> Iterator[Mesh]:
             *("--port", str(port), "--control-port", str(control_port)),
             *("--log-level", "WARNING"),
         ]
-        with _running(command, port, lambda port: answers_http(port, path)) as server:
+        with running(command, port, answers) as server:
             yield Mesh(server, float(took.read_text()))
+
+
+def doubles(path: str) -> Callable[[int], bool]:
+    """Whether the work is done rightly at a path of a port."""
+    return lambda port: answers_http(port, path)
 
 
 def answers_http(port: int, path: str) -> bool:

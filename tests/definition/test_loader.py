@@ -100,8 +100,10 @@ def test_what_cannot_be_found_is_named(folder, target, message):
         ("raise RuntimeError", "RuntimeError: no message ({file}:1)"),
         (
             "import mesh\n@mesh.service\nclass A:\n  @mesh.api\n  def f(self, a, b, /): ...",
-            "DefinitionError: A.f: parameter 'a' is positional-only, so that the whole body is its"
-            " value; there can be no input 'b' beside it ({file}:2)",
+            (
+                "DefinitionError: A.f: parameter 'a' is positional-only, so that the whole body is"
+                " its value; there can be no input 'b' beside it ({file}:2)"
+            ),
         ),
     ],
 )
