@@ -26,6 +26,8 @@ _STREAMS_OUT = (
     *(collections.abc.Iterable, AsyncIterator, AsyncIterable, AsyncGenerator),
 )
 _CONTEXT_NAMES = ("ctx", "context")
+ROOT: Final = "__root__"
+"""The name of a parameter whose value is the whole body, though it is not positional-only."""
 ARGS: Final = "args"
 """The input that `*args` is, whatever the parameter is called."""
 KWARGS: Final = "kwargs"
@@ -121,11 +123,11 @@ def _has_root(
     reader: "_Reader",
     where: str,
 ) -> bool:
-    """Whether the one input is the whole body, which being positional-only says."""
+    """Whether the one input is the whole body: positional-only, or called ROOT."""
     apart = {reader.context_parameter: "the Context"}
     if reader.stream is not None:
         apart[reader.stream.name] = "the stream"
-    bare = [each for each in own if each.kind is each.POSITIONAL_ONLY]
+    bare = [each for each in own if each.kind is each.POSITIONAL_ONLY or each.name == ROOT]
     by_position = list(bare)
     if any(each.kind is each.VAR_POSITIONAL for each in own):
         by_position += [each for each in own if each.kind is each.POSITIONAL_OR_KEYWORD]
@@ -137,10 +139,14 @@ def _has_root(
             )
     if bare and len(visible) > 1:
         raise DefinitionError(
-            f"{where}: parameter {bare[0].name!r} is positional-only, so that the whole body is"
+            f"{where}: parameter {bare[0].name!r} is {_why(bare[0])}, so that the whole body is"
             f" its value; there can be no input {visible[1].name!r} beside it"
         )
     return bool(bare)
+
+
+def _why(parameter: inspect.Parameter) -> str:
+    return "positional-only" if parameter.kind is parameter.POSITIONAL_ONLY else "the root"
 
 
 def _of_model(

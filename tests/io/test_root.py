@@ -160,3 +160,19 @@ def test_a_default_of_none_is_a_default():
     f.__annotations__["x"] = int | None
     spec = method_spec(Model, f, name="f", route="/f")
     assert got(spec, b"") is None
+
+
+def test_a_parameter_called_root_is_the_whole_body():
+    def f(self, __root__: list[int]) -> int: ...
+
+    spec = method_spec(Model, f, name="f", route="/f")
+    assert spec.arguments.root
+    bound, _ = spec.decode_arguments(JSON, b"[1, 2]")
+    assert bound == (([1, 2],), {})
+
+
+def test_nothing_stands_beside_a_parameter_called_root():
+    def f(self, __root__: list[int], other: int) -> int: ...
+
+    with pytest.raises(mesh.DefinitionError, match="'__root__' is the root, so that the whole"):
+        method_spec(Model, f, name="f", route="/f")

@@ -19,6 +19,9 @@ NAMES: Final = (
 """The element types that annotations can name and that have a form on the wire."""
 
 
+NUMBERS: Final = frozenset(np.dtype(name).char for name in NAMES if name not in ("bfloat16", "str"))
+"""NumPy's one-letter codes of all of them but bfloat16 and text."""
+
 ALIASES: Final = {
     "bool_": "bool",
     "str_": "str",

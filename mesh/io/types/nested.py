@@ -35,6 +35,7 @@ _READABLE = (Sequence, Number, np.generic)
 _OPAQUE = (bytes, bytearray, memoryview)
 _OTHERS = {type(None): "null", dict: "an object"}  # as JSON names them
 _DEEPEST = 64  # dimensions of an array
+_FEW = 16  # elements
 _KINDS = "biufcU"  # booleans, whole numbers, fractions, complex numbers, text
 
 
@@ -44,15 +45,18 @@ def from_lists(value: Any, dtype: np.dtype[Any] | None, natural: Natural = NATUR
     Without `dtype` it is `natural`. Raises ValueError for anything else, for lists of unequal
     lengths, and for elements that the element type can't hold.
     """
-    if not isinstance(value, _READABLE) or isinstance(value, _OPAQUE):
+    is_list = type(value) is list
+    if not is_list and (not isinstance(value, _READABLE) or isinstance(value, _OPAQUE)):
         name = _OTHERS.get(type(value), type(value).__name__)
         raise ValueError(f"expected an array, not {name}")  # noqa: TRY004  # bad input
-    packed = _packed(value, dtype, natural)
-    if packed is not None:
-        return packed
+    is_fraction = dtype is not None and dtype.kind in "fc"
+    if not (is_list and is_fraction and _is_small(value)):
+        packed = _packed(value, dtype, natural)
+        if packed is not None:
+            return packed
     try:
         with np.errstate(over="raise"):
-            if dtype is not None and dtype.kind in "fc":
+            if is_fraction:
                 return np.array(value, dtype)
             return _exact(value, dtype, natural)
     except OverflowError as error:
@@ -61,6 +65,13 @@ def from_lists(value: Any, dtype: np.dtype[Any] | None, natural: Natural = NATUR
         raise ValueError(f"a number is out of bounds for {dtype or natural.fractions}") from None
     except TypeError:
         raise ValueError("an element is no number") from None
+
+
+def _is_small(value: list[Any]) -> bool:
+    """Whether NumPy has read a list before struct could be set up."""
+    if len(value) > _FEW:
+        return False
+    return not value or type(value[0]) is not list or len(value[0]) <= _FEW
 
 
 def _packed(value: Any, dtype: np.dtype[Any] | None, natural: Natural) -> Array | None:

@@ -14,6 +14,7 @@ from mesh.io.types import registry
 from mesh.io.types.elements import (
     ALIASES,
     NAMES,
+    NUMBERS,
     Array,
     Casting,
     cast,
@@ -116,6 +117,8 @@ class TensorType(Kind):
     def wire(self, value: Any) -> Array:
         """The array as it is; dates and times as text. Raises ValueError for other types."""
         array = np.asarray(value)
+        if array.dtype.char in NUMBERS:  # nearly always, and names are slow to make
+            return array
         if array.dtype.kind == "M":
             return np.datetime_as_string(array)
         if dtype_name(array.dtype) not in NAMES:
