@@ -1,20 +1,24 @@
 """A client of a deployed service on an event loop."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from copy import copy
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypeVar, Unpack
 
-from mesh.client.description import MethodDescription, ServiceDescription
+from mesh.client.address import Address
+from mesh.client.description import ServiceDescription
 from mesh.client.grpc_async import AsyncGrpcTransport
 from mesh.client.http_async import AsyncHttpTransport
-from mesh.client.http_messages import Replies
-from mesh.client.options import Options
-from mesh.client.shared import Address, Tries, changed, described
-from mesh.errors import DeadlineExceeded, MeshError, Unimplemented
-from mesh.io.folder import Folder
-from mesh.io.intake import CallIntake
+from mesh.client.options import Changes, Options
+from mesh.client.outgoing import is_light
+from mesh.client.pending import PendingCall, pending
+from mesh.client.replies import Replies
+from mesh.client.tries import Tries, late
+from mesh.errors import FailedPrecondition, MeshError
+
+T = TypeVar("T")
 
 
 class AsyncClient:
@@ -24,7 +28,8 @@ class AsyncClient:
             labels = await client.classify(image=array)
 
     Methods are attributes inside `async with`, or once `connect` has been awaited. For one event
-    loop.
+    loop. A stream that is left before its end goes on until it is closed (`contextlib.aclosing`)
+    or collected.
     """
 
     def __init__(
@@ -42,13 +47,13 @@ class AsyncClient:
         address = Address(url)
         endpoint = endpoint or address.endpoint
         self._options = Options(timeout, retries, dict(headers or {}), endpoint, version, token)
-        self._folder = Folder()
-        replies = Replies(CallIntake(self._folder))
+        self._replies = Replies()
         self._transport: AsyncHttpTransport | AsyncGrpcTransport = (
-            AsyncHttpTransport(address.url, replies)
+            AsyncHttpTransport(address.url, self._replies)
             if address.is_http
-            else AsyncGrpcTransport(address.target, replies, secure=address.is_secure)
+            else AsyncGrpcTransport(address.target, self._replies, secure=address.is_secure)
         )
+        self._closed = asyncio.Event()
         self._service: ServiceDescription | None = None
         self._name = f"<AsyncClient {address.url}>"
 
@@ -64,94 +69,103 @@ class AsyncClient:
 
     async def connect(self) -> ServiceDescription:
         """What the service says of itself, asked for once. Raises MeshError."""
+        self._must_be_open()
         if self._service is None:
-            document = await self._transport.describe(self._options)
+            tries = Tries(self._options, can_repeat=True, idempotent=True)
+            document = await _tried(lambda: self._transport.describe(self._options), tries)
             self._service = ServiceDescription.of_json(document)
         return self._service
 
     async def close(self) -> None:
-        """Closes the connections and removes the files that were received."""
-        await self._transport.close()
-        await asyncio.to_thread(self._folder.remove)
+        """Closes the connections, also those of `options`, and removes the files received.
 
-    def options(self, **changes: Any) -> Self:
-        """This client with another `timeout`, `retries`, `headers`, `token` or `version`."""
+        May be called again. Calls that run fail.
+        """
+        if not self._closed.is_set():
+            self._closed.set()
+            await self._transport.close()
+            await asyncio.to_thread(self._replies.close)
+
+    def options(self, **changes: Unpack[Changes]) -> Self:
+        """This client with other options, on the same connections; `headers` are added."""
+        options = self._options.changed(changes)
         made = copy(self)
-        made.__dict__["_options"] = changed(self._options, changes)
+        made.__dict__["_options"] = options
+        if not options.is_same_service(self._options):
+            made.__dict__["_service"] = None
         return made
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("_"):
             raise AttributeError(name)
+        self._must_be_open()
         if self._service is None:
             raise AttributeError(f"{name!r}: not connected; use `async with`, or await connect()")
-        method = described(self._service, name)
+        method = self._service.method(name)
         return partial(self.stream if method.streams_out else self.call, name)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *(self._service.methods if self._service else ())})
 
-    def _streaming(self, method: MethodDescription) -> AsyncGrpcTransport:
-        """What carries a stream of items to the service. Raises Unimplemented if nothing does."""
-        if not isinstance(self._transport, AsyncGrpcTransport):
-            raise Unimplemented(f"{method.name} takes a stream of items, which only gRPC carries")
-        return self._transport
-
     async def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """The result of a method by its name.
 
-        Raises TypeError for arguments that the method does not take, MeshError for what fails.
+        Raises AttributeError for a method that the service has not, TypeError or ValueError for
+        arguments that it cannot take or a method that yields, MeshError for what fails.
         """
-        found = described(await self.connect(), method)
-        arguments = found.bind(args, kwargs)
-        sent = _each(arguments.pop(found.stream)) if found.stream else None
-        tries = Tries(self._options, found, arguments)
-        transport, options = self._transport, self._options
-        while True:
-            try:
-                left = tries.left()
-                async with asyncio.timeout(left):
-                    if sent is not None:
-                        return await self._streaming(found).send(
-                            found, arguments, sent, options, left
-                        )
-                    return await transport.call(found, arguments, options, left)
-            except TimeoutError:
-                raise DeadlineExceeded("no reply within the time limit") from None
-            except MeshError as error:
-                await asyncio.sleep(tries.pause(error))
+        call = await self._pending(method, args, kwargs)
+        if call.method.streams_out:
+            raise TypeError(f"{method}() gives a stream: iterate over stream({method!r}, …)")
+        return await _tried(lambda: self._transport.call(call), call.tries)
 
     async def stream(self, method: str, /, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         """The items of a method that yields, as they come; raises as `call`."""
-        found = described(await self.connect(), method)
-        arguments = found.bind(args, kwargs)
-        sent = _each(arguments.pop(found.stream)) if found.stream else None
-        tries = Tries(self._options, found, arguments)
-        transport, options = self._transport, self._options
+        call = await self._pending(method, args, kwargs)
+        if not call.method.streams_out:
+            raise TypeError(f"{method}() gives no stream: await call({method!r}, …)")
         has_begun = False
         while True:
+            self._must_be_open()
             try:
-                left = tries.left()
-                items = (
-                    transport.stream(found, arguments, options, left)
-                    if sent is None
-                    else self._streaming(found).exchange(found, arguments, sent, options, left)
-                )
-                async for item in items:
-                    has_begun = True
-                    yield item
-                return
+                async with aclosing(self._transport.stream(call)) as items:
+                    while True:
+                        try:
+                            item = await _in_time(items.__anext__, call.tries)
+                        except StopAsyncIteration:
+                            return
+                        has_begun = True
+                        yield item
             except MeshError as error:
                 if has_begun:
                     raise
-                await asyncio.sleep(tries.pause(error))
+                await asyncio.sleep(call.tries.pause(error))
+
+    async def _pending(self, method: str, args: Any, kwargs: Any) -> PendingCall:
+        service = await self.connect()
+        if is_light(args) and is_light(kwargs):
+            return pending(service, self._options, method, args, kwargs)
+        return await asyncio.to_thread(pending, service, self._options, method, args, kwargs)
+
+    def _must_be_open(self) -> None:
+        if self._closed.is_set():
+            raise FailedPrecondition(f"{self._name} is closed")
 
 
-async def _each(values: Any) -> AsyncIterable[Any]:
-    """The items of an iterable of either kind."""
-    if hasattr(values, "__aiter__"):
-        async for value in values:
-            yield value
-        return
-    for value in values:
-        yield value
+async def _tried(attempt: Callable[[], Awaitable[T]], tries: Tries) -> T:
+    while True:
+        try:
+            return await _in_time(attempt, tries)
+        except MeshError as error:
+            await asyncio.sleep(tries.pause(error))
+
+
+async def _in_time(attempt: Callable[[], Awaitable[T]], tries: Tries) -> T:
+    """What an attempt gives, if it does so before the deadline. Raises DeadlineExceeded."""
+    limit = asyncio.timeout(tries.left())
+    try:
+        async with limit:
+            return await attempt()
+    except TimeoutError:
+        if limit.expired():
+            raise late() from None
+        raise

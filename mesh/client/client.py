@@ -2,20 +2,23 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from copy import copy
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypeVar, Unpack
 
-from mesh.client.description import MethodDescription, ServiceDescription
+from mesh.client.address import Address
+from mesh.client.description import ServiceDescription
 from mesh.client.grpc_transport import GrpcTransport
 from mesh.client.http import HttpTransport
-from mesh.client.http_messages import Replies
-from mesh.client.options import Options
-from mesh.client.shared import Address, Tries, changed, described
-from mesh.errors import MeshError, Unimplemented
-from mesh.io.folder import Folder
-from mesh.io.intake import CallIntake
+from mesh.client.options import Changes, Options
+from mesh.client.pending import PendingCall, pending
+from mesh.client.replies import Replies
+from mesh.client.tries import Tries
+from mesh.errors import FailedPrecondition, MeshError
+
+T = TypeVar("T")
 
 
 class Client:
@@ -26,12 +29,15 @@ class Client:
     `endpoint` for an endpoint that is not the default. Usable from several threads.
 
     Arguments are plain values, arrays, tensors, frames, images, and files (a `Path`, a file opened
-    in binary mode, `mesh.File`). Results have the types that the service declares, where their
-    libraries are installed here. Files that are received lie in a folder that `close` removes. A
-    method that yields gives an iterator; a stream parameter takes an iterable (gRPC only).
+    in binary mode, `mesh.File`; for a parameter that is a file also its name). Results have the
+    types that the service declares, where their libraries are installed here. Files that are
+    received lie in a folder that `close` removes. Over HTTP files go to and from the disk in
+    pieces; over gRPC a message is held in memory whole. A method that yields gives an iterator; a
+    stream parameter takes an iterable (gRPC only).
 
-    `timeout` is in seconds for one call with all its tries (None: no limit); a call that was
-    refused, or whose method is idempotent, is tried up to `retries` times more.
+    `timeout` is in seconds for one call with all its tries, a stream to its end (None: no limit);
+    a call that was refused, or whose method is idempotent, is tried up to `retries` times more. A
+    call with a file that the caller opened, or with a stream, has one try.
     """
 
     def __init__(
@@ -49,14 +55,14 @@ class Client:
         address = Address(url)
         endpoint = endpoint or address.endpoint
         self._options = Options(timeout, retries, dict(headers or {}), endpoint, version, token)
-        self._folder = Folder()
-        replies = Replies(CallIntake(self._folder))
+        self._replies = Replies()
         self._transport: HttpTransport | GrpcTransport = (
-            HttpTransport(address.url, replies)
+            HttpTransport(address.url, self._replies)
             if address.is_http
-            else GrpcTransport(address.target, replies, secure=address.is_secure)
+            else GrpcTransport(address.target, self._replies, secure=address.is_secure)
         )
         self._lock = threading.Lock()
+        self._closed = threading.Event()
         self._service: ServiceDescription | None = None
         self._name = f"<Client {address.url}>"
 
@@ -70,29 +76,39 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes the connections and removes the files that were received."""
-        self._transport.close()
-        self._folder.remove()
+        """Closes the connections, also those of `options`, and removes the files received.
 
-    def options(self, **changes: Any) -> Self:
-        """This client with another `timeout`, `retries`, `headers`, `token` or `version`."""
+        May be called again. Calls that run fail.
+        """
+        if not self._closed.is_set():
+            self._closed.set()
+            self._transport.close()
+            self._replies.close()
+
+    def options(self, **changes: Unpack[Changes]) -> Self:
+        """This client with other options, on the same connections; `headers` are added."""
+        options = self._options.changed(changes)
         made = copy(self)
-        made.__dict__["_options"] = changed(self._options, changes)
+        made.__dict__["_options"] = options
+        if not options.is_same_service(self._options):
+            made.__dict__["_service"] = None
         return made
 
     @property
     def service(self) -> ServiceDescription:
         """What the service says of itself, asked for once. Raises MeshError."""
+        self._must_be_open()
         with self._lock:
             if self._service is None:
-                document = self._transport.describe(self._options)
+                tries = Tries(self._options, can_repeat=True, idempotent=True)
+                document = _tried(lambda: self._transport.describe(self._options, tries), tries)
                 self._service = ServiceDescription.of_json(document)
             return self._service
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("_"):
             raise AttributeError(name)
-        described(self.service, name)
+        self.service.method(name)
         return partial(self.call, name)
 
     def __dir__(self) -> list[str]:
@@ -101,61 +117,37 @@ class Client:
     def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """The result of a method by its name; an iterator if it yields.
 
-        Raises TypeError for arguments that the method does not take, MeshError for what fails.
+        Raises AttributeError for a method that the service has not, TypeError or ValueError for
+        arguments that it cannot take, MeshError for what fails.
         """
-        found = described(self.service, method)
-        arguments = found.bind(args, kwargs)
-        sent = arguments.pop(found.stream) if found.stream else None
-        tries = Tries(self._options, found, arguments)
-        if found.streams_out:
-            return self._items(found, arguments, sent, tries)
-        return self._value(found, arguments, sent, tries)
+        call = pending(self.service, self._options, method, args, kwargs)
+        if call.method.streams_out:
+            return self._items(call)
+        return _tried(lambda: self._transport.call(call), call.tries)
 
-    def _streaming(self, method: MethodDescription) -> GrpcTransport:
-        """What carries a stream of items to the service. Raises Unimplemented if nothing does."""
-        if not isinstance(self._transport, GrpcTransport):
-            raise Unimplemented(f"{method.name} takes a stream of items, which only gRPC carries")
-        return self._transport
-
-    def _value(
-        self,
-        method: MethodDescription,
-        arguments: dict[str, Any],
-        sent: Iterable[Any] | None,
-        tries: Tries,
-    ) -> Any:
-        transport, options = self._transport, self._options
-        while True:
-            try:
-                left = tries.left()
-                if sent is not None:
-                    return self._streaming(method).send(method, arguments, sent, options, left)
-                return transport.call(method, arguments, options, left)
-            except MeshError as error:
-                time.sleep(tries.pause(error))
-
-    def _items(
-        self,
-        method: MethodDescription,
-        arguments: dict[str, Any],
-        sent: Iterable[Any] | None,
-        tries: Tries,
-    ) -> Iterator[Any]:
-        transport, options = self._transport, self._options
+    def _items(self, call: PendingCall) -> Iterator[Any]:
         has_begun = False
         while True:
+            self._must_be_open()
             try:
-                left = tries.left()
-                items = (
-                    transport.stream(method, arguments, options, left)
-                    if sent is None
-                    else self._streaming(method).exchange(method, arguments, sent, options, left)
-                )
-                for item in items:
-                    has_begun = True
-                    yield item
+                with closing(self._transport.stream(call)) as items:
+                    for item in items:
+                        has_begun = True
+                        yield item
                 return
             except MeshError as error:
                 if has_begun:
                     raise
-                time.sleep(tries.pause(error))
+                time.sleep(call.tries.pause(error))
+
+    def _must_be_open(self) -> None:
+        if self._closed.is_set():
+            raise FailedPrecondition(f"{self._name} is closed")
+
+
+def _tried(attempt: Callable[[], T], tries: Tries) -> T:
+    while True:
+        try:
+            return attempt()
+        except MeshError as error:
+            time.sleep(tries.pause(error))

@@ -3,10 +3,15 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from mesh.errors import Internal
+from mesh.io.types.file import File
+from mesh.io.types.table import Column, Table
 
 Schema = Mapping[str, Any]
 """A JSON schema with the keywords of `/schema.json`."""
@@ -85,6 +90,14 @@ class ServiceDescription:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Internal(f"the service's description cannot be read: {error}") from None
 
+    def method(self, name: str) -> MethodDescription:
+        """The method of this name. Raises AttributeError if there is none."""
+        found = self.methods.get(name)
+        if found is None:
+            known = ", ".join(sorted(self.methods)) or "none"
+            raise AttributeError(f"{self.name} has no method {name!r}; its methods: {known}")
+        return found
+
 
 def _method(route: Schema) -> MethodDescription:
     inputs: Schema = route["input"]
@@ -118,3 +131,44 @@ def _is_stream(inputs: Schema, name: str) -> bool:
 
 def _counted(number: int) -> str:
     return f"{number} argument{'' if number == 1 else 's'}"
+
+
+def resolved(value: Any, schema: Schema, definitions: Schema) -> Schema:
+    """The schema without its reference, and of several the one that a value fits best."""
+    if "$ref" in schema:
+        name = str(schema["$ref"]).removeprefix("#/$defs/")
+        return resolved(value, definitions.get(name, {}), definitions)
+    for union in ("anyOf", "oneOf", "allOf"):
+        if arms := schema.get(union):
+            found = [resolved(value, arm, definitions) for arm in arms]
+            return next((arm for arm in found if _fits(value, arm)), found[0])
+    return schema
+
+
+def _fits(value: Any, schema: Schema) -> bool:
+    kind = schema.get("type")
+    match value:
+        case None:
+            return kind == "null"
+        case bool():
+            return kind == "boolean"
+        case int():
+            return kind in ("integer", "number")
+        case float():
+            return kind == "number"
+        case str():
+            return kind == "string"
+        case dict():
+            return kind == "object"
+        case list() | tuple():
+            return kind == "array"
+        case File() | PurePath():
+            return kind == "file"
+        case Table():
+            return kind == "dataframe"
+        case Column():
+            return schema.get("format") == "series"
+        case np.ndarray():
+            return kind == "tensor"
+        case _:
+            return False

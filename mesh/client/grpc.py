@@ -4,18 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 import grpc
-from google.protobuf.message import DecodeError
 
-from mesh.errors import Code, Internal, MeshError
-from mesh.io.arguments import encode_call, encode_item
-from mesh.io.value import from_value
+from mesh.client.grpc_messages import CHANNEL_OPTIONS, INFERENCE, description, failure, requests
+from mesh.client.replies import wire_result
+from mesh.io.arguments import encode_call
 from mesh.v1 import inference_pb2
 
-_INFERENCE = "/mesh.v1.Inference/"
-_OPTIONS = [
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-]
 Metadata = Mapping[str, str]
 
 
@@ -27,7 +21,8 @@ class GrpcClient:
     None, bool, int, float, str, bytes, NumPy arrays, and lists and dicts of them; models and
     dataclasses are sent as dicts. Time limits are in seconds.
 
-    All methods raise MeshError with the code that the mesh answered.
+    All methods raise MeshError, of the class for the code that the mesh answered. `mesh.Client`
+    knows the methods by name, and files.
     """
 
     def __init__(
@@ -38,15 +33,15 @@ class GrpcClient:
         version: str = "",
         metadata: Metadata | None = None,
     ) -> None:
-        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
+        self._channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
         own = {"x-mesh-endpoint": endpoint, "x-mesh-version": version}
         self._metadata = {**(metadata or {}), **{name: v for name, v in own.items() if v}}
         channel = self._channel
-        self._unary = channel.unary_unary(_INFERENCE + "Call")
-        self._server_stream = channel.unary_stream(_INFERENCE + "CallServerStream")
-        self._client_stream = channel.stream_unary(_INFERENCE + "CallClientStream")
-        self._bidi_stream = channel.stream_stream(_INFERENCE + "CallBidiStream")
-        self._describe = channel.unary_unary(_INFERENCE + "Describe")
+        self._unary = channel.unary_unary(INFERENCE + "Call")
+        self._server_stream = channel.unary_stream(INFERENCE + "CallServerStream")
+        self._client_stream = channel.stream_unary(INFERENCE + "CallClientStream")
+        self._bidi_stream = channel.stream_stream(INFERENCE + "CallBidiStream")
+        self._describe = channel.unary_unary(INFERENCE + "Describe")
 
     def __enter__(self) -> Self:
         return self
@@ -77,8 +72,8 @@ class GrpcClient:
                 body, timeout=timeout, metadata=self._fields(metadata)
             )
         except grpc.RpcError as error:
-            raise _mesh_error(error) from None
-        return _value(reply), {each.key: each.value for each in call.initial_metadata()}
+            raise failure(error) from None
+        return wire_result(reply), {each.key: each.value for each in call.initial_metadata()}
 
     def stream(
         self, method: str, *, timeout: float | None = None, **arguments: Any
@@ -93,13 +88,13 @@ class GrpcClient:
         """The result of a method that takes a stream, here of `items`."""
         try:
             reply = self._client_stream(
-                _requests(method, arguments, items),
+                requests(method, arguments, items),
                 timeout=timeout,
                 metadata=self._fields(None),
             )
         except grpc.RpcError as error:
-            raise _mesh_error(error) from None
-        return _value(reply)
+            raise failure(error) from None
+        return wire_result(reply)
 
     def exchange(
         self, method: str, items: Iterable[Any], *, timeout: float | None = None, **arguments: Any
@@ -107,7 +102,7 @@ class GrpcClient:
         """The items of a method that takes a stream and is a generator, as they come."""
         yield from _items(
             self._bidi_stream(
-                _requests(method, arguments, items),
+                requests(method, arguments, items),
                 timeout=timeout,
                 metadata=self._fields(None),
             )
@@ -118,37 +113,18 @@ class GrpcClient:
         try:
             reply = self._describe(b"", metadata=self._fields(None))
         except grpc.RpcError as error:
-            raise _mesh_error(error) from None
-        return inference_pb2.DescribeReply.FromString(reply)
+            raise failure(error) from None
+        return description(reply)
 
     def _fields(self, metadata: Metadata | None) -> list[tuple[str, str]]:
         return [*{**self._metadata, **(metadata or {})}.items()]
 
 
-def _requests(method: str, arguments: Mapping[str, Any], items: Iterable[Any]) -> Iterator[bytes]:
-    yield encode_call(method, arguments)
-    for item in items:
-        yield encode_item(item)
-
-
 def _items(replies: Any) -> Iterator[Any]:
     try:
         for reply in replies:
-            yield _value(reply)
+            yield wire_result(reply)
     except grpc.RpcError as error:
-        raise _mesh_error(error) from None
+        raise failure(error) from None
     finally:
         replies.cancel()
-
-
-def _value(body: bytes) -> Any:
-    try:
-        reply = inference_pb2.CallReply.FromString(body)
-    except DecodeError:
-        raise Internal("the reply is not a mesh.v1.CallReply") from None
-    return from_value(reply.value)
-
-
-def _mesh_error(error: Any) -> MeshError:
-    number, _ = error.code().value
-    return MeshError(error.details() or "", code=Code(number))

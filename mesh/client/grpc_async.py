@@ -1,20 +1,29 @@
 """A client's calls over gRPC on an event loop; the messages are those of `grpc_messages`."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import grpc
 import grpc.aio
 
-from mesh.client.description import MethodDescription
-from mesh.client.grpc_messages import CHANNEL_OPTIONS, INFERENCE, failure, metadata, schema
-from mesh.client.http_messages import Replies
+from mesh.client.grpc_messages import (
+    CHANNEL_OPTIONS,
+    INFERENCE,
+    description,
+    failure,
+    metadata,
+    request,
+    requests_async,
+)
 from mesh.client.options import Options
-from mesh.io.arguments import encode_call, encode_item
+from mesh.client.outgoing import LIGHT, is_light
+from mesh.client.pending import PendingCall
+from mesh.client.replies import Replies
 
 
 class AsyncGrpcTransport:
-    """As GrpcTransport, for one event loop."""
+    """As GrpcTransport, for one event loop. Files and large values are left to threads."""
 
     def __init__(self, target: str, replies: Replies, *, secure: bool) -> None:
         self._target, self._is_secure = target, secure
@@ -43,86 +52,48 @@ class AsyncGrpcTransport:
         """The service's description as JSON. Raises MeshError."""
         describe = self._channel.unary_unary(INFERENCE + "Describe")
         try:
-            reply = await describe(b"", timeout=options.timeout, metadata=metadata(options))
+            reply = await describe(b"", metadata=metadata(options))
         except grpc.RpcError as error:
             raise failure(error) from None
-        return schema(reply)
+        return description(reply).schema_json
 
-    async def call(
-        self,
-        method: MethodDescription,
-        arguments: Mapping[str, Any],
-        options: Options,
-        left: float | None,
-    ) -> Any:
+    async def call(self, call: PendingCall) -> Any:
         """The result of a method that gives one. Raises MeshError."""
-        call = self._channel.unary_unary(INFERENCE + "Call")
-        body = encode_call(method.name, arguments)
+        if call.items is None:
+            rpc, body = self._channel.unary_unary(INFERENCE + "Call"), await _request(call)
+        else:
+            rpc = self._channel.stream_unary(INFERENCE + "CallClientStream")
+            body = requests_async(call)
         try:
-            reply = await call(body, timeout=left, metadata=metadata(options))
+            reply = await rpc(body, timeout=call.tries.left(), metadata=metadata(call.options))
         except grpc.RpcError as error:
             raise failure(error) from None
-        return self._replies.message(method, reply)
+        return await self._result(call, reply)
 
-    async def stream(
-        self,
-        method: MethodDescription,
-        arguments: Mapping[str, Any],
-        options: Options,
-        left: float | None,
-    ) -> AsyncIterator[Any]:
+    async def stream(self, call: PendingCall) -> AsyncGenerator[Any, None]:
         """The items of a method that gives a stream, as they come. Raises MeshError."""
-        rpc = self._channel.unary_stream(INFERENCE + "CallServerStream")
-        body = encode_call(method.name, arguments)
-        call = rpc(body, timeout=left, metadata=metadata(options))
-        async for item in self._items(method, call):
-            yield item
-
-    async def send(
-        self,
-        method: MethodDescription,
-        arguments: Mapping[str, Any],
-        sent: AsyncIterable[Any],
-        options: Options,
-        left: float | None,
-    ) -> Any:
-        """The result of a method that takes a stream, here of `sent`. Raises MeshError."""
-        rpc = self._channel.stream_unary(INFERENCE + "CallClientStream")
-        messages = _requests(method.name, arguments, sent)
+        if call.items is None:
+            rpc = self._channel.unary_stream(INFERENCE + "CallServerStream")
+            body = await _request(call)
+        else:
+            rpc = self._channel.stream_stream(INFERENCE + "CallBidiStream")
+            body = requests_async(call)
+        replies = rpc(body, timeout=call.tries.left(), metadata=metadata(call.options))
         try:
-            reply = await rpc(messages, timeout=left, metadata=metadata(options))
-        except grpc.RpcError as error:
-            raise failure(error) from None
-        return self._replies.message(method, reply)
-
-    async def exchange(
-        self,
-        method: MethodDescription,
-        arguments: Mapping[str, Any],
-        sent: AsyncIterable[Any],
-        options: Options,
-        left: float | None,
-    ) -> AsyncIterator[Any]:
-        """The items of a method that takes a stream and gives one. Raises MeshError."""
-        rpc = self._channel.stream_stream(INFERENCE + "CallBidiStream")
-        messages = _requests(method.name, arguments, sent)
-        call = rpc(messages, timeout=left, metadata=metadata(options))
-        async for item in self._items(method, call):
-            yield item
-
-    async def _items(self, method: MethodDescription, call: Any) -> AsyncIterator[Any]:
-        try:
-            async for reply in call:
-                yield self._replies.message(method, reply)
+            async for reply in replies:
+                yield await self._result(call, reply)
         except grpc.RpcError as error:
             raise failure(error) from None
         finally:
-            call.cancel()
+            replies.cancel()
+
+    async def _result(self, call: PendingCall, reply: bytes) -> Any:
+        if len(reply) < LIGHT:
+            return self._replies.result(call.method, reply)
+        return await asyncio.to_thread(self._replies.result, call.method, reply)
 
 
-async def _requests(
-    method: str, arguments: Mapping[str, Any], items: AsyncIterable[Any]
-) -> AsyncIterator[bytes]:
-    yield encode_call(method, arguments)
-    async for item in items:
-        yield encode_item(item)
+async def _request(call: PendingCall) -> Any:
+    if is_light(dict(call.arguments)):
+        return request(call)
+    return await asyncio.to_thread(request, call)

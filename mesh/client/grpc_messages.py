@@ -1,22 +1,23 @@
 """Calls over gRPC as messages of mesh.v1.Inference, apart from sending them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from mesh.client.failure import of_code
 from mesh.client.options import Options
+from mesh.client.outgoing import in_memory
+from mesh.client.pending import PendingCall
 from mesh.client.retry import NotSent
 from mesh.errors import Code, Internal, MeshError
 from mesh.io.arguments import encode_call, encode_item
-from mesh.v1 import inference_pb2
+from mesh.v1.inference_pb2 import DescribeReply
 
 INFERENCE = "/mesh.v1.Inference/"
 CHANNEL_OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    ("grpc.enable_retries", 0),  # the client itself decides
 ]
 
 
@@ -25,11 +26,28 @@ def metadata(options: Options) -> list[tuple[str, str]]:
     return [(name, value) for name, value in options.fields().items() if name != "user-agent"]
 
 
+def request(call: PendingCall) -> bytes:
+    """The message that names the method and its arguments, files whole."""
+    values = {name: in_memory(value) for name, value in call.arguments.items()}
+    return encode_call(call.method.name, values)
+
+
 def requests(method: str, arguments: Mapping[str, Any], items: Iterable[Any]) -> Iterator[bytes]:
     """The messages of a call that sends a stream."""
     yield encode_call(method, arguments)
     for item in items:
         yield encode_item(item)
+
+
+async def requests_async(call: PendingCall) -> AsyncIterator[bytes]:
+    """The messages of a call that sends a stream, which may be an async one."""
+    yield request(call)
+    if isinstance(call.items, AsyncIterable):
+        async for item in call.items:
+            yield encode_item(item)
+    else:
+        for item in call.items:
+            yield encode_item(item)
 
 
 def failure(error: Any) -> MeshError:
@@ -44,9 +62,9 @@ def failure(error: Any) -> MeshError:
     return of_code(number, message, retry_after=wait)
 
 
-def schema(reply: bytes) -> bytes:
-    """The schema in a reply to Describe. Raises Internal if it is none."""
+def description(reply: bytes) -> DescribeReply:
+    """The reply to Describe. Raises Internal if it is none."""
     try:
-        return inference_pb2.DescribeReply.FromString(reply).schema_json
+        return DescribeReply.FromString(reply)
     except DecodeError:
         raise Internal("the reply is not a mesh.v1.DescribeReply") from None

@@ -1,22 +1,23 @@
 """A client's calls over gRPC."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator
 from typing import Any
 
 import grpc
 
-from mesh.client.description import MethodDescription
 from mesh.client.grpc_messages import (
     CHANNEL_OPTIONS,
     INFERENCE,
+    description,
     failure,
     metadata,
+    request,
     requests,
-    schema,
 )
-from mesh.client.http_messages import Replies
 from mesh.client.options import Options
-from mesh.io.arguments import encode_call
+from mesh.client.pending import PendingCall
+from mesh.client.replies import Replies
+from mesh.client.tries import Tries
 
 
 class GrpcTransport:
@@ -40,75 +41,39 @@ class GrpcTransport:
         """Closes the connection; calls that run fail."""
         self._channel.close()
 
-    def describe(self, options: Options) -> bytes:
+    def describe(self, options: Options, tries: Tries) -> bytes:
         """The service's description as JSON. Raises MeshError."""
         try:
-            reply = self._describe(b"", timeout=options.timeout, metadata=metadata(options))
+            reply = self._describe(b"", timeout=tries.left(), metadata=metadata(options))
         except grpc.RpcError as error:
             raise failure(error) from None
-        return schema(reply)
+        return description(reply).schema_json
 
-    def call(
-        self,
-        method: MethodDescription,
-        arguments: Mapping[str, Any],
-        options: Options,
-        left: float | None,
-    ) -> Any:
+    def call(self, call: PendingCall) -> Any:
         """The result of a method that gives one. Raises MeshError."""
-        body = encode_call(method.name, arguments)
+        rpc, body = (
+            (self._unary, request(call))
+            if call.items is None
+            else (self._client_stream, requests(call.method.name, call.arguments, call.items))
+        )
         try:
-            reply = self._unary(body, timeout=left, metadata=metadata(options))
+            reply = rpc(body, timeout=call.tries.left(), metadata=metadata(call.options))
         except grpc.RpcError as error:
             raise failure(error) from None
-        return self._replies.message(method, reply)
+        return self._replies.result(call.method, reply)
 
-    def stream(
-        self,
-        method: MethodDescription,
-        arguments: Mapping[str, Any],
-        options: Options,
-        left: float | None,
-    ) -> Iterator[Any]:
+    def stream(self, call: PendingCall) -> Generator[Any, None, None]:
         """The items of a method that gives a stream, as they come. Raises MeshError."""
-        body = encode_call(method.name, arguments)
-        call = self._server_stream(body, timeout=left, metadata=metadata(options))
-        return self._items(method, call)
-
-    def send(
-        self,
-        method: MethodDescription,
-        arguments: Mapping[str, Any],
-        sent: Iterable[Any],
-        options: Options,
-        left: float | None,
-    ) -> Any:
-        """The result of a method that takes a stream, here of `sent`. Raises MeshError."""
-        messages = requests(method.name, arguments, sent)
+        rpc, body = (
+            (self._server_stream, request(call))
+            if call.items is None
+            else (self._bidi_stream, requests(call.method.name, call.arguments, call.items))
+        )
+        replies = rpc(body, timeout=call.tries.left(), metadata=metadata(call.options))
         try:
-            reply = self._client_stream(messages, timeout=left, metadata=metadata(options))
-        except grpc.RpcError as error:
-            raise failure(error) from None
-        return self._replies.message(method, reply)
-
-    def exchange(
-        self,
-        method: MethodDescription,
-        arguments: Mapping[str, Any],
-        sent: Iterable[Any],
-        options: Options,
-        left: float | None,
-    ) -> Iterator[Any]:
-        """The items of a method that takes a stream and gives one. Raises MeshError."""
-        messages = requests(method.name, arguments, sent)
-        call = self._bidi_stream(messages, timeout=left, metadata=metadata(options))
-        return self._items(method, call)
-
-    def _items(self, method: MethodDescription, call: Any) -> Iterator[Any]:
-        try:
-            for reply in call:
-                yield self._replies.message(method, reply)
+            for reply in replies:
+                yield self._replies.result(call.method, reply)
         except grpc.RpcError as error:
             raise failure(error) from None
         finally:
-            call.cancel()
+            replies.cancel()

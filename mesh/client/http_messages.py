@@ -1,129 +1,111 @@
 """Calls over HTTP as requests and replies, apart from sending them."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
-from google.protobuf.message import DecodeError
 
-from mesh.call import CALL
-from mesh.client.content import content
-from mesh.client.description import MethodDescription, Schema
+from mesh.call import CALL, JSON
+from mesh.client.content import Content, content
+from mesh.client.description import MethodDescription
 from mesh.client.failure import of_http
 from mesh.client.frames import FrameReader
-from mesh.client.options import Options
+from mesh.client.pending import PendingCall
+from mesh.client.replies import Replies
 from mesh.client.retry import NotSent
-from mesh.client.typed import Typed
-from mesh.errors import DeadlineExceeded, Internal, MeshError, Unavailable
-from mesh.io.intake import CallIntake
+from mesh.client.tries import late
+from mesh.errors import Internal, MeshError, Unavailable, Unimplemented
+from mesh.io.media import essence
 from mesh.io.replies.file_head import filename_of
-from mesh.io.types.file import File
-from mesh.io.value import from_value
-from mesh.v1.inference_pb2 import CallReply
 
-FILE_ACCEPT = f"application/octet-stream, {CALL};q=0.1"
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+"""No call waits for another's connection."""
+_FILE_ACCEPT = f"application/octet-stream, {CALL};q=0.1"
 """Asks for a file as it is, whatever its media type."""
+
+Body = bytes | Iterator[bytes] | AsyncIterator[bytes]
 
 
 def request(
     client: httpx.Client | httpx.AsyncClient,
-    method: MethodDescription,
-    arguments: Mapping[str, Any],
-    options: Options,
-    left: float | None,
+    call: PendingCall,
     files: ExitStack,
+    read: Callable[[Content], Iterator[bytes] | AsyncIterator[bytes]],
 ) -> httpx.Request:
-    """The request of one try, which has `left` seconds; its open files are closed by `files`."""
-    body = content(method, arguments, files)
-    fields = options.fields() | {"accept": FILE_ACCEPT if method.gives_file else CALL}
-    if body.media_type:
-        fields["content-type"] = body.media_type
-    return client.build_request(
-        "POST",
-        method.route.lstrip("/"),
-        headers=fields,
-        content=None if body.parts else body.body,
-        files=list(body.parts) or None,
-        timeout=left,
-    )
+    """The request of one try. Its open files, which `read` reads, are closed by `files`."""
+    method = call.method
+    if call.items is not None:
+        raise Unimplemented(f"{method.name} takes a stream of items, which only gRPC carries")
+    made = content(method, call.arguments, files)
+    fields = call.options.fields() | {
+        "accept": _FILE_ACCEPT if method.gives_file else CALL,
+        "content-type": made.media_type,
+    }
+    body: Body
+    if all(isinstance(piece, bytes) for piece in made.pieces):
+        body = b"".join(piece for piece in made.pieces if isinstance(piece, bytes))
+    else:
+        body = read(made)
+        size = made.size()
+        if size is not None:
+            fields["content-length"] = str(size)
+    route = method.route.lstrip("/")
+    return client.build_request("POST", route, headers=fields, content=body, timeout=None)
 
 
 def broken(error: httpx.HTTPError) -> MeshError:
     """The error for a request that httpx could not finish."""
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
-        return NotSent(f"cannot connect: {error}")
     if isinstance(error, httpx.TimeoutException):
-        return DeadlineExceeded("no reply within the time limit")
+        return late()
+    if isinstance(error, httpx.ConnectError):
+        return NotSent(f"cannot connect: {error}")
     return Unavailable(f"the connection broke: {error or type(error).__name__}")
 
 
-class Replies:
-    """Reads replies; files among them are kept by `intake`."""
+class Reply:
+    """The head of a reply that succeeded, and what its body becomes."""
 
-    def __init__(self, intake: CallIntake) -> None:
-        self._intake = intake
-        self._typed = Typed(intake)
+    def __init__(self, method: MethodDescription, headers: Mapping[str, str], replies: Replies):
+        self._method = method
+        self._replies = replies
+        self._media_type = essence(headers.get("content-type", ""))
+        self._disposition = headers.get("content-disposition", "")
 
-    def failure(self, response: httpx.Response, body: bytes) -> MeshError:
-        """The error that a reply of a status without success means."""
-        return of_http(response.status_code, response.headers, body)
-
-    def is_file(self, method: MethodDescription, response: httpx.Response) -> bool:
+    @property
+    def is_file(self) -> bool:
         """Whether the body is a file as it is, to be put on disk while it comes."""
-        return method.gives_file and _essence(response) not in (CALL, "application/json")
+        return self._method.gives_file and self._media_type not in (CALL, JSON)
 
-    def empty_file(self, response: httpx.Response) -> Path:
-        """Where the file of a reply is to be written."""
-        name = filename_of(response.headers.get("content-disposition", ""))
-        return self._intake.keep(File(filename=name))
+    def new_file(self) -> Path:
+        """Where that file is to be written."""
+        return self._replies.new_file(filename_of(self._disposition))
 
-    def file(self, method: MethodDescription, response: httpx.Response, path: Path) -> Any:
-        """The file at `path`, as the method's schema has it."""
-        return self.typed(File(path=path, media_type=_essence(response)), method.output)
+    def file(self, path: Path) -> Any:
+        """The result whose body was written to `path`."""
+        return self._replies.file(self._method, path, self._media_type)
 
-    def value(self, method: MethodDescription, response: httpx.Response, body: bytes) -> Any:
-        """The result in a whole reply."""
-        if _essence(response) == CALL:
-            return self.message(method, body)
-        return natural(response, body)
+    def value(self, body: bytes) -> Any:
+        """The result in a whole body. Raises Internal if it is not what its media type says."""
+        if self._media_type == CALL:
+            return self._replies.result(self._method, body)
+        if self._media_type == JSON:
+            try:
+                return json.loads(body)
+            except ValueError:
+                raise Internal("the reply is no JSON") from None
+        return body.decode(errors="replace") if self._media_type.startswith("text/") else body
 
-    def message(self, method: MethodDescription, body: bytes) -> Any:
-        """The value of one serialized mesh.v1.CallReply."""
-        try:
-            value = from_value(CallReply.FromString(body).value)
-        except DecodeError:
-            raise Internal("the reply is not a mesh.v1.CallReply") from None
-        return self.typed(value, method.output)
-
-    def typed(self, value: Any, schema: Schema) -> Any:
-        """A wire value as the schema has it. Raises Internal for a file that cannot be kept."""
-        try:
-            return self._typed.value(value, schema)
-        except ValueError as error:
-            raise Internal(f"the reply cannot be read: {error}") from None
+    def items(self, reader: FrameReader, data: bytes) -> Iterator[Any]:
+        """The items of a stream that `data` completes. Raises Internal if it is no stream."""
+        if self._media_type != CALL:
+            raise Internal(f"the reply is {self._media_type}, not a stream of mesh.v1 messages")
+        for message in reader.feed(data):
+            yield self._replies.result(self._method, message)
 
 
-def items(
-    reader: FrameReader, replies: Replies, method: MethodDescription, data: bytes
-) -> Iterator[Any]:
-    """The items of a streamed reply that `data` completes."""
-    for message in reader.feed(data):
-        yield replies.message(method, message)
-
-
-def natural(response: httpx.Response, body: bytes) -> Any:
-    """A result that did not come as a mesh.v1 message: JSON, text or bytes."""
-    essence = _essence(response)
-    if essence == "application/json":
-        try:
-            return httpx.Response(200, content=body).json()
-        except ValueError:
-            raise Internal("the reply is no JSON") from None
-    return body.decode(errors="replace") if essence.startswith("text/") else body
-
-
-def _essence(response: httpx.Response) -> str:
-    media_type: str = response.headers.get("content-type", "")
-    return media_type.partition(";")[0].strip().lower()
+def refusal(response: httpx.Response, body: bytes) -> MeshError:
+    """The error that a reply of a status without success means."""
+    return of_http(response.status_code, response.headers, body)

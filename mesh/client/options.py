@@ -1,9 +1,21 @@
 """How a client makes its calls."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypedDict
 
 USER_AGENT = "serving-mesh"
+
+
+class Changes(TypedDict, total=False):
+    """What can be changed of a client's options."""
+
+    timeout: float | None
+    retries: int
+    headers: Mapping[str, str]
+    endpoint: str
+    version: str
+    token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +32,15 @@ class Options:
     endpoint: str = ""
     version: str = ""
     token: str = ""
+
+    def changed(self, changes: Changes) -> "Options":
+        """These with some changed; headers are added. Raises TypeError for an unknown one."""
+        more = changes.get("headers", {})
+        return replace(replace(self, **changes), headers={**self.headers, **more})
+
+    def is_same_service(self, other: "Options") -> bool:
+        """Whether both call the same version of the same endpoint."""
+        return (self.endpoint, self.version) == (other.endpoint, other.version)
 
     def fields(self) -> dict[str, str]:
         """The header fields that say all this."""

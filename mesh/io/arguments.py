@@ -246,7 +246,9 @@ def arguments(method: str, signature: Signature, *, where: str) -> Arguments:
         parameters = [_checked(each, where) for each in signature.parameters]
         if signature.stream is not None:
             first = FieldInfo(default=NO_ITEM, json_schema_extra={"is_stream": True})
-            parameters.append(Parameter(stream.name, stream.annotation, first))
+            # Where the method has it: callers go by the order of the schema's properties.
+            at = list(signature.callable.parameters).index(stream.name)
+            parameters.insert(at, Parameter(stream.name, stream.annotation, first))
         inputs = _of_parameters(parameters, where)
     fields = {
         each.name: each

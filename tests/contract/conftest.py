@@ -11,7 +11,8 @@ from mesh.testing import LocalMesh
 from tests.contract.service import Types
 
 
-@pytest.fixture(scope="session")
+# Not for the session: meshes in one Ray share a controller, and so the default endpoint.
+@pytest.fixture(scope="module")
 def served(ray_session: Session) -> Iterator[LocalMesh]:
     """The mesh, with the service as its default endpoint."""
     running = RunningMesh(Place(), session=ray_session)
@@ -25,7 +26,7 @@ def served(ray_session: Session) -> Iterator[LocalMesh]:
         running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def http(served: LocalMesh) -> Iterator[httpx.Client]:
     """A plain HTTP client of it."""
     with httpx.Client(base_url=served.url, timeout=30) as client:

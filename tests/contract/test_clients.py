@@ -41,10 +41,7 @@ def calls(served: LocalMesh) -> Iterator[dict[str, Call]]:
             try:
                 return asyncio.run(_called(make(), method, args, kwargs))
             finally:
-                with warnings.catch_warnings():
-                    # BentoML's client leaves folders and connections to the collector.
-                    warnings.simplefilter("ignore", ResourceWarning)
-                    gc.collect()
+                _collect()
 
         return call
 
@@ -58,13 +55,23 @@ def calls(served: LocalMesh) -> Iterator[dict[str, Call]]:
         "http async": on_loop(lambda: AsyncClient(served.url)),
         "grpc async": on_loop(lambda: AsyncClient(f"grpc://{served.target}")),
     }
-    theirs.close()
     http.close()
     grpc.close()
+    theirs.close()
+    theirs._temp_dir.cleanup()  # which it leaves to the collector
+    del theirs
+    _collect()
 
 
 _KEPT: list[Any] = []
 """Results whose files must outlive their client: its folder goes with it."""
+
+
+def _collect() -> None:
+    """Lets go of the folders and connections that BentoML's client leaves to the collector."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 async def _called(client: Any, method: str, args: Any, kwargs: Any) -> Any:

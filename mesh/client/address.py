@@ -1,0 +1,29 @@
+"""Where a client calls: the parts of its URL."""
+
+from urllib.parse import urlsplit
+
+from mesh.errors import ConfigError
+
+_HTTP, _GRPC = ("http", "https"), ("grpc", "grpcs")
+
+
+class Address:
+    """Where a client calls. `url` has no slash at its end, `target` is `host:port`.
+
+    Raises ConfigError for a URL of another scheme.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in (*_HTTP, *_GRPC) or not parts.netloc:
+            raise ConfigError(f"{url!r}: give http://host:port, https://, grpc:// or grpcs://")
+        self.url = url.rstrip("/")
+        self.target = parts.netloc
+        self.is_http = parts.scheme in _HTTP
+        self.is_secure = parts.scheme in ("https", "grpcs")
+        path = parts.path.strip("/")
+        self.endpoint = ""
+        if not self.is_http and path:
+            prefix, _, self.endpoint = path.partition("/")
+            if prefix != "e" or not self.endpoint:
+                raise ConfigError(f"{url!r}: over gRPC a path can only be /e/<endpoint>")
