@@ -14,7 +14,7 @@ PROTOS_WITH_SERVICES := $(shell grep -l '^service ' $(PROTOS))
 .PHONY: help demo test check proto proto-check bench clean
 
 help: ## Say what the targets do
-	@echo "usage: make TARGET [PYTHON=python3] [VENV=.venv] [ARGS='more pytest arguments']"
+	@echo "usage: make TARGET [PYTHON=python3] [VENV=.venv] [ARGS='more for pytest or bench']"
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: $(STAMP) ## Serve handwritten digits with a canary, promote it under load, report
@@ -45,7 +45,7 @@ proto-check: $(STAMP) ## Fail unless mesh/v1 is what the protos generate
 	|| { echo "mesh/v1 is not what protos generate: run make proto" >&2; exit 1; }
 
 bench: $(STAMP) ## Compare the mesh with bare servers on this machine
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 clean: ## Remove everything that the other targets made
 	@echo "removing $(VENV), caches and reports"

@@ -23,10 +23,10 @@ def client_stub(
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="The .pyi to write; standard output without it.")
+        Path | None, typer.Option(help="The file to write; else standard output.")
     ] = None,
 ) -> None:
-    """Write the types of a service's client, for editors and type checkers."""
+    """Write the types of a service's client as a .pyi, for editors and type checkers."""
     text = stub(_service(source))
     if out is None:
         typer.echo(text, nl=False)

@@ -43,7 +43,12 @@ class LogFormat(StrEnum):
 
 def serve(
     target: Annotated[
-        str, typer.Argument(help="The entry service, as pkg.mod:Service.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="TARGET",
+            help="The entry service, as pkg.mod:Service; of BentoML as well.",
+            show_default=False,
+        ),
     ] = "",
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -52,29 +57,39 @@ def serve(
         int, typer.Option(help="Port of the control plane.", min=1, max=65535)
     ] = 3001,
     replicas: Annotated[
-        int | None, typer.Option(help="Replicas of each service.", min=1, show_default=False)
+        int | None,
+        typer.Option(
+            help="Replicas of each service; else as it says itself.", min=1, show_default=False
+        ),
     ] = None,
     gateways: Annotated[
         int, typer.Option(help="Gateway processes that share the port.", min=1, max=64)
     ] = 1,
     address: Annotated[
-        str, typer.Option(help="Ray cluster to join; a Ray of its own without.", show_default=False)
+        str, typer.Option(help="Ray cluster to join; else one of its own.", show_default=False)
     ] = "",
     config: Annotated[
         Path | None,
         typer.Option(help="Deployment file, YAML or JSON.", show_default=False),
     ] = None,
     num_gpus: Annotated[
-        int | None, typer.Option(help="Logical GPUs of its own Ray.", min=0, show_default=False)
+        int | None,
+        typer.Option(
+            help="Logical GPUs of its own Ray; else the machine's.", min=0, show_default=False
+        ),
     ] = None,
     log_level: Annotated[
-        LogLevel, typer.Option(help="What is logged at least.", case_sensitive=False)
+        LogLevel,
+        typer.Option(help="Least severe lines of gateways and replicas.", case_sensitive=False),
     ] = LogLevel.INFO,
     log_format: Annotated[
         LogFormat, typer.Option(help="Form of log lines.", case_sensitive=False)
     ] = LogFormat.TEXT,
 ) -> None:
-    """Serves a service and all it depends on until Ctrl-C."""
+    """Serve a service and all that it depends on, until Ctrl-C.
+
+    A deployment file says more: canaries, weights, replicas and resources of each service.
+    """
     folder = str(Path.cwd())
     wanted = _mesh_config(target, config, replicas, folder)
     applications = [

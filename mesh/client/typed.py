@@ -32,9 +32,11 @@ class Typed:
                 named = schema.get("properties", {})
                 rest = schema.get("additionalProperties")
                 rest = rest if isinstance(rest, dict) else {}
+                # A map of a message has no order, a model has.
+                keys = [key for key in named if key in raw]
+                keys += [key for key in raw if key not in named]
                 return {
-                    key: self._value(item, named.get(key, rest), definitions)
-                    for key, item in raw.items()
+                    key: self._value(raw[key], named.get(key, rest), definitions) for key in keys
                 }
             case list():
                 items, first = schema.get("items") or {}, schema.get("prefixItems") or ()

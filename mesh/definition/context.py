@@ -211,9 +211,17 @@ class Response:
 class Context:
     """One call, for a method that has a parameter of this type.
 
+        def speak(self, text: str, context: mesh.Context) -> Path:
+            context.response.headers["x-voice"] = "alto"
+            return synthesise(text, Path(context.temp_dir, "speech.mp3"))
+
+    `request` is what the caller said besides the arguments: `headers`, `cookies`, `query_params`,
+    `method`, `request_id`. `response` is what the reply is to say: `status_code`, `headers`,
+    `set_cookie(...)`, and `background.add_task(...)` for work when it is sent.
+
     `deployment` and `version` say where the replica runs (empty in tests); `state` is a dict
-    that all calls of the replica share; `deadline` is on the monotonic clock, in seconds.
-    `folder` is the call's own.
+    that all calls of the replica share; `deadline` is on the monotonic clock, in seconds (None:
+    there is none). `folder` is the call's own. In a unit test `Context()` stands for a call.
     """
 
     def __init__(

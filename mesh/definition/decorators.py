@@ -42,9 +42,22 @@ def service(
 ) -> T | Callable[[T], T]:
     """Makes a class a service; returns the class itself.
 
-    `name` is the service's name (default: the class's), the rest is as in
-    `mesh.config.ServiceConfig`. Raises DefinitionError naming the class, and the method, the
-    parameter or the setting that is wrong.
+        @mesh.service(resources={"gpu": 0.5}, traffic={"timeout": 10}, threads=4)
+        class Classifier:
+            ...
+
+    `name` is what the service is called (default: as the class). `resources` is what one replica
+    reserves: `cpu` in cores, `memory` in bytes or as "2Gi", `gpu` in devices, of which a fraction
+    shares one. `traffic` says how it takes calls: `timeout` in seconds for each (60; None: no
+    limit), `max_concurrency` at once in one replica, beyond which a call gets 429 (None: no
+    limit), `max_request_bytes` (what the gateway takes, 100 MiB). `fetch` bounds downloads of
+    files given by URL: `max_bytes` (100 MiB), `timeout` in seconds in all (10), `redirects` (5),
+    `networks` that may be reached although they are not public, as CIDR blocks. `threads` is how
+    many plain methods run at once in one replica, `replicas` how many are started where the
+    deployment does not say, `envs` their environment variables.
+
+    Raises DefinitionError naming the class, and the method, the parameter or the setting that is
+    wrong.
     """
     options = {
         "name": name,

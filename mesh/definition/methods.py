@@ -59,12 +59,19 @@ def api(
 ) -> F | Callable[[F], F]:
     """Marks a method of a service as callable from outside.
 
+        @mesh.api
+        async def classify(self, rows: Rows) -> list[int]: ...
+
+    Annotations say what the inputs and the result are; a parameter annotated `mesh.Context` is the
+    call itself, one with a default `pydantic.Field(...)` has its description and constraints.
+    Works on plain and async methods and on generators of both kinds, whose items are a stream;
+    the function itself stays callable as it is.
+
     `name` is what callers say (default: the method's name), `route` the HTTP path (default: `/`
-    and the name). `idempotent` says that a call may be repeated if the replica that held it died.
+    and the name). `idempotent` says that a call may be repeated if it is not known whether it ran.
     `input_spec` is a pydantic model whose fields are the inputs, passed to the method by name;
-    `output_spec` one that stands for the return annotation. Works on plain and async methods and
-    on generators of both kinds; the function itself stays callable as it is. Raises
-    DefinitionError for what is no function or no model.
+    `output_spec` one that stands for the return annotation. Raises DefinitionError for what is no
+    function or no model; the service's decorator raises it for annotations that have no meaning.
     """
     _check_model("input_spec", input_spec)
     _check_model("output_spec", output_spec)

@@ -1,6 +1,5 @@
 """Clients of the classifier: images over HTTP and gRPC, from several threads."""
 
-import base64
 import itertools
 import threading
 import time
@@ -71,7 +70,7 @@ class Traffic:
         return Reply(version, found["model"], found["digit"] == sample.digit, seconds)
 
     def _over_http(self, png: bytes) -> tuple[dict[str, Any], str]:
-        reply = self._http.post("/classify", json={"image": base64.b64encode(png).decode()})
+        reply = self._http.post("/classify", files={"image": ("digit.png", png)})
         if reply.is_error:
             raise ValueError(f"{reply.status_code} {reply.text}")
         return reply.json(), reply.headers["x-mesh-version"]

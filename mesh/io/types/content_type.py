@@ -41,8 +41,12 @@ def canonical(media_type: str) -> str:
 class ContentType(Marker):
     """The media type of a file, image, text or bytes.
 
-    `audio/mp3`, or for inputs a glob pattern such as `image/*`. A type that goes by several names
-    fits all of them: `audio/mpeg` is `audio/mp3`. Raises ValueError for what no header could say.
+        audio: Annotated[Path, ContentType("audio/mp3")]
+
+    An argument that says to be of another type is refused; of an image the content says what it
+    is. A result is sent as this type, an image also written in its format. The pattern is a media
+    type, or for inputs a glob such as `image/*`. A type that goes by several names fits all of
+    them: `audio/mpeg` is `audio/mp3`. Raises ValueError for what no header could say.
     """
 
     pattern: str

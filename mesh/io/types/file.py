@@ -10,11 +10,14 @@ OCTETS = "application/octet-stream"
 
 
 class File:
-    """A file as it crosses the mesh.
+    """A file as it crosses the mesh: content with its media type and name.
 
-    The content is `data`, or it is at `path` on this machine, or it is yet to be fetched from
-    `uri`. `media_type` and `filename` (a base name, without folders) are empty where the sender
-    gave none. Immutable. No dataclass: pydantic would take it apart where it writes one.
+        client.transcribe(audio=mesh.File(data, "audio/mpeg", "talk.mp3"))
+
+    As a parameter or result of a method it is what `Path` is, with both at hand. The content is
+    `data`, or it is at `path` on this machine, or it is yet to be fetched from `uri`. `media_type`
+    and `filename` (a base name, without folders) are empty where the sender gave none. Immutable.
+    No dataclass: pydantic would take it apart where it writes one.
     """
 
     __match_args__ = ("data", "media_type", "filename", "path", "uri")

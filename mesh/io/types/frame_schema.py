@@ -15,7 +15,8 @@ class DataframeSchema(Marker):
     `orient` is "records" (a list of rows, each an object by column name) or "columns" (an object
     of columns, each a list); either is read, whatever `orient` says. With `columns`, an argument
     gets exactly these: one that is missing is filled with NaN, any other is dropped; and a
-    result must have them all.
+    result must have them all. Raises ValueError for another `orient`, TypeError for `columns`
+    that is one text.
     """
 
     orient: Orient
