@@ -8,7 +8,7 @@ import signal
 import sys
 from random import Random
 
-from gateway.asgi import Receive, Scope, Send
+from gateway.asgi import BrokenReplyError, Receive, Scope, Send
 from gateway.main import Gateway
 from gateway.service_metrics import ServiceMetrics
 from gateway.settings import Settings
@@ -41,7 +41,11 @@ class Application:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif self._gateway is not None:
-            await self._gateway(scope, receive, send)
+            try:
+                await self._gateway(scope, receive, send)
+            except BrokenReplyError as broken:
+                # The server aborts the body, and writes down all of the traceback that there is.
+                raise broken.with_traceback(None) from None
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

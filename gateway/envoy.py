@@ -76,6 +76,11 @@ def _tune(http: dict[str, Any]) -> None:
     http["request_headers_timeout"] = "10s"
     http["server_header_transformation"] = "PASS_THROUGH"
     http["common_http_protocol_options"] = {"idle_timeout": "3600s"}
+    # nginx speaks 1.0 to what is behind it, unless it is told otherwise.
+    http["http_protocol_options"] = {
+        "accept_http_10": True,
+        "default_host_for_http_10": "localhost",
+    }
     http["http2_protocol_options"] = {
         "max_concurrent_streams": 1000,
         "initial_stream_window_size": 1024 * 1024,

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from mesh.compat.bentoml.error_body import error_body
 from mesh.edge import Dialect
-from mesh.errors import MeshError, Violation
+from mesh.errors import MeshError
 
 PLAIN = b"text/plain; charset=utf-8"
 JSON = b"application/json"
@@ -25,19 +25,18 @@ def http_body(error: MeshError, dialect: Dialect = Dialect.MESH) -> tuple[bytes,
         return JSON, error_body(error).encode()
     body: dict[str, object] = {"error": error.message}
     if error.violations:
-        body["detail"] = [_detail(violation) for violation in error.violations]
+        body["detail"] = [violation.detail() for violation in error.violations]
     return JSON, json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _detail(violation: Violation) -> dict[str, object]:
-    detail: dict[str, object] = {
-        "type": violation.type,
-        "loc": list(violation.path),
-        "msg": violation.message,
-    }
-    if violation.url:
-        detail["url"] = violation.url
-    return detail
+def last_frame(error: MeshError) -> bytes:
+    """What ends a stream of mesh.v1 messages that failed midway.
+
+    Its length has the highest bit set; then come the HTTP status in two bytes and the body of a
+    reply to a failed call.
+    """
+    told = error.status.to_bytes(2, "big") + http_body(error)[1]
+    return (len(told) | 1 << 31).to_bytes(4, "big") + told
 
 
 def http_headers(error: MeshError) -> list[tuple[bytes, bytes]]:

@@ -57,17 +57,29 @@ class Fronted:
 
     def page_request(self, request: Request) -> Request:
         """The request as the pages know it: without the prefix of the service."""
-        inside = self.front.inside(self.path)
+        inside = self.inside
         if inside == self.path:
             return request
         fields = {**request.fields, b"x-mesh-endpoint": self.endpoint.encode()}
         return request._replace(path=inside, fields=fields)
 
     @property
-    def redirects(self) -> bool:
-        """Whether the path is that of a page but for a slash at its end."""
-        inside = self.front.inside(self.path)
-        return len(inside) > 1 and inside.endswith("/") and inside.rstrip("/") in PATHS
+    def inside(self) -> str:
+        """The path without the endpoint's name and, for a page, without the service's prefix."""
+        return self.front.inside(self.path)
+
+    def elsewhere(self, path: str) -> str | None:
+        """What a request to `path`, of which `self.path` is left, is for; None if for just that.
+
+        Pages have no slash at their ends, but for the index, which is the prefix with one.
+        """
+        prefix = self.front.edge.prefix
+        if prefix and self.path == prefix and not self.front.knows(self.path):
+            return f"{path}/"
+        inside = self.inside
+        if len(inside) > 1 and inside.endswith("/") and inside.rstrip("/") in PATHS:
+            return path.rstrip("/")
+        return None
 
 
 class Fronts:

@@ -243,8 +243,13 @@ class HttpExchange:
 
         async def write() -> None:
             await self._begin(status)
-            while (item := await _guarded(call.message())) is not None:
-                await self._send_more(len(item).to_bytes(4, "big") + item if is_call else item)
+            try:
+                while (item := await _guarded(call.message())) is not None:
+                    await self._send_more(len(item).to_bytes(4, "big") + item if is_call else item)
+            except BrokenReplyError as broken:
+                if is_call and isinstance(broken.__cause__, MeshError):
+                    await self._send_more(errors.last_frame(broken.__cause__))
+                raise
             await self._send({"type": "http.response.body", "body": b""})
 
         await self._watched(call, write())

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from gateway.admin import Admin, Page
+from gateway.admin import METRICS, Admin, Page
 from gateway.asgi import BrokenReplyError, ClientGoneError, Receive, Scope, Send
 from gateway.describe import describe
 from gateway.errors import UNEXPECTED
@@ -16,6 +16,7 @@ from gateway.presence import Clients
 from gateway.probes import Probes
 from gateway.record import Record
 from gateway.service_metrics import ServiceMetrics
+from gateway.user_metrics import UserMetrics
 from mesh.clock import Clock
 from mesh.errors import Cancelled, Internal, MeshError, Unimplemented
 from mesh.link.dispatch import Dispatcher
@@ -54,6 +55,8 @@ class Gateway:
         self._admin = Admin(dispatcher, render_metrics)
         self._fronts = Fronts(dispatcher)
         self._probes = Probes(dispatcher, clock)
+        self._user_metrics = UserMetrics(dispatcher, clock)
+        self._render_metrics = render_metrics
         self.services = ServiceMetrics() if services is None else services
         self.clients = Clients(clock)
 
@@ -140,13 +143,19 @@ class Gateway:
 
     async def _page_of(self, fronted: Fronted, verb: str, request: Request) -> Page | None:
         """The page about a service with pages of its own. Raises RedirectError, MeshError."""
-        if fronted.redirects:
-            raise RedirectError(request.path.rstrip("/"))
+        if verb == "POST" and fronted.path in fronted.front.service.routes:
+            return None  # a method may have the path of a page
+        elsewhere = fronted.elsewhere(request.path)
+        if elsewhere is not None:
+            raise RedirectError(elsewhere)
         inside = fronted.page_request(request)
         if verb in ("GET", "HEAD"):
             page = await self._probes.page(fronted, inside)
             if page is not None:
                 return page
+            if fronted.inside == METRICS and fronted.front.edge.metrics:
+                _, own = self._render_metrics()
+                return await self._user_metrics.page(fronted, inside, own)
         return self._admin.page(inside)
 
     async def _grpc(self, request: Request, receive: Receive, send: Send) -> None:

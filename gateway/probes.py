@@ -1,5 +1,7 @@
 """Health pages of services that answer for their health themselves."""
 
+from dataclasses import replace
+
 from gateway.admin import LIVE, PLAIN, READY, Page
 from gateway.forward import Request
 from gateway.fronts import Fronted
@@ -28,9 +30,10 @@ class Probes:
     async def page(self, fronted: Fronted, request: Request) -> Page | None:
         """What there is to say beyond that replicas are reached; None if that is all."""
         edge = fronted.front.edge
-        if request.path in LIVE and edge.asks_alive:
+        path = fronted.inside
+        if path in LIVE and edge.asks_alive:
             return await self._asked(fronted, request, ALIVE, _DEAD)
-        if request.path != READY:
+        if path != READY:
             return None
         if edge.asks_ready:
             page = await self._asked(fronted, request, ASKS_READY, _NOT_READY)
@@ -50,8 +53,11 @@ class Probes:
             method, JSON, deadline=self._clock() + PATIENCE, request_id=request.request_id
         )
 
+        # A service that is busy is well: its limit is for calls.
+        service = replace(fronted.front.service, max_concurrency=0)
+
         def find() -> Service:
-            return fronted.front.service
+            return service
 
         try:
             call = await self._dispatcher.ask(find, head, b"", idempotent=True)

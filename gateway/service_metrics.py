@@ -53,7 +53,7 @@ class Count:
 
     def __init__(self, metrics: "ServiceMetrics", fronted: Fronted, send: Send) -> None:
         service = fronted.front.service
-        inside = fronted.front.inside(fronted.path)
+        inside = fronted.inside
         self._metrics = metrics if service.edge.metrics and inside != METRICS else None
         self._service = service
         self._path = fronted.path if fronted.front.knows(fronted.path) else ""

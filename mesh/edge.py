@@ -36,7 +36,8 @@ class Edge:
     with a slash in front and none at its end. `metrics` is the namespace of the service's metrics
     in its dialect (empty: none), `buckets` the upper bounds of their durations in seconds.
     `asks_ready` and `asks_alive` say that the service itself answers for its health, by the
-    methods READY and ALIVE. With `trace_header` replies name their trace.
+    methods READY and ALIVE; `edits_metrics` that it has the last word on its page of metrics, by
+    the method PAGE. With `trace_header` replies name their trace.
     """
 
     dialect: Dialect = Dialect.MESH
@@ -47,6 +48,7 @@ class Edge:
     asks_ready: bool = False
     asks_alive: bool = False
     trace_header: bool = False
+    edits_metrics: bool = False
 
 
 PLAIN = Edge()
@@ -55,3 +57,7 @@ READY = "__is_ready__"
 """The method that a gateway asks whether a replica is ready; no client can call it."""
 ALIVE = "__is_alive__"
 """The method that a gateway asks whether a replica lives; no client can call it."""
+SAMPLES = "__samples__"
+"""The method by which a gateway gets the metrics that the user's code keeps; for no client."""
+PAGE = "__metrics__"
+"""The method that a gateway gives its page of metrics to, and which returns it; for no client."""

@@ -87,6 +87,17 @@ class Violation:
     message: str
     url: str = ""
 
+    def detail(self) -> dict[str, object]:
+        """The fault as replies have it in JSON, in pydantic's form."""
+        found: dict[str, object] = {
+            "type": self.type,
+            "loc": list(self.path),
+            "msg": self.message,
+        }
+        if self.url:
+            found["url"] = self.url
+        return found
+
 
 class MeshError(Exception):
     """A failed call or operation: a code and one sentence for the caller.

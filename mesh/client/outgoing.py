@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 from typing import IO, Any
 
 from mesh.client.description import MethodDescription, Schema, resolved
-from mesh.io.file_name import base_name, guess_media_type
+from mesh.io.files.name import base_name, guess_media_type
 from mesh.io.types.file import OCTETS, File
 from mesh.io.types.registry import is_file_class, wire_value
 

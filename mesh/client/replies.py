@@ -8,8 +8,8 @@ from google.protobuf.message import DecodeError
 from mesh.client.description import MethodDescription, Schema
 from mesh.client.typed import Typed
 from mesh.errors import Internal
-from mesh.io.folder import Folder
-from mesh.io.intake import CallIntake
+from mesh.io.files.folder import Folder
+from mesh.io.files.intake import CallIntake
 from mesh.io.types.file import File
 from mesh.io.value import from_value
 from mesh.v1.inference_pb2 import CallReply

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from mesh.client.description import Schema, resolved
-from mesh.io.intake import CallIntake
+from mesh.io.files.intake import CallIntake
 from mesh.io.types.file import File
 from mesh.io.types.registry import kind_of
 from mesh.io.types.table import Column, Table

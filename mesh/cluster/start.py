@@ -31,7 +31,8 @@ class Session:
     """This process's membership in a Ray cluster. Ends with `stop`, or as a context manager.
 
     `local` says that the cluster is its own; `roots` are the processes of it that this one has
-    started; `logs` is the folder into which replicas on this node write what they log.
+    started; `logs` is the folder into which replicas on this node write what they log. With
+    `is_gentle` what runs in a local cluster is ended in order before the cluster is.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Session:
     ) -> None:
         self.local = local
         self.logs = logs
+        self.is_gentle = not local
         self._roots = roots
         self._controls: list[Control] = []
 
@@ -82,7 +84,7 @@ class Session:
         Of a local cluster no process is left.
         """
         controls, self._controls = self._controls, []
-        for control in () if self.local else controls:
+        for control in controls if self.is_gentle else ():
             try:
                 control.close()
             except MeshError as error:

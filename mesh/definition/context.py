@@ -12,7 +12,7 @@ from mesh.call import Metadata
 from mesh.clock import Clock, monotonic
 from mesh.definition.background import Background
 from mesh.definition.cookies import read_cookies, set_cookie_header
-from mesh.io.folder import Folder
+from mesh.io.files.folder import Folder
 
 
 class Fields(Mapping[str, str]):

@@ -10,8 +10,8 @@ from mesh.config import ServiceConfig
 from mesh.definition.graph import Graph
 from mesh.definition.spec import ServiceSpec, service_spec
 from mesh.edge import PLAIN, Dialect, Edge
-from mesh.io.openapi import openapi
-from mesh.io.schema import service_schema
+from mesh.io.documents.openapi import openapi
+from mesh.io.documents.schema import service_schema
 
 
 @dataclass(frozen=True, slots=True)

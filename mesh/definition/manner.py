@@ -44,7 +44,8 @@ class Manner:
 
     `context` makes what its methods get for a Context, `handle` what it gets for a handle of a
     dependency; `failure` says what an exception of its methods means, None for a fault of theirs.
-    `probes` are methods that only the gateway calls, by name, whatever the load.
+    `probes` are methods that only the gateway calls, by name, whatever the load; they have the
+    names of mesh.edge.
     """
 
     context: Callable[[Context, MethodSpec], Any] = _plain

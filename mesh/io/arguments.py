@@ -1,37 +1,24 @@
 """Arguments of one method: how they are checked, decoded and sent."""
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Secret,
-    SecretBytes,
-    SecretStr,
-    TypeAdapter,
-    ValidationError,
-    create_model,
-)
-from pydantic.fields import FieldInfo
+from pydantic import Secret, SecretBytes, SecretStr, TypeAdapter, ValidationError
 
-from mesh.errors import DefinitionError, InvalidArgument, Violation
-from mesh.io.adapter import adapter
-from mesh.io.annotation import for_input
+from mesh.errors import InvalidArgument, Violation
 from mesh.io.binding import NO_ITEM, Binding, Bound, binding
-from mesh.io.fields import InputField, input_field
+from mesh.io.fields import InputField
+from mesh.io.inputs import inputs
 from mesh.io.json_schema import has_files, json_schema
 from mesh.io.large_json import json_validator
 from mesh.io.media import is_call
-from mesh.io.models import annotation_of, is_model
-from mesh.io.signature import Parameter, Signature
+from mesh.io.signature import Signature
 from mesh.io.types.kind import Intake
 from mesh.io.value import from_value, read_kind
-from mesh.io.violations import TITLE, invalid_input, root_title, violations
+from mesh.io.violations import invalid_input, violations
 from mesh.io.wire import Chunks, put_entry, put_field, varint
 from mesh.v1.inference_pb2 import CallRequest
 
@@ -234,47 +221,29 @@ def arguments(method: str, signature: Signature, *, where: str) -> Arguments:
 
     Raises DefinitionError naming the parameter that cannot be an input.
     """
-    item: TypeAdapter[Any] | None = None
-    if signature.stream is not None:
-        stream = _checked(signature.stream, where)
-        item = adapter(stream.annotation, where=_at(where, stream.name))
-    if signature.model is not None:
-        inputs = _of_model(signature.model, where)
-    elif signature.root:
-        inputs = _of_root(signature.parameters[0], where)
-    else:
-        parameters = [_checked(each, where) for each in signature.parameters]
-        if signature.stream is not None:
-            first = FieldInfo(default=NO_ITEM, json_schema_extra={"is_stream": True})
-            # Where the method has it: callers go by the order of the schema's properties.
-            at = list(signature.callable.parameters).index(stream.name)
-            parameters.insert(at, Parameter(stream.name, stream.annotation, first))
-        inputs = _of_parameters(parameters, where)
-    fields = {
-        each.name: each
-        for each in inputs.fields
-        if signature.stream is None or each.name != signature.stream.name
-    }
-    parts = {each.name: each for each in inputs.parts} if inputs.parts is not None else None
+    found = inputs(signature, where=where)
+    fields = {each.name: each for each in found.fields}
+    parts = {each.name: each for each in found.parts} if found.parts is not None else None
+    numbers = _numbers(found.fields)
     return Arguments(
         method=method,
-        adapter=inputs.adapter,
+        adapter=found.adapter,
         root=signature.root,
-        takes_files=has_files(json_schema(inputs.adapter, "validation")),
+        takes_files=has_files(json_schema(found.adapter, "validation")),
         fields=fields,
         parts=parts if signature.root else fields,
-        title=inputs.title,
-        item=item,
+        title=found.title,
+        item=found.item,
         binding=binding(signature),
-        wire_names=inputs.wire_names,
-        path=inputs.path,
-        _open=inputs.open,
+        wire_names=found.wire_names,
+        path=found.path,
+        _open=found.open,
         _validate_json=json_validator(
-            inputs.adapter,
-            {} if signature.root else _numbers(inputs.fields),
-            _numbers(inputs.fields).get(inputs.fields[0].name) if signature.root else None,
+            found.adapter,
+            {} if signature.root else numbers,
+            numbers.get(found.fields[0].name) if signature.root else None,
         ),
-        _validate=inputs.adapter.validator.validate_python,
+        _validate=found.adapter.validator.validate_python,
     )
 
 
@@ -285,131 +254,3 @@ def _numbers(fields: Iterable[InputField]) -> dict[str, np.dtype[Any]]:
         for each in fields
         if each.kind is not None and not each.is_list and each.kind.numbers is not None
     }
-
-
-@dataclass(frozen=True, slots=True)
-class _Inputs:
-    """All inputs of a method as one value of pydantic's."""
-
-    adapter: TypeAdapter[Any]
-    fields: tuple[InputField, ...]
-    open: Callable[[Any], dict[str, Any]]
-    """The inputs by parameter from such a value."""
-    title: str = TITLE
-    path: tuple[str, ...] = ()
-    wire_names: Mapping[str, str] = field(default_factory=dict)
-    parts: tuple[InputField, ...] | None = None
-    """The fields of a root input that is a model."""
-
-
-def _of_parameters(parameters: Sequence[Parameter], where: str) -> _Inputs:
-    """Each parameter is a field; some have another name there, because no field can have theirs."""
-    renamed = {
-        f"field_{number}": each.name
-        for number, each in enumerate(parameters)
-        if each.name.startswith("_") or hasattr(BaseModel, each.name)
-    }
-
-    def open_renamed(found: BaseModel) -> dict[str, Any]:
-        return {renamed.get(name, name): value for name, value in found.__dict__.items()}
-
-    return _Inputs(
-        _model(parameters, renamed, where),
-        tuple(input_field(each.name, each.annotation) for each in parameters),
-        open_renamed if renamed else _open_model,
-    )
-
-
-def _of_root(parameter: Parameter, where: str) -> _Inputs:
-    """The one parameter is all there is."""
-    name, default = parameter.name, parameter.default
-    checked = _checked(parameter, where).annotation
-    with_default = checked
-    if isinstance(default, FieldInfo):
-        with_default = Annotated[checked, default]
-    elif default is not inspect.Parameter.empty:
-        with_default = Annotated[checked, FieldInfo(default=default)]
-    return _Inputs(
-        adapter(with_default, where=_at(where, name)),
-        (input_field(name, checked),),
-        lambda value: {name: value},
-        title=root_title(parameter.annotation),
-        path=() if is_model(parameter.annotation) else ("root",),
-        parts=_model_fields(parameter.annotation, _at(where, name))
-        if is_model(parameter.annotation)
-        else None,
-    )
-
-
-def _of_model(model: type[BaseModel], where: str) -> _Inputs:
-    """The fields of the user's model are the inputs."""
-    at = f"{where}: input_spec"
-    checked = _rewritten(model, at)
-    return _Inputs(
-        adapter(checked, where=at),
-        _model_fields(model, at),
-        _open_model,
-        title=root_title(model),
-        wire_names=_wire_names(model),
-    )
-
-
-def _wire_names(model: type[BaseModel]) -> dict[str, str]:
-    return {
-        name: field.validation_alias
-        for name, field in model.model_fields.items()
-        if isinstance(field.validation_alias, str)
-    }
-
-
-def _model_fields(model: type[BaseModel], at: str) -> tuple[InputField, ...]:
-    """The fields of the model, as inputs."""
-    wire_names = _wire_names(model)
-    return tuple(
-        input_field(wire_names.get(name, name), _rewritten(annotation_of(field), at))
-        for name, field in model.model_fields.items()
-    )
-
-
-def _open_model(found: BaseModel) -> dict[str, Any]:
-    return found.__dict__
-
-
-def _at(where: str, name: str) -> str:
-    return f"{where}: parameter {name!r}"
-
-
-def _checked(parameter: Parameter, where: str) -> Parameter:
-    """The parameter with the annotation that its inputs are checked by."""
-    at = _at(where, parameter.name)
-    annotation = _rewritten(parameter.annotation, at)
-    adapter(annotation, where=at)
-    return replace(parameter, annotation=annotation)
-
-
-def _rewritten(annotation: Any, at: str) -> Any:
-    try:
-        return for_input(annotation)
-    except TypeError as error:
-        raise DefinitionError(f"{at}: {error}") from error
-
-
-def _model(
-    parameters: Iterable[Parameter], renamed: Mapping[str, str], where: str
-) -> TypeAdapter[BaseModel]:
-    """A model of the inputs; some are `renamed`, because no field can have their names."""
-    field_names = {parameter: field for field, parameter in renamed.items()}
-    config = ConfigDict(
-        title=TITLE,
-        protected_namespaces=(),
-        ser_json_inf_nan="constants",
-        alias_generator=lambda field: renamed.get(field, field),
-    )
-    fields: dict[str, Any] = {
-        field_names.get(each.name, each.name): (
-            each.annotation,
-            ... if each.default is inspect.Parameter.empty else each.default,
-        )
-        for each in parameters
-    }
-    return adapter(create_model(TITLE, __config__=config, **fields), where=where)

@@ -4,7 +4,6 @@ pyarrow is optional and loaded only when a stream is read or written.
 """
 
 import struct
-from collections.abc import Iterator
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mesh.errors import UnsupportedMediaType
+from mesh.io.arrow_bounds import check_type, check_unpacked
 from mesh.io.types.table import Column, Orient, Table, text
 
 UNPACKED = 256 * 2**20
@@ -30,10 +30,10 @@ def read_stream(data: bytes | memoryview, *, unpacked: int = UNPACKED) -> Any:
     """
     pa = _pyarrow()
     try:
-        _check_unpacked(pa, data, unpacked)
+        check_unpacked(pa, data, unpacked)
         with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
             for field in reader.schema:
-                _check_type(pa, field.name, field.type, top=True)
+                check_type(pa, field.name, field.type, top=True)
             table = reader.read_all()
         table.validate(full=True)
     except (pa.ArrowException, OSError, EOFError, struct.error, UnicodeDecodeError) as error:
@@ -63,11 +63,6 @@ def write_table(table: Any, *, index: bool = True) -> bytes:
         raise ValueError(f"an Arrow stream can't carry this: {error}") from None
     written: bytes = sink.getvalue().to_pybytes()
     return written
-
-
-def write_frame(frame: Any) -> bytes:
-    """The Arrow IPC stream of a pandas DataFrame or Series; see write_table."""
-    return write_table(frame)
 
 
 def to_table(arrow: Any, orient: Orient = "records") -> Table:
@@ -109,9 +104,6 @@ def _pyarrow() -> ModuleType:
     return module
 
 
-# Writing
-
-
 def _to_arrow(pa: ModuleType, table: Any, *, index: bool) -> Any:
     source = table.source if isinstance(table, Table | Column) else table
     if is_arrow(source):
@@ -141,9 +133,6 @@ def _from_pandas(pa: ModuleType, frame: Any, *, index: bool) -> Any:
         return pa.Table.from_pandas(frame, preserve_index=None if index else False)
     arrays = [pa.array(frame.iloc[:, at], from_pandas=True) for at in range(len(frame.columns))]
     return pa.Table.from_arrays(arrays, names=[str(name) for name in frame.columns])
-
-
-# Reading
 
 
 def _columns(arrow: Any) -> list[Column]:
@@ -180,100 +169,3 @@ def _objects(pa: ModuleType, values: Any) -> Any:
         return text(values.to_pylist())
     except (pa.ArrowException, *_ODD) as error:
         raise ValueError(f"an Arrow column of {kind} can't be read: {error}") from None
-
-
-# Streams from strangers: a few bytes may stand for a great many.
-
-
-def _check_type(pa: ModuleType, name: str, kind: Any, *, top: bool = False) -> None:
-    """Refuses types of which a value may take no room, or share another's."""
-    is_type = pa.types
-    if isinstance(kind, pa.BaseExtensionType):
-        inner = [kind.storage_type]
-    elif is_type.is_dictionary(kind):
-        inner = [kind.value_type]
-    elif is_type.is_struct(kind):
-        inner = [field.type for field in kind]
-    elif is_type.is_map(kind):
-        inner = [kind.key_type, kind.item_type]
-    elif _is_list(pa, kind):
-        inner = [kind.value_type]
-    elif (is_type.is_null(kind) and top) or (_is_leaf(pa, kind) and _width(kind) != 0):
-        return
-    else:
-        inner = []
-    if not inner:
-        raise ValueError(f"an Arrow column of {kind} is not accepted: {name!r}")
-    for each in inner:
-        _check_type(pa, name, each)
-
-
-def _is_list(pa: ModuleType, kind: Any) -> bool:
-    is_type = pa.types
-    if is_type.is_fixed_size_list(kind):
-        return bool(kind.list_size > 0)
-    return bool(is_type.is_list(kind) or is_type.is_large_list(kind))
-
-
-def _is_leaf(pa: ModuleType, kind: Any) -> bool:
-    is_type = pa.types
-    return bool(
-        is_type.is_primitive(kind)
-        or is_type.is_decimal(kind)
-        or is_type.is_string(kind)
-        or is_type.is_large_string(kind)
-        or is_type.is_binary(kind)
-        or is_type.is_large_binary(kind)
-        or is_type.is_fixed_size_binary(kind)
-    )
-
-
-def _width(kind: Any) -> int:
-    try:
-        return int(kind.byte_width) if kind.bit_width % 8 == 0 else 1
-    except ValueError:
-        return 1  # of no fixed width
-
-
-def _check_unpacked(pa: ModuleType, data: bytes | memoryview, limit: int) -> None:
-    """Refuses compressed buffers that say they unpack to more than `limit` bytes in all."""
-    total = 0
-    for message in pa.ipc.MessageReader.open_stream(pa.py_buffer(data)):
-        if message.type not in ("record batch", "dictionary"):
-            continue
-        body = memoryview(message.body)
-        for offset, length in _compressed(memoryview(message.metadata), message.type):
-            if length >= 8:
-                total += max(0, struct.unpack_from("<q", body, offset)[0])
-        if total > limit:
-            raise ValueError(f"an Arrow stream unpacks to {total} bytes, more than {limit}")
-
-
-def _compressed(metadata: memoryview, kind: str) -> Iterator[tuple[int, int]]:
-    """Offset and length of each buffer of a compressed batch; of another, nothing.
-
-    Reads the flatbuffer Message { header = 2 }, DictionaryBatch { data = 1 } and RecordBatch
-    { buffers = 2, compression = 3 } of Arrow's Message.fbs.
-    """
-    start = struct.unpack_from("<I", metadata, 0)[0]
-    batch = _child(metadata, start, 2)
-    if kind == "dictionary":
-        batch = _child(metadata, batch, 1)
-    if not _child(metadata, batch, 3):
-        return
-    buffers = _child(metadata, batch, 2)
-    count = struct.unpack_from("<I", metadata, buffers)[0]
-    for at in range(count):
-        yield struct.unpack_from("<qq", metadata, buffers + 4 + 16 * at)
-
-
-def _child(metadata: memoryview, table: int, field: int) -> int:
-    """Where the table or vector in a field of the flatbuffer table at `table` is; 0 if unset."""
-    vtable = table - struct.unpack_from("<i", metadata, table)[0]
-    if struct.unpack_from("<H", metadata, vtable)[0] < 6 + 2 * field:
-        return 0
-    offset = struct.unpack_from("<H", metadata, vtable + 4 + 2 * field)[0]
-    if not offset:
-        return 0
-    at = table + int(offset)
-    return at + int(struct.unpack_from("<I", metadata, at)[0])

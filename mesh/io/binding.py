@@ -111,13 +111,7 @@ class Binding:
         return Bound(args, found), item
 
     def _check_free(self, more: Mapping[str, Any]) -> None:
-        faults = tuple(
-            Violation(
-                (KWARGS, name), "multiple_argument_values", "Got multiple values for argument"
-            )
-            for name in more
-            if name in self.taken
-        )
+        faults = tuple(Violation((KWARGS, name), *_TWICE) for name in more if name in self.taken)
         if faults:
             raise invalid_input(faults)
 

@@ -16,7 +16,8 @@ class InputField:
 
     `kind` is its kind, or with `is_list` that of the items of its list; None if it has none.
     `is_text` says that it is, or its items are, a str; `is_optional` that it may be None;
-    `may_be_file` that a file may stand for it, be it as one of a union.
+    `may_be_file` that a file may stand for it, be it as one of a union; `is_lenient` that of
+    several texts for one value the last counts, and that a file with no JSON in it is a text.
     """
 
     name: str
@@ -25,6 +26,7 @@ class InputField:
     is_text: bool
     is_optional: bool = False
     may_be_file: bool = False
+    is_lenient: bool = False
 
     @property
     def is_file(self) -> bool:

@@ -56,11 +56,6 @@ def json_schema(of: TypeAdapter[Any], mode: Literal["validation", "serialization
     return of.json_schema(mode=mode, schema_generator=_Generator)
 
 
-def has_tensor(schema: Schema) -> bool:
-    """Whether there is an array anywhere in what the schema describes."""
-    return any(each.get("type") == "tensor" for each in walk(schema))
-
-
 def has_files(schema: Schema) -> bool:
     """Whether there is a file or binary data anywhere in what the schema describes."""
     return any(

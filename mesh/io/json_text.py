@@ -17,7 +17,7 @@ import orjson
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
-from mesh.io.data_url import to_data_url
+from mesh.io.files.data_url import to_data_url
 from mesh.io.types.file import File
 from mesh.io.types.kind import WIRE
 from mesh.io.types.plain import bytes_text
@@ -39,6 +39,8 @@ def json_text(value: Any) -> bytes:
 
     Blocks on the disk if there are files in it that are not in memory.
     """
+    if type(value) is np.ndarray:
+        return tensor_json(value)
     try:
         text = orjson.dumps(value, default=_step, option=_OPTIONS)
     except TypeError:  # keys that are no text, whole numbers beyond 64 bits

@@ -18,6 +18,7 @@ ARROW = "application/vnd.apache.arrow.stream"
 """Media type of one frame or series as an Arrow IPC stream."""
 MIXED = "multipart/mixed"
 FORM = "multipart/form-data"
+URLENCODED = "application/x-www-form-urlencoded"
 
 
 def essence(media_type: str) -> str:

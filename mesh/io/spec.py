@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from mesh.call import CallKind
 from mesh.io.arguments import NO_ITEM, Arguments, Bound, arguments, encode_item
 from mesh.io.bodies.reader import Reader, reader
-from mesh.io.intake import CallIntake
+from mesh.io.files.intake import CallIntake
 from mesh.io.result import ReplyEncoder, Result, result
 from mesh.io.signature import read_signature
 from mesh.io.types.kind import Intake

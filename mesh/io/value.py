@@ -11,7 +11,7 @@ import numpy as np
 
 from mesh.errors import InvalidArgument, Violation
 from mesh.io.arrow import read_stream, to_table
-from mesh.io.file_name import base_name
+from mesh.io.files.name import base_name
 from mesh.io.types.bfloat16 import Bfloat16
 from mesh.io.types.elements import Array, is_too_hollow
 from mesh.io.types.file import File
@@ -188,7 +188,12 @@ def _list(value: Value) -> list[Any]:
 
 
 def _map(value: Value) -> dict[str, Any]:
-    return {name: _within(name, item) for name, item in value.map.fields.items()}
+    fields = value.map.fields
+    ordered = dict.fromkeys(value.map.order)  # once each, however often they are said
+    found = {name: _within(name, fields[name]) for name in ordered if name in fields}
+    if len(found) < len(fields):
+        found |= {name: _within(name, fields[name]) for name in fields if name not in found}
+    return found
 
 
 def _within(step: str | int, item: Value) -> Any:

@@ -34,7 +34,7 @@ _NULL, _TRUE, _FALSE = b"\x08\x00", b"\x10\x01", b"\x10\x00"
 _INTEGER, _NUMBER, _TEXT, _BINARY = b"\x18", b"\x21", b"\x2a", b"\x32"
 _TENSOR, _LIST, _MAP, _BIG = b"\x3a", b"\x5a", b"\x62", b"\x6a"
 _FILE, _COLUMN, _FRAME = b"\x42", b"\x4a", b"\x52"
-_ITEM, _ENTRY, _KEY, _VALUE = b"\x0a", b"\x0a", b"\x0a", b"\x12"
+_ITEM, _ENTRY, _ORDER, _KEY, _VALUE = b"\x0a", b"\x0a", b"\x12", b"\x0a", b"\x12"
 _DTYPE, _SHAPE, _DATA, _STRING = b"\x08", b"\x12", b"\x1a", b"\x22"
 # Field numbers of File, Column and DataFrame.
 _MEDIA_TYPE, _FILENAME, _CONTENT, _URI = b"\x0a", b"\x12", b"\x1a", b"\x22"
@@ -50,6 +50,7 @@ _DATA_TYPES = {
     )
 }
 _SMALL = 16 * 1024  # bytes below which a copy costs less than a view
+_LITTLE = 4 * 1024  # bytes of a map whose names are worth remembering
 _ONE_BYTE = tuple(bytes((number,)) for number in range(128))
 
 
@@ -128,8 +129,21 @@ def _put_list(out: Chunks, values: Iterable[Any]) -> int:
 def _put_map(out: Chunks, values: Mapping[Any, Any]) -> int:
     at = len(out)
     out.append(_MAP)
-    fields = [put_entry(out, _ENTRY, _key(key), value) for key, value in values.items()]
-    return _close(out, at, sum(fields))
+    names = list(map(_key, values))
+    entries = zip(names, values.values(), strict=True)
+    size = sum([put_entry(out, _ENTRY, *entry) for entry in entries])
+    if len(names) > 1:
+        size += _put(out, _known_order(tuple(names)) if size < _LITTLE else _order(names))
+    return _close(out, at, size)
+
+
+def _order(names: Iterable[str]) -> bytes:
+    """The names once more, in order: to who reads them, the entries of a map have none."""
+    return b"".join([_ORDER + varint(len(name)) + name for name in map(str.encode, names)])
+
+
+# Records of one list have the same names.
+_known_order = lru_cache(maxsize=1024)(_order)
 
 
 def _key(key: object) -> str:

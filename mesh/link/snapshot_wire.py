@@ -118,6 +118,7 @@ def _edge_to_proto(edge: Edge) -> routing_pb2.Edge:
         asks_ready=edge.asks_ready,
         asks_alive=edge.asks_alive,
         trace_header=edge.trace_header,
+        edits_metrics=edge.edits_metrics,
     )
     cors = edge.cors
     if cors is not None:
@@ -197,6 +198,7 @@ def _edge(service: routing_pb2.Service) -> Edge:
         asks_ready=proto.asks_ready,
         asks_alive=proto.asks_alive,
         trace_header=proto.trace_header,
+        edits_metrics=proto.edits_metrics,
     )
 
 

@@ -9,10 +9,11 @@ from typing import Any
 from mesh.call import CALL, JSON
 from mesh.errors import Internal
 from mesh.io.bodies.reader import Reader
-from mesh.io.folder import Folder
-from mesh.io.intake import CallIntake, Fetch
+from mesh.io.files.folder import Folder
+from mesh.io.files.intake import CallIntake, Fetch
 from mesh.io.media import ARROW, FORM, essence
 from mesh.io.spec import Bound, MethodSpec
+from mesh.io.types.kind import Intake
 from mesh.link.call import ReplicaCall
 from mesh.link.frames import CHUNK, Piece
 from mesh.replica.admission import Place
@@ -57,13 +58,22 @@ class CallFiles:
             self._intake = CallIntake(self.folder, self._bodies.fetch)
         return self._intake
 
+    async def run(self, work: Callable[[Intake], Any]) -> Any:
+        """What `work` makes with the intake, in a thread that the folder outlives.
+
+        When the call is over, `work` finds the folder gone.
+        """
+        if self._place.is_free:
+            return await asyncio.to_thread(work, self.intake)
+        return await self._bodies.threads.run(self._place, partial(work, self.intake))
+
 
 class Bodies:
     """Reads the bodies of a replica's calls, and removes what they left."""
 
     def __init__(self, fetch: Fetch | None = None, threads: int = THREADS) -> None:
         self.fetch = fetch
-        self._threads = Threads(threads, "mesh-body")
+        self.threads = Threads(threads, "mesh-body")
         # Apart from the others, who may all wait for downloads while disks fill up.
         self._removal = ThreadPoolExecutor(1, thread_name_prefix="mesh-folders")
         self._is_closed = False
@@ -84,23 +94,19 @@ class Bodies:
             if essence(head.media_type) not in _IN_A_THREAD:
                 return _finish(spec.reader(head.media_type, head.query), body)
         reading = _Reading(
-            self._threads, place, spec.reader(head.media_type, head.query, files.intake)
+            self.threads, place, spec.reader(head.media_type, head.query, files.intake)
         )
         try:
             return await reading.read(call, piece)
         finally:
             reading.close()
 
-    async def item(
-        self, spec: MethodSpec, call: ReplicaCall, body: bytes, place: Place, files: CallFiles
-    ) -> Any:
+    async def item(self, spec: MethodSpec, call: ReplicaCall, body: bytes, files: CallFiles) -> Any:
         """An item of the method's stream from its message; raises InvalidArgument."""
         media_type = call.head.media_type
         if not spec.arguments.takes_files:
             return spec.decode_item(media_type, body)
-        return await self._threads.run(
-            place, partial(spec.decode_item, media_type, body, files.intake)
-        )
+        return await files.run(partial(spec.decode_item, media_type, body))
 
     def remove(self, folder: Folder) -> None:
         """Removes a call's folder in a thread; from now on nobody can make it."""
@@ -112,7 +118,7 @@ class Bodies:
     def close(self) -> None:
         """Takes no more; what is left to be removed is removed."""
         self._is_closed = True
-        self._threads.close()
+        self.threads.close()
         self._removal.shutdown(wait=False)
 
 

@@ -242,6 +242,6 @@ async def _decoded(method: MethodSpec, body: bytes) -> Any:
     if not method.result.takes_files:
         return method.decode_reply(body)
     files = CURRENT.get().files
-    return await asyncio.to_thread(
-        method.decode_reply, body, None if files is None else files.intake
-    )
+    if files is None:
+        return await asyncio.to_thread(method.decode_reply, body)
+    return await files.run(partial(method.decode_reply, body))

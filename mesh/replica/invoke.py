@@ -29,8 +29,8 @@ class Threads:
 
     def start(self, place: Place, func: Callable[[], Any]) -> "Future[Any]":
         """As `run`, for who waits for the result in another way, or not at all."""
-        place.hold()
         running = self._pool.submit(contextvars.copy_context().run, _no_stop, func)
+        place.hold()
         running.add_done_callback(partial(_release, asyncio.get_running_loop(), place))
         return running
 

@@ -2,7 +2,8 @@
 
 import inspect
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -63,7 +64,8 @@ class Replies:
         Raises Internal for a file that is gone or has changed.
         """
         if body.chunks is not None:
-            await _stream(call, head._replace(stream=True), body, begun)
+            async with aclosing(body.chunks) as chunks:
+                await _stream(call, head._replace(stream=True), chunks, begun)
             return
         if body.data is not None:
             send_whole(call, head, body.data)
@@ -98,18 +100,19 @@ def send_whole(call: ReplicaCall, head: ReplyHead, data: bytes) -> None:
     call.start_reply(head, data, message_end=True, end=True)
 
 
-async def _stream(call: ReplicaCall, head: ReplyHead, body: ReplyBody, begun: Task) -> None:
+async def _stream(
+    call: ReplicaCall, head: ReplyHead, chunks: AsyncIterable[bytes], begun: Task
+) -> None:
     started = False
-    if body.chunks is not None:
-        async for chunk in body.chunks:
-            if call.is_done:
-                return
-            if started:
-                await call.send(chunk)
-            else:
-                started = True
-                call.start_reply(head, chunk, message_end=True)
-                begun()
+    async for chunk in chunks:
+        if call.is_done:
+            return
+        if started:
+            await call.send(chunk)
+        else:
+            started = True
+            call.start_reply(head, chunk, message_end=True)
+            begun()
     if not started:
         call.start_reply(head)
     call.end_reply()

@@ -1,7 +1,8 @@
 """What a running call passes on to the calls it makes."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from mesh.call import NO_TRACE, Metadata, Trace
 from mesh.io.types.kind import Intake
@@ -10,9 +11,8 @@ from mesh.io.types.kind import Intake
 class Files(Protocol):
     """Where the files of a call are kept."""
 
-    @property
-    def intake(self) -> Intake:
-        """What puts files there."""
+    async def run(self, work: Callable[[Intake], Any]) -> Any:
+        """What `work` makes with what puts files there, in a thread of its own."""
 
 
 class Scope(NamedTuple):

@@ -69,12 +69,14 @@ def _folders() -> tuple[str, ...]:
 class Application:
     """A deployment to apply: plain values in JSON, and the code of versions without target.
 
-    `hooks` are what its services want done once before the first replica starts.
+    `hooks` are what its services want done once before the first replica starts; `has_end` says
+    that they have something to do in each replica before it ends.
     """
 
     document: Mapping[str, Any]
     code: Mapping[str, bytes] = field(default_factory=dict)
     hooks: tuple[Callable[[], object], ...] = ()
+    has_end: bool = False
 
     def prepare(self) -> None:
         """Does that. Raises ConfigError saying what failed."""
@@ -98,12 +100,9 @@ def application(
     Raises DefinitionError if a class is no service.
     """
     graphs = {name: resolve(release.entry) for name, release in releases.items()}
-    hooks = [
-        hook
-        for graph in graphs.values()
-        for service in graph.services.values()
-        for hook in service.manner.hooks.deployment
-    ]
+    manners = [service.manner for graph in graphs.values() for service in graph.services.values()]
+    hooks = [hook for manner in manners for hook in manner.hooks.deployment]
+    has_end = any(manner.hooks.shutdown for manner in manners)
     versions = {
         name: {
             "manifest": describe(graphs[name]).model_dump(mode="json"),
@@ -117,7 +116,7 @@ def application(
         "endpoints": {name: end.model_dump(mode="json") for name, end in (endpoints or {}).items()},
     }
     code = {name: release.code for name, release in releases.items() if release.code}
-    return Application(document, code, tuple(hooks))
+    return Application(document, code, tuple(hooks), has_end)
 
 
 def from_config(

@@ -85,6 +85,7 @@ class RunningMesh:
     def _start_control(self, progress: Progress, given: Session | None) -> Control:
         place = self.place
         session = given or self._start_session(progress)
+        self._session = session
         self._grows = not session.local
         self.replica_logs = session.logs
         progress("starting the controller")
@@ -167,6 +168,8 @@ class RunningMesh:
         name = application.document["config"]["name"]
         until = clock() + limit
         application.prepare()
+        if application.has_end:
+            self._session.is_gentle = True
         revision = self.control.apply(application.document, application.code)
         while True:
             status = self.control.status(name)[0]

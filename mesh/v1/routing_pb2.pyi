@@ -120,7 +120,7 @@ class Service(_message.Message):
     def __init__(self, name: _Optional[str] = ..., methods: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., max_request_bytes: _Optional[int] = ..., schema_json: _Optional[bytes] = ..., docs: _Optional[bytes] = ..., edge: _Optional[_Union[Edge, _Mapping]] = ...) -> None: ...
 
 class Edge(_message.Message):
-    __slots__ = ("dialect", "prefix", "cors", "metrics", "buckets", "asks_ready", "asks_alive", "trace_header")
+    __slots__ = ("dialect", "prefix", "cors", "metrics", "buckets", "asks_ready", "asks_alive", "trace_header", "edits_metrics")
     DIALECT_FIELD_NUMBER: _ClassVar[int]
     PREFIX_FIELD_NUMBER: _ClassVar[int]
     CORS_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +129,7 @@ class Edge(_message.Message):
     ASKS_READY_FIELD_NUMBER: _ClassVar[int]
     ASKS_ALIVE_FIELD_NUMBER: _ClassVar[int]
     TRACE_HEADER_FIELD_NUMBER: _ClassVar[int]
+    EDITS_METRICS_FIELD_NUMBER: _ClassVar[int]
     dialect: Dialect
     prefix: str
     cors: Cors
@@ -137,7 +138,8 @@ class Edge(_message.Message):
     asks_ready: bool
     asks_alive: bool
     trace_header: bool
-    def __init__(self, dialect: _Optional[_Union[Dialect, str]] = ..., prefix: _Optional[str] = ..., cors: _Optional[_Union[Cors, _Mapping]] = ..., metrics: _Optional[str] = ..., buckets: _Optional[_Iterable[float]] = ..., asks_ready: bool = ..., asks_alive: bool = ..., trace_header: bool = ...) -> None: ...
+    edits_metrics: bool
+    def __init__(self, dialect: _Optional[_Union[Dialect, str]] = ..., prefix: _Optional[str] = ..., cors: _Optional[_Union[Cors, _Mapping]] = ..., metrics: _Optional[str] = ..., buckets: _Optional[_Iterable[float]] = ..., asks_ready: bool = ..., asks_alive: bool = ..., trace_header: bool = ..., edits_metrics: bool = ...) -> None: ...
 
 class Cors(_message.Message):
     __slots__ = ("origins", "methods", "headers", "origin_regex", "credentials", "expose", "max_age")

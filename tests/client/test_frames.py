@@ -5,8 +5,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
+from gateway.errors import last_frame
 from mesh.client.frames import FrameReader
-from mesh.errors import Internal
+from mesh.errors import Code, Internal, InvalidArgument, MeshError, NotFound, Violation
 
 
 @given(st.lists(st.binary(max_size=40)), st.lists(st.integers(0, 400)))
@@ -31,3 +32,22 @@ def test_a_reply_that_ends_within_a_message_is_broken() -> None:
 def test_a_length_beyond_reason_is_refused_at_once() -> None:
     with pytest.raises(Internal, match="not a stream"):
         list(FrameReader().feed(b"\xff\xff\xff\xff"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidArgument("stop here", violations=(Violation(("x",), "kind", "why"),)),
+        NotFound("Not Found"),
+        MeshError("on strike", code=Code.ABORTED, http_status=418),
+    ],
+)
+def test_the_error_that_ends_a_stream_is_raised_after_its_messages(error: MeshError) -> None:
+    items = FrameReader().feed(b"\x00\x00\x00\x01a" + last_frame(error))
+    assert next(items) == b"a"
+    with pytest.raises(MeshError, match=error.message) as caught:
+        next(items)
+    assert caught.value.status == error.status
+    assert [each.path for each in caught.value.violations] == [
+        each.path for each in error.violations
+    ]

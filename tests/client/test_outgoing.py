@@ -15,8 +15,8 @@ from mesh.client.content import Content, content
 from mesh.client.description import MethodDescription, ServiceDescription
 from mesh.client.outgoing import OpenedFile, in_memory, is_light, is_once, outgoing
 from mesh.client.typed import Typed
-from mesh.io.folder import Folder
-from mesh.io.intake import CallIntake
+from mesh.io.files.folder import Folder
+from mesh.io.files.intake import CallIntake
 from mesh.io.types.file import File
 from tests.client.scripted import Shop, schema_of
 

@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 
 from mesh import Context
 from mesh.definition.cookies import read_cookies
-from mesh.io.folder import Folder
+from mesh.io.files.folder import Folder
 
 
 def test_headers_are_found_whatever_their_case():

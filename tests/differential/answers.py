@@ -14,12 +14,13 @@ HEADERS = (
     *("access-control-allow-methods", "access-control-allow-origin"),
     *("access-control-expose-headers", "access-control-max-age"),
     *("accept-ranges", "allow", "content-disposition", "location", "server", "set-cookie", "vary"),
+    *("cache-control", "content-encoding"),
     *("x-custom", "x-dropped", "x-multi", "x-other", "x-own", "x-total"),
 )
 """Header fields whose values are compared."""
 IDENTIFIERS = ("x-bentoml-request-id", "x-bentoml-trace-id")
 """Header fields whose values differ with each reply: only their form is compared."""
-OPAQUE = ("etag", "last-modified")
+OPAQUE = ("content-length", "etag", "last-modified", "transfer-encoding")
 """Header fields of which only their presence is compared."""
 BROKEN = "broken off"
 

@@ -392,6 +392,7 @@ CONTEXT = [
 _WAYS = (
     "invalid bad missing unprocessable teapot conflict unauthorized forbidden unavailable"
     " internal gateway base coded state value key validation exit fine"
+    " http numbered empty two dict lines timeout decode group chained remote"
 )
 ERRORS = [
     *(Case(f"fail {how}", "/fail", {"how": how}) for how in _WAYS.split()),
@@ -504,7 +505,214 @@ PREFIXED = [
     ),
 ]
 
+_URLENCODED = "application/x-www-form-urlencoded"
+_JSON = "application/json"
+ODD_BODIES = [
+    typed("odd upper case type", "/text", b'{"prompt": "a"}', "APPLICATION/JSON"),
+    typed("odd empty type", "/text", b'{"prompt": "a"}', ""),
+    typed("odd no real type", "/text", b'{"prompt": "a"}', "json"),
+    typed("odd latin-1", "/text", '{"prompt": "é"}'.encode("latin-1"), f"{_JSON};charset=latin-1"),
+    typed("odd type of text", "/text", b'{"prompt": "a"}', "text/plain"),
+    typed("odd byte order mark", "/text", b'\xef\xbb\xbf{"prompt": "a"}', _JSON),
+    typed("odd white space", "/text", b' \n{"prompt" : "a" }\r\n\t', _JSON),
+    typed("odd trailing garbage", "/text", b'{"prompt": "a"} x', _JSON),
+    typed("odd trailing comma", "/text", b'{"prompt": "a",}', _JSON),
+    typed("odd comment", "/text", b'{"prompt": "a" /* b */}', _JSON),
+    typed("odd key twice", "/text", b'{"prompt": "a", "prompt": "b"}', _JSON),
+    typed("odd lone surrogate", "/text", b'{"prompt": "\\ud800"}', _JSON),
+    typed("odd surrogate pair", "/text", b'{"prompt": "\\ud83d\\ude00"}', _JSON),
+    typed("odd NUL", "/text", b'{"prompt": "a\\u0000b"}', _JSON),
+    typed("odd raw control", "/text", b'{"prompt": "a\x01b"}', _JSON),
+    typed("odd single quotes", "/text", b"{'prompt': 'a'}", _JSON),
+    typed("odd empty braces", "/text", b"{ }", _JSON),
+    typed("odd only space", "/text", b"  ", _JSON),
+    typed("odd number body", "/text", b"1", _JSON),
+    typed("odd true body", "/text", b"true", _JSON),
+    typed("odd deep", "/anything", b'{"x": ' + b"[" * 150 + b"]" * 150 + b"}", _JSON),
+    typed("odd too deep", "/anything", b'{"x": ' + b"[" * 5000 + b"]" * 5000 + b"}", _JSON),
+    typed("odd many digits", "/whole", b'{"x": ' + b"9" * 5000 + b"}", _JSON),
+    typed("odd long whole", "/anything", b'{"x": ' + b"9" * 400 + b"}", _JSON),
+    Case("odd emoji", "/text", {"prompt": "\N{GRINNING FACE} \u202e"}),
+    Case("odd field names", "/anything_named", {"x": {"": 1, "a b": 2, "é": 3}}),
+    Case("odd large text", "/text", {"prompt": "é" * 2**21}),
+    Case("odd large list", "/numbers", {"x": list(range(100_000))}),
+    Case("odd large array", "/array", {"a": [[i + j / 7 for j in range(100)] for i in range(100)]}),
+    typed("odd form empty", "/text", b"", _URLENCODED),
+    typed("odd form blank", "/text", b"prompt=", _URLENCODED),
+    typed("odd form bare", "/text", b"prompt", _URLENCODED),
+    typed("odd form charset", "/text", b"prompt=a", f"{_URLENCODED}; charset=utf-8"),
+    typed("odd form upper case", "/text", b"prompt=a", _URLENCODED.upper()),
+    typed("odd form null", "/optional", b"n=null&word=x", _URLENCODED),
+    typed("odd form not utf-8", "/text", b"prompt=%ff", _URLENCODED),
+    typed("odd form half an escape", "/text", b"prompt=a%2", _URLENCODED),
+    typed("odd form extra", "/text", b"prompt=a&more=1", _URLENCODED),
+    typed("odd form other", "/text", b"more=1", _URLENCODED),
+    typed("odd form object", "/model", b"m=%7B%22a%22%3A1%7D", _URLENCODED),
+    typed("odd form for a root", "/root_model", b"a=1", _URLENCODED),
+    typed("odd form json text", "/text", b"prompt=true", _URLENCODED),
+    form("odd multipart empty", "/text"),
+    form("odd multipart empty optional", "/optional"),
+    typed("odd multipart no body", "/text", b"", "multipart/form-data; boundary=x"),
+    typed("odd multipart no boundary", "/text", b"x", "multipart/form-data"),
+    form("odd multipart json", "/text", part("prompt", '"hi"')),
+    form("odd multipart number", "/text", part("prompt", "1")),
+    form("odd multipart typed", "/model", part("m", '{"a": 1}', kind=_JSON)),
+    form("odd multipart text as file", "/text", part("prompt", "hi", file="a.txt")),
+    form("odd multipart twice", "/text", part("prompt", "a"), part("prompt", "b")),
+    form("odd multipart list", "/numbers", part("x", "[1, 2]")),
+    form("odd multipart bad utf-8", "/text", part("prompt", b"\xff")),
+    form("odd multipart umlaut", "/text", part("prompt", "é \N{GRINNING FACE}")),
+    form("odd multipart extra", "/text", part("prompt", "a"), part("more", "b")),
+    form("odd multipart extra file", "/text", part("prompt", "a"), part("more", b"b", file="b")),
+    form("odd multipart empty name", "/file", part("p", b"abc", file="")),
+    form("odd multipart empty file", "/file", part("p", b"", file="a.txt")),
+    form("odd multipart umlaut name", "/file", part("p", b"a", file="o é.txt")),
+    form("odd multipart for a root model", "/root_model", part("a", "1")),
+    form("odd multipart array", "/array", part("a", "[[1, 2]]")),
+]
+
+ODD_VALUES = [
+    *(
+        Case(f"value {path} {json.dumps(value)}", f"/{path}", {"x": value})
+        for path, values in {
+            "whole": ["1.0", " 1 ", "1_000", "0x1", "", None, False, [1], -0.0, 1e20, "1e3"],
+            "real": ["nan", "1e5", "", "x", None, True, [1.5], 10**400],
+            "flag": ["off", "T", "maybe", 1, 1.0, 0, None, "", [True]],
+            "octets": [1, None, "", "\u0000"],
+            "color": ["RED", None, 1],
+            "literal": ["3", 3.0, None, True],
+            "moment": [0, 1767323045, "2026-01-02", "2026-01-02 03:04", "x", None, 1e30],
+            "day": ["2026-01-02T00:00:00", "2026-01-02T01:00:00", 0, "x"],
+            "span": [90, 1.5, "1 day", "00:01:30", "x"],
+            "identifier": ["12345678123456781234567812345678", 1, ""],
+            "amount": ["NaN", "x", 1.1, "1e5", ""],
+            "numbers": ["12", {"0": 1}, None, [[1]], [None], [1.5], [True]],
+            "table": [[], {"a": 1.5}, {"a": None}, {"a": 1, "b": "x"}, "x"],
+            "members": [[1, "x"], {}, [[]]],
+            "couple": [[1, "a", 2], {"0": 1}, "ab"],
+            "pair": [{"left": 1, "right": "b"}, [1], ["x", 2]],
+            "typed_dict": [{"depth": 1, "more": 2}, [], {"depth": "x"}],
+            "models": [[], [{"a": 1, "c": 2}], [1], [{"b": 1}, {"a": "y", "b": 2}]],
+            "union": [1.5, None, True, {"a": 1}],
+            "chosen": [{"a": [1]}, {"c": [1]}, {"a": [3, 1, 4]}],
+            "guarded": [
+                *({"size": 2}, {"size": 3}, {"size": 102}, {"size": 10}, {"size": "x"}),
+                *({"size": 2, "label": "B"}, {"size": 3, "label": "B"}, {"size": 2, "name": "a"}),
+            ],
+            "secret": ["s", 1],
+        }.items()
+        for value in values
+    ),
+    Case("value point missing", "/point", {"p": {}}),
+    Case("value point extra", "/point", {"p": {"x": 1, "z": 2}}),
+    Case("value point wrong", "/point", {"p": [1, 2]}),
+    Case("value secret link", "/secret", {"x": "s", "link": "http://a.example"}),
+    Case("value secret no link", "/secret", {"x": "s", "link": "no link"}),
+    Case("value optional model", "/optional_model", {"m": None, "ms": [None, {"a": 1}]}),
+    Case("value optional model wrong", "/optional_model", {"m": {"a": "x"}, "ms": [{}]}),
+    Case("value either", "/either_model", {"m": {"prompt": "a"}}),
+    Case("value either none", "/either_model", {"m": {}}),
+    Case("value model of text", "/model", {"m": '{"a": 1}'}),
+    Case("value array of text", "/array", {"a": "x"}),
+    Case("value array of objects", "/array_type", {"a": [{"a": 1}]}),
+    Case("value array big whole", "/array_type", {"a": [2**63]}),
+    Case("value array nested empty", "/array_type", {"a": [[], []]}),
+    Case("value tensor scalar", "/tensor", {"a": 1.5}),
+    Case("value tensor null", "/tensor", {"a": None}),
+    Case("value frame empty", "/frame", {"df": []}),
+    Case("value frame mixed", "/frame", {"df": [{"a": True, "b": None}, {"a": "x", "b": 2}]}),
+    Case("value frame nested", "/frame", {"df": [{"a": [1, 2], "b": {"c": 1}}]}),
+    Case("value frame missing columns", "/frame_columns", {"df": [{"a": 1}]}),
+]
+
+REPLIES = [
+    Case("reply typed", "/typed_reply", {"kind": "text/csv"}),
+    Case("reply typed charset", "/typed_reply", {"kind": "text/html; charset=latin-1"}),
+    Case("reply typed array", "/typed_array", {}),
+    *(Case(f"reply quiet {status}", "/quiet", {"status": status}) for status in (200, 201, 418)),
+    Case("reply quiet 500", "/quiet", {"status": 500}),
+    Case("reply stream created", "/stream_created", {}),
+    Case("reply redirected", "/redirected", {}),
+    Case("reply response stream", "/response_stream", {}),
+    Case("reply response file", "/response_file", {}),
+    Case("reply response cookies", "/response_cookies", {}),
+    Case("reply response empty", "/response_empty", {}),
+    Case("reply no text", "/no_text", {}),
+    Case("reply missing text", "/missing_text", {}),
+    Case("reply missing file", "/missing_file", {}),
+    *(
+        Case(f"reply {name} {field}", f"/{name}", body, headers={field: value})
+        for name, body in (("file_out", {"text": "abcdef"}), ("text", {"prompt": "abcdef"}))
+        for field, value in {
+            "range": "bytes=0-0,2-3",
+            "if-range": '"x"',
+            "if-none-match": "*",
+            "if-modified-since": "Thu, 01 Jan 2099 00:00:00 GMT",
+            "accept": "application/json",
+            "accept-encoding": "gzip, br",
+            "expect": "100-continue",
+        }.items()
+    ),
+    Case(
+        "reply range and if-range",
+        "/file_out",
+        {"text": "abcdef"},
+        headers={"range": "bytes=1-2", "if-range": '"x"'},
+    ),
+    *(
+        Case(f"reply {name} as {accept}", f"/{name}", {}, headers={"accept": accept})
+        for name in ("stream_async", "stream_model", "stream_text")
+        for accept in ("text/event-stream", "application/json", "text/plain", "text/plain, */*")
+    ),
+    Case("reply model as html", "/model", {"m": {"a": 1}}, headers={"accept": "text/html"}),
+    Case("reply array as text", "/array", {"a": [1]}, headers={"accept": "text/plain"}),
+    form(
+        "reply image as another",
+        "/image_echo",
+        part("image", PNG, file="a.png", kind="image/png"),
+    ),
+]
+
+MORE_PAGES = [
+    *(
+        Case(f"{verb} {path}", path, verb=verb)
+        for path in ("/unknown", "/text/", "/schema.json", "/metrics", "/docs.json", "/")
+        for verb in ("HEAD", "DELETE", "PATCH", "OPTIONS")
+        if (verb, path) != ("HEAD", "/schema.json")
+    ),
+    Case("GET schema with a slash", "/schema.json/", verb="GET"),
+    Case("GET metrics with a slash and query", "/metrics/?a=1&b=%20", verb="GET"),
+    Case("POST a page with a body", "/livez", {"x": 1}),
+    Case("DELETE a method", "/text", verb="DELETE"),
+    Case("PATCH a method", "/text", {"prompt": "a"}, verb="PATCH"),
+    Case("escaped path", "/te%78t", {"prompt": "a"}),
+    Case("escaped slash", "/elsewhere%2Fdeep", {"x": 1}),
+    Case("upper case path", "/TEXT", {"prompt": "a"}),
+    Case("empty query", "/text?", {"prompt": "a"}),
+    Case("semicolon", "/text;a=1", {"prompt": "a"}),
+    Case("slash after a deep route", "/elsewhere/deep/?x=%C3%A9&y", {"x": 1}),
+    Case("above a deep route", "/elsewhere", {"x": 1}),
+    Case("two slashes at the end", "/text//", {"prompt": "a"}),
+    Case("path of a hook", "/b_started", {}),
+    Case("path of a probe", "/__is_ready__", {}),
+    Case("path of the metrics hook", "/__metrics__", {}, service="prefixed"),
+    Case("path of a task", "/text/submit", {"prompt": "a"}),
+    Case("prefix with a method", "/v1/", {}, service="prefixed"),
+    Case("page with a method", "/v1/docs.json", {}, service="prefixed"),
+    Case("page with a method HEAD", "/v1/livez", verb="HEAD", service="prefixed"),
+    Case("prefix alone", "/v1", verb="GET", service="prefixed"),
+    Case("prefixed unknown", "/v1/nothing", {}, service="prefixed"),
+    Case("prefixed metrics at the root", "/metrics", verb="HEAD", service="prefixed"),
+    Case("prefixed schema", "/v1/schema.json", verb="HEAD", service="prefixed"),
+    Case("origin and HEAD", "/livez", verb="HEAD", headers=_SHOP),
+    Case("origin null", "/text", {"prompt": "a"}, headers={"origin": "null"}),
+    Case("origin and redirect", "/text/", {"prompt": "a"}, headers=_SHOP),
+    Case("origin and 405", "/text", verb="GET", headers=_SHOP),
+    Case("origin and stream", "/stream_text", {}, headers=_SHOP),
+    Case("origin and file", "/file_out", {"text": "a"}, headers=_SHOP),
+]
+
 CASES = [
     *SCALARS, *CONTAINERS, *ROOTS, *ARRAYS, *FILES, *STREAMS, *CONTEXT, *ERRORS, *DEPENDENCIES,
-    *PAGES, *PREFIXED,
+    *PAGES, *PREFIXED, *ODD_BODIES, *ODD_VALUES, *REPLIES, *MORE_PAGES,
 ]  # fmt: skip

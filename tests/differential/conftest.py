@@ -24,10 +24,11 @@ class Side(NamedTuple):
 def theirs() -> Iterator[Side]:
     """BentoML's own server, one for each service."""
     with ExitStack() as stack:
-        urls = {
+        waits = {
             name: stack.enter_context(bentoml_server(target, HEALTH[name]))
             for name, target in TARGETS.items()
         }
+        urls = {name: wait() for name, wait in waits.items()}
         clients = {
             name: stack.enter_context(httpx.Client(base_url=url, timeout=60))
             for name, url in urls.items()
@@ -35,7 +36,8 @@ def theirs() -> Iterator[Side]:
         yield Side(urls["main"], clients)
 
 
-@pytest.fixture(scope="session")
+# Not for the session: meshes in one Ray share a controller, and so the default endpoint.
+@pytest.fixture(scope="package")
 def ours(ray_session: Session) -> Iterator[Side]:
     """The mesh, with both services."""
     with ExitStack() as stack:

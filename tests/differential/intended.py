@@ -1,11 +1,13 @@
 """Where the mesh means to differ from BentoML, field by field, and why."""
 
+import json
 from typing import NamedTuple
 
 BODY = frozenset({"body"})
 STATUS = frozenset({"status", "body"})
 TYPE = frozenset({"body", "media_type"})
 ALL = frozenset({"status", "body", "media_type"})
+FIELDS = frozenset({"server", "vary", "x-bentoml-request-id"})
 
 
 class Intended(NamedTuple):
@@ -34,7 +36,14 @@ _NAME = "clients that read no filename* find an ASCII name"
 _ABORT = "a stream that fails midway is broken off, so that clients can tell"
 _KEPT = "header fields that were set twice are sent twice"
 _OWN = "a response that the method made keeps its status"
-_ROOT = "health pages are at the root too: BentoML's own client looks for them there"
+_ROOT = "pages are both at the root, where BentoML's own client looks, and under the prefix"
+_OBJECTS = "the elements of an array are numbers, booleans or text"
+_UTF_8 = "text that is no UTF-8 is refused, not changed"
+_CASE = "media types are the same in upper case"
+_NUMBER = "a status that is given as a number is one"
+_BELOW = "BentoML's server fails beneath its own form of errors"
+_EMPTY = "nothing at all needs no chunks"
+_DOCS = "the pages about a service are the mesh's own"
 
 INTENDED = {
     "text pickle": Intended(BODY, _PICKLE),
@@ -74,6 +83,35 @@ INTENDED = {
     "response overwritten": Intended(frozenset({"status"}), _OWN),
     "prefixed ready at the root": Intended(STATUS, _ROOT),
     "prefixed alive at the root": Intended(STATUS, _ROOT),
+    "prefixed metrics at the root": Intended(frozenset({"status", "media_type"}), _ROOT),
+    "prefixed schema": Intended(frozenset({"status", "media_type"}), _ROOT),
+    "fail numbered": Intended(ALL | FIELDS, _NUMBER),
+    "reply missing file": Intended(TYPE | FIELDS, _BELOW),
+    "reply no text": Intended(STATUS, _OUTPUT),
+    "odd form upper case": Intended(ALL, _CASE),
+    "odd form not utf-8": Intended(ALL, _UTF_8),
+    "odd multipart bad utf-8": Intended(ALL, _UTF_8),
+    "odd multipart no boundary": Intended(STATUS, _INPUT),
+    "odd multipart no body": Intended(BODY, _BROKEN),
+    "value array of objects": Intended(ALL, _OBJECTS),
+    "value tensor null": Intended(STATUS, _INPUT),
+    "value frame mixed": Intended(BODY, _NAN),
+    "value frame missing columns": Intended(BODY, _NAN),
+    "HEAD /docs.json": Intended(frozenset({"etag", "cache-control"}), _DOCS),
+    "HEAD /": Intended(frozenset({"last-modified", "accept-ranges", "cache-control"}), _DOCS),
+    "stream none": Intended(frozenset({"content-length", "transfer-encoding"}), _EMPTY),
+    **{
+        f"value {path} {json.dumps(value)}": Intended(BODY, _QUOTED)
+        for path, values in {
+            "moment": (0, 1767323045, "2026-01-02", "2026-01-02 03:04"),
+            "day": ("2026-01-02T00:00:00", 0),
+            "span": (90, 1.5, "1 day", "00:01:30"),
+            "identifier": ("12345678123456781234567812345678",),
+        }.items()
+        for value in values
+    },
+    "value amount 1.1": Intended(TYPE, _QUOTED),
+    'value amount "1e5"': Intended(TYPE, _QUOTED),
 }
 
 CLIENT_INTENDED = {

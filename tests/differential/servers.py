@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,8 +24,11 @@ START_WAIT = 90.0
 
 
 @contextmanager
-def bentoml_server(target: str, health: str) -> Iterator[str]:
-    """The address of `bentoml serve`, with a home of its own, until the block ends."""
+def bentoml_server(target: str, health: str) -> Iterator[Callable[[], str]]:
+    """`bentoml serve`, with a home of its own, until the block ends.
+
+    Gives a function that waits until it answers, and returns its address.
+    """
     port = free_port("127.0.0.1")
     with tempfile.TemporaryDirectory() as home:
         log = Path(home, "log")
@@ -45,8 +48,7 @@ def bentoml_server(target: str, health: str) -> Iterator[str]:
             )
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait(process, url + health, log)
-            yield url
+            yield lambda: _wait(process, url, health, log)
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             try:
@@ -56,12 +58,12 @@ def bentoml_server(target: str, health: str) -> Iterator[str]:
                 process.wait()
 
 
-def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+def _wait(process: "subprocess.Popen[bytes]", url: str, health: str, log: Path) -> str:
     until = time.monotonic() + START_WAIT
     while True:
         try:
-            if httpx.get(url, timeout=5).status_code == 200:
-                return
+            if httpx.get(url + health, timeout=5).status_code == 200:
+                return url
         except httpx.TransportError:
             pass
         assert process.poll() is None, log.read_text()

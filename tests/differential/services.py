@@ -4,7 +4,7 @@ Loaded by `bentoml serve services:Main` and by the mesh, from this folder. Nothi
 the mesh.
 """
 
-# ruff: noqa: B008, UP006, UP007, UP035, UP045 - written as users write: the old forms are read too
+# ruff: noqa: B006, B008, UP006, UP007, UP035, UP045 - written as users write: the old forms are read too
 
 import asyncio
 import dataclasses
@@ -12,6 +12,8 @@ import datetime as dt
 import decimal
 import enum
 import http
+import json
+import threading
 import time
 import typing
 import uuid
@@ -24,6 +26,7 @@ import bentoml
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import starlette.exceptions
 import starlette.responses
 import torch
 from bentoml.exceptions import (
@@ -32,6 +35,7 @@ from bentoml.exceptions import (
     InternalServerError,
     InvalidArgument,
     NotFound,
+    RemoteException,
     ServiceUnavailable,
     StateException,
     UnprocessableEntity,
@@ -39,10 +43,16 @@ from bentoml.exceptions import (
 from bentoml.validators import ContentType, DataframeSchema, DType, Shape
 from PIL import Image as PILImage
 from PIL.Image import Image
-from pydantic import BaseModel, Field
+from prometheus_client import Counter, Gauge, Histogram, Summary
+from pydantic import BaseModel, Field, HttpUrl, SecretStr, field_validator, model_validator
 from typing_extensions import TypedDict
 
 DEPLOYMENTS: list[str] = []
+SOLD = Counter("shop_sold", "What was sold.", ["kind"])
+PRICES = Histogram("shop_price_euros", "What it cost.", ["kind"], buckets=(1, 5, 10))
+STOCK = Gauge("shop_stock", "What is left.")
+GUESTS = Gauge("shop_guests", "Who is in.", multiprocess_mode="sum")
+SIZES = Summary("shop_sizes", "How large it was.")
 
 
 class Color(enum.Enum):
@@ -102,6 +112,25 @@ class Result(BaseModel):
     items: List[int]
 
 
+class Guarded(BaseModel):
+    size: int
+    name: str = Field("none", pattern="^[a-z]+$", alias="label")
+
+    @field_validator("size")
+    @classmethod
+    def even(cls, size: int) -> int:
+        if size % 2:
+            raise ValueError("must be even")
+        assert size < 100, "too large"
+        return size
+
+    @model_validator(mode="after")
+    def named(self) -> "Guarded":
+        if self.size == 10 and self.name == "none":
+            raise ValueError("ten needs a label")
+        return self
+
+
 class Teapot(BentoMLException):
     error_code = http.HTTPStatus.IM_A_TEAPOT
 
@@ -118,6 +147,10 @@ class Forbidden(BentoMLException):
     error_code = http.HTTPStatus.FORBIDDEN
 
 
+class Numbered(BentoMLException):
+    error_code = 409
+
+
 class Unlucky(BentoMLException):
     error_code = http.HTTPStatus.BAD_GATEWAY
 
@@ -129,6 +162,11 @@ class Adder:
     @bentoml.api
     def add(self, x: int, y: int = 1) -> int:
         return x + y
+
+    @bentoml.api
+    def sell(self, kind: str, price: float) -> None:
+        SOLD.labels(kind).inc()
+        GUESTS.set(2)
 
     @bentoml.api
     def scale(self, a: np.ndarray, by: float = 2.0) -> np.ndarray:
@@ -195,6 +233,8 @@ class Main:
 
     def __init__(self) -> None:
         self.events = ["init"]
+        self.meeting = asyncio.Barrier(2)
+        self.sync_meeting = threading.Barrier(2)
         self.calls = 0
 
     @bentoml.on_startup
@@ -750,6 +790,30 @@ class Main:
                 raise KeyError("a secret")
             case "validation":
                 Sub(a="not a number")
+            case "http":
+                raise starlette.exceptions.HTTPException(418, "tea")
+            case "numbered":
+                raise Numbered("by its number")
+            case "empty":
+                raise BadInput
+            case "two":
+                raise BadInput("one", "two")
+            case "dict":
+                raise BadInput({"field": "x"})
+            case "lines":
+                raise NotFound("one\ntwo\té")
+            case "timeout":
+                raise TimeoutError("a secret")
+            case "decode":
+                json.loads("{")
+            case "group":
+                raise ExceptionGroup("several", [BadInput("a")])
+            case "chained":
+                raise BadInput("from a key") from KeyError("a")
+            case "remote":
+                raise RemoteException("from afar")
+            case "sync_in_async":
+                raise RuntimeError("x")
             case "exit":
                 raise RuntimeError("StopIteration lookalike")
         return "fine"
@@ -770,6 +834,139 @@ class Main:
     async def slow_async(self, seconds: float) -> str:
         await asyncio.sleep(seconds)
         return "done"
+
+    @bentoml.api
+    def scratch(self, ctx: bentoml.Context) -> str:
+        Path(ctx.temp_dir, "note.txt").write_text("kept")
+        return ctx.temp_dir
+
+    @bentoml.api
+    def is_there(self, path: str) -> bool:
+        return Path(path).exists()
+
+    @bentoml.api
+    def typed_reply(self, kind: str, ctx: bentoml.Context) -> str:
+        ctx.response.headers["content-type"] = kind
+        ctx.response.headers["cache-control"] = "no-store"
+        return "é"
+
+    @bentoml.api
+    def typed_array(self, ctx: bentoml.Context) -> List[int]:
+        ctx.response.headers["content-type"] = "application/vnd.list+json"
+        return [1, 2]
+
+    @bentoml.api
+    def quiet(self, status: int, ctx: bentoml.Context) -> None:
+        ctx.response.status_code = status
+
+    @bentoml.api
+    async def stream_created(self, ctx: bentoml.Context) -> AsyncGenerator[str, None]:
+        ctx.response.status_code = 201
+        ctx.response.set_cookie("k", "v")
+        yield "a"
+
+    @bentoml.api
+    def redirected(self) -> Any:
+        return starlette.responses.RedirectResponse("/elsewhere", headers={"x-own": "1"})
+
+    @bentoml.api
+    def response_stream(self) -> Any:
+        async def items() -> AsyncGenerator[str, None]:
+            yield "a"
+            yield "b"
+
+        return starlette.responses.StreamingResponse(items(), media_type="text/csv")
+
+    @bentoml.api
+    def response_file(self, ctx: bentoml.Context) -> Any:
+        path = Path(ctx.temp_dir, "data.csv")
+        path.write_text("a,b")
+        return starlette.responses.FileResponse(path, filename="d.csv", headers={"x-own": "1"})
+
+    @bentoml.api
+    def response_cookies(self) -> Any:
+        made = starlette.responses.HTMLResponse("<p>", status_code=202)
+        made.set_cookie("a", "1")
+        made.set_cookie("b", "2")
+        return made
+
+    @bentoml.api
+    def response_empty(self) -> Any:
+        return starlette.responses.Response(status_code=204)
+
+    @bentoml.api
+    def no_text(self) -> str:
+        return None
+
+    @bentoml.api
+    def missing_text(self) -> Optional[str]:
+        return None
+
+    @bentoml.api
+    def missing_file(self) -> Path:
+        return Path("/no/such/file.txt")
+
+    @bentoml.api
+    def optional_model(self, m: Optional[Sub] = None, ms: List[Optional[Sub]] = []) -> str:
+        return f"{m!r} {ms!r}"
+
+    @bentoml.api
+    def either_model(self, m: Union[Sub, Params]) -> str:
+        return type(m).__name__
+
+    @bentoml.api
+    def chosen(self, x: Dict[Literal["a", "b"], List[Literal[1, 2]]]) -> str:
+        return repr(x)
+
+    @bentoml.api
+    def guarded(self, x: Guarded) -> int:
+        return x.size
+
+    @bentoml.api
+    def secret(self, x: SecretStr, link: Optional[HttpUrl] = None) -> str:
+        return f"{x} {link}"
+
+    @bentoml.api
+    async def meet(self) -> bool:
+        """Two calls that wait for each other."""
+        async with asyncio.timeout(2):
+            await self.meeting.wait()
+        return True
+
+    @bentoml.api
+    def meet_sync(self) -> bool:
+        self.sync_meeting.wait(2)
+        return True
+
+    @bentoml.api
+    async def endless(self) -> AsyncGenerator[str, None]:
+        try:
+            while True:
+                yield "again "
+                await asyncio.sleep(0.01)
+        finally:
+            self.events.append("endless closed")
+
+    @bentoml.api
+    def endless_sync(self) -> Generator[str, None, None]:
+        try:
+            while True:
+                yield "again "
+                time.sleep(0.01)
+        finally:
+            self.events.append("endless_sync closed")
+
+    # Metrics.
+
+    @bentoml.api
+    def sell(self, kind: str, price: float) -> None:
+        """Is counted here and in another process."""
+        SOLD.labels(kind).inc()
+        PRICES.labels(kind).observe(price)
+        STOCK.set(3)
+        GUESTS.set(1)
+        SIZES.observe(price)
+        self.adder.sell(kind, price)
 
     # Dependencies.
 
@@ -847,6 +1044,9 @@ class Prefixed:
     async def __is_alive__(self) -> bool:
         return self.alive
 
+    def __metrics__(self, text: str) -> str:
+        return text.replace("shelf_request_total", "shelf_asked_total") + "# the end\n"
+
     @bentoml.api
     async def set_ready(self, ready: bool) -> bool:
         self.ready = ready
@@ -862,6 +1062,14 @@ class Prefixed:
         import os
 
         return os.environ.get("SHELF", "")
+
+    @bentoml.api(route="/")
+    def at_the_root(self) -> str:
+        return "root"
+
+    @bentoml.api(route="/docs.json")
+    def at_a_page(self) -> str:
+        return "page"
 
     @bentoml.api
     async def hold(self, seconds: float) -> str:

@@ -1,5 +1,7 @@
 """Every request has the answer from the mesh that it has from BentoML, but for what is intended."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.differential.answers import ask
@@ -12,8 +14,9 @@ NOTHING = frozenset[str]()
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_request_has_the_same_answer(case: Case, theirs: Side, ours: Side) -> None:
-    expected = ask(theirs.clients[case.service], case)
-    answer = ask(ours.clients[case.service], case)
+    with ThreadPoolExecutor(2) as both:
+        asking = [both.submit(ask, side.clients[case.service], case) for side in (theirs, ours)]
+    expected, answer = (each.result() for each in asking)
     found = expected.differences(answer)
     intended = INTENDED[case.name].fields if case.name in INTENDED else NOTHING
     assert found == intended, f"BentoML: {expected}\nthe mesh: {answer}"

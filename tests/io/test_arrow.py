@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mesh.io.arrow import read_stream, to_frame, to_table, write_frame, write_table
+from mesh.io.arrow import read_stream, to_frame, to_table, write_table
 from mesh.io.types.frame import FrameType
 from mesh.io.types.table import Column, Table, plain, text
 
@@ -40,7 +40,7 @@ NAMES = [f"{series.dtype}-{len(series)}" for series in SERIES]
 
 
 def again(frame):
-    return to_frame(read_stream(write_frame(frame)))
+    return to_frame(read_stream(write_table(frame)))
 
 
 @pytest.mark.parametrize("series", SERIES, ids=NAMES)
@@ -58,7 +58,7 @@ def test_the_columns_of_an_arrow_table_are_those_of_the_frame(series):
     if isinstance(series.dtype, pd.PeriodDtype):
         pytest.skip("a period is a number to Arrow")
     rows = plain(FrameType().wire(frame))
-    got = plain(to_table(read_stream(write_frame(frame))))
+    got = plain(to_table(read_stream(write_table(frame))))
     if series.dtype.kind == "f":  # Arrow takes NaN for a missing value
         rows = [{"a": None if row["a"] != row["a"] else row["a"]} for row in rows]
     assert got == rows
@@ -84,7 +84,7 @@ def test_index_and_names_come_back(frame):
 
 
 def test_an_index_that_only_counts_is_no_column():
-    assert read_stream(write_frame(pd.DataFrame({"a": [1, 2]}))).column_names == ["a"]
+    assert read_stream(write_table(pd.DataFrame({"a": [1, 2]}))).column_names == ["a"]
     named = pd.DataFrame({"a": [1, 2]}, index=["x", "y"])
     assert read_stream(write_table(named, index=False)).column_names == ["a"]
 
@@ -109,7 +109,7 @@ def test_a_table_of_columns_is_a_stream_too():
 
 
 def test_numbers_are_views_of_the_stream():
-    data = write_frame(pd.DataFrame({"a": np.arange(1000.0)}))
+    data = write_table(pd.DataFrame({"a": np.arange(1000.0)}))
     values = to_table(read_stream(data)).columns[0].values
     whole = np.frombuffer(data, np.uint8)
     assert np.shares_memory(values, whole)
@@ -118,10 +118,10 @@ def test_numbers_are_views_of_the_stream():
 @pytest.mark.parametrize("column", [np.array([1j]), text([1, "a"]), text([object()])])
 def test_what_arrow_has_no_type_for_is_refused(column):
     with pytest.raises(ValueError, match="an Arrow stream can't carry this"):
-        write_frame(pd.DataFrame({"a": column}))
+        write_table(pd.DataFrame({"a": column}))
 
 
-GOOD = write_frame(pd.DataFrame({"a": [1.5, None], "b": ["x", None]}))
+GOOD = write_table(pd.DataFrame({"a": [1.5, None], "b": ["x", None]}))
 
 
 def stream(table, **options):

@@ -26,7 +26,7 @@ from pydantic import (
 
 from mesh.call import CALL, JSON
 from mesh.errors import InvalidArgument
-from mesh.io.schema import service_schema
+from mesh.io.documents.schema import service_schema
 from mesh.io.spec import MethodSpec, method_spec
 
 

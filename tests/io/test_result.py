@@ -19,8 +19,8 @@ from pydantic import BaseModel, SecretStr
 
 from mesh.call import CALL, JSON
 from mesh.errors import Internal, UnsupportedMediaType
-from mesh.io.folder import Folder
-from mesh.io.intake import CallIntake
+from mesh.io.files.folder import Folder
+from mesh.io.files.intake import CallIntake
 from mesh.io.media import ARROW, NPY
 from mesh.io.replies.body import ReplyBody
 from mesh.io.replies.encoder import Style

@@ -103,6 +103,22 @@ def test_whole_numbers_beyond_64_bits_are_text(value, kind):
     assert from_value(message) == value
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_map_keeps_its_order(order):
+    scores = {f"label {number}": number for number in range(50)[::order]}
+    again = from_value(Value.FromString(value_bytes({"all": scores})))
+    assert list(again["all"].items()) == list(scores.items())
+
+
+def test_a_map_whose_sender_says_nothing_or_nonsense_of_the_order_is_whole():
+    message = Value()
+    for name in ("a", "b"):
+        message.map.fields[name].integer = 1
+    assert from_value(message) == {"a": 1, "b": 1}
+    message.map.order.extend(["b", "x", "b"])
+    assert list(from_value(message)) == ["b", "a"]
+
+
 def test_a_large_array_is_a_correct_message():
     array = np.arange(100_000, dtype=np.float32).reshape(100, 1000)
     message = Value.FromString(value_bytes({"a": [array, 1]}))

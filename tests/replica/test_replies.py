@@ -114,6 +114,20 @@ class Shop:
         return StreamingResponse(items(), media_type="text/csv")
 
     @mesh.api
+    async def respond_without_end(self) -> Response:
+        async def items() -> AsyncIterator[str]:
+            try:
+                while True:
+                    self.events.append("item")
+                    yield "x" * 2 * WINDOW
+            finally:
+                for _ in range(9):  # as one that gives something back to where it has it from
+                    await asyncio.sleep(0)
+                self.events.append("closed")
+
+        return StreamingResponse(items())
+
+    @mesh.api
     def typed(self) -> Annotated[bytes, mesh.ContentType("image/png")]:
         return b"png"
 
@@ -283,3 +297,15 @@ async def test_a_returned_response_may_be_a_file_or_a_stream(made: Bench) -> Non
     assert call.head is not None
     assert (call.head.media_type, call.head.stream) == ("text/csv; charset=utf-8", True)
     assert [await call.message() for _ in range(3)] == [b"a", b"b", None]
+
+
+@in_shop
+async def test_what_a_returned_response_streams_from_is_closed_before_its_call_ends(
+    made: Bench,
+) -> None:
+    call = await made.start("respond_without_end")
+    events = made.instance.events
+    await until(lambda: len(events) == 2)  # the second is waiting for its reader
+    call.cancel()
+    await until(lambda: not made.handler.running)
+    assert events == ["item", "item", "closed"]

@@ -2,7 +2,7 @@
 
 import json
 
-from mesh.errors import Code, MeshError, Violation
+from mesh.errors import Code, MeshError
 
 UNEXPECTED = "An unexpected error has occurred, please check the server log."
 """All that a client is told of a status of 500 and above."""
@@ -17,7 +17,7 @@ def error_body(error: MeshError) -> str:
     if any(BLOCKED in violation.message for violation in error.violations):
         return _json([{"error": BLOCKED}])
     if error.violations:
-        detail = [_detail(violation) for violation in error.violations]
+        detail = [violation.detail() for violation in error.violations]
         return _json({"error": error.message, "detail": detail})
     if error.code is Code.INTERNAL and error.status >= 500:
         return _json({"error": UNEXPECTED})
@@ -32,17 +32,6 @@ def is_own(error: MeshError) -> bool:
         return False
     overloaded = error.code is Code.RESOURCE_EXHAUSTED and error.retry_after is not None
     return overloaded or error.code is Code.DEADLINE_EXCEEDED
-
-
-def _detail(violation: Violation) -> dict[str, object]:
-    detail: dict[str, object] = {
-        "type": violation.type,
-        "loc": list(violation.path),
-        "msg": violation.message,
-    }
-    if violation.url:
-        detail["url"] = violation.url
-    return detail
 
 
 def _json(value: object) -> str:

@@ -1,5 +1,6 @@
 """The `@bentoml.api` methods of a service as methods of the mesh."""
 
+import asyncio
 import functools
 import inspect
 import typing
@@ -12,10 +13,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from mesh.compat.bentoml.annotations import translated
+from mesh.edge import PAGE, SAMPLES
 from mesh.errors import DefinitionError
 from mesh.io.arguments import Arguments
 from mesh.io.replies.encoder import Style
 from mesh.io.spec import MethodSpec, method_spec
+from mesh.observe.samples import collect, dump
 
 _ROOT = "root"
 _STYLE = Style(spaced=True, framed=False, charset=True)
@@ -39,42 +42,65 @@ def method(service: Any, attribute: str, api: Any, prefix: str) -> MethodSpec:
     return replace(
         made,
         func=_as_called(api.func, read.star),
-        arguments=_without_text(made.arguments),
+        arguments=_lenient(made.arguments),
         result=made.result.styled(_STYLE),
     )
 
 
-def _without_text(arguments: Arguments) -> Arguments:
-    """The arguments as BentoML reads them of forms: every field is JSON if it can be."""
+def _lenient(arguments: Arguments) -> Arguments:
+    """The arguments as BentoML reads them of forms: every field is JSON if it can be, else text."""
     if arguments.parts is None:
         return arguments
-    parts = {name: replace(each, is_text=False) for name, each in arguments.parts.items()}
+    parts = {
+        name: replace(each, is_text=False, is_lenient=True)
+        for name, each in arguments.parts.items()
+    }
     return replace(arguments, parts=parts)
 
 
 def probe(service: Any, name: str) -> MethodSpec:
     """A method without inputs that answers whether the service is well; no client reaches it."""
-    func = inspect.getattr_static(service.inner, name)
 
-    def plain(self: Any) -> bool:
+    async def declared(self: Any) -> bool:
         raise NotImplementedError
 
-    async def coroutine(self: Any) -> bool:
-        raise NotImplementedError
+    func = _apart(inspect.getattr_static(service.inner, name))
 
-    declared = coroutine if inspect.iscoroutinefunction(func) else plain
+    async def truth(self: Any) -> bool:
+        return bool(await func(self))
+
     made = method_spec(service.inner, declared, name=name, route="")
-    return replace(made, func=_truth(func))
+    return replace(made, func=truth)
 
 
-def _truth(func: Callable[..., Any]) -> Callable[..., Any]:
+def samples(service: Any) -> MethodSpec:
+    """A method that gives the metrics of the user's code in this process; no client reaches it."""
+
+    async def collected(self: Any) -> str:  # noqa: ARG001 - called as a method
+        return await asyncio.to_thread(lambda: dump(collect()))
+
+    return method_spec(service.inner, collected, name=SAMPLES, route="")
+
+
+def page(service: Any) -> MethodSpec:
+    """The service's own `__metrics__`: a page of metrics for another; no client reaches it."""
+
+    async def declared(self: Any, text: str, /) -> str:
+        raise NotImplementedError
+
+    made = method_spec(service.inner, declared, name=PAGE, route="")
+    return replace(made, func=_apart(inspect.getattr_static(service.inner, PAGE)))
+
+
+def _apart(func: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as a coroutine function: methods may hold all the threads of the service."""
     if inspect.iscoroutinefunction(func):
+        return func
 
-        async def wait(self: Any) -> bool:
-            return bool(await func(self))
+    async def wait(*args: Any) -> Any:
+        return await asyncio.to_thread(func, *args)
 
-        return wait
-    return lambda self: bool(func(self))
+    return wait
 
 
 def _as_called(func: Callable[..., Any], star: str | None) -> Callable[..., Any]:

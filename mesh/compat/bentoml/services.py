@@ -16,11 +16,11 @@ from mesh.compat.bentoml import settings
 from mesh.compat.bentoml.context import CallContext
 from mesh.compat.bentoml.dependencies import Proxy
 from mesh.compat.bentoml.errors import failure
-from mesh.compat.bentoml.methods import method, probe
+from mesh.compat.bentoml.methods import method, page, probe, samples
 from mesh.definition.local import LocalForms
 from mesh.definition.manner import Hook, Hooks, Manner
 from mesh.definition.spec import ServiceSpec, adopt
-from mesh.edge import ALIVE, READY, Edge
+from mesh.edge import ALIVE, PAGE, READY, SAMPLES, Edge
 from mesh.errors import ConfigError, DefinitionError
 
 _adapted: dict[int, tuple[Any, type]] = {}
@@ -85,7 +85,12 @@ def _spec(service: Any, cls: type) -> ServiceSpec:
 
 
 def _manner(service: Any, edge: Edge) -> Manner:
-    probes = {READY: edge.asks_ready, ALIVE: edge.asks_alive}
+    asked = {READY: edge.asks_ready, ALIVE: edge.asks_alive}
+    probes = {name: probe(service, name) for name, is_asked in asked.items() if is_asked}
+    if edge.metrics:
+        probes[SAMPLES] = samples(service)
+    if edge.edits_metrics:
+        probes[PAGE] = page(service)
     return Manner(
         context=CallContext,
         handle=Proxy,
@@ -101,7 +106,7 @@ def _manner(service: Any, edge: Edge) -> Manner:
             ),
             shutdown=tuple(_bound(name) for name, _ in _marked(service, "shutdown")),
         ),
-        probes={name: probe(service, name) for name, asked in probes.items() if asked},
+        probes=probes,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mesh.config import ServiceConfig, parse
-from mesh.edge import Cors, Dialect, Edge
+from mesh.edge import PAGE, Cors, Dialect, Edge
 from mesh.errors import ConfigError
 
 log = logging.getLogger("mesh.compat")
@@ -28,7 +28,7 @@ def config(service: Any) -> ServiceConfig:
     """The settings of a `bentoml.Service`. Raises ConfigError naming the one that is wrong."""
     theirs = service.config
     traffic = theirs.get("traffic") or {}
-    workers = _workers(theirs.get("workers"))
+    workers = _workers(service.name, theirs.get("workers"))
     limit = traffic.get("max_concurrency")
     values = {
         "traffic": {
@@ -45,10 +45,13 @@ def config(service: Any) -> ServiceConfig:
     return parse(ServiceConfig, values, what=service.name)
 
 
-def _workers(given: Any) -> int:
+def _workers(name: str, given: Any) -> int:
     if given == "cpu_count":
         return os.cpu_count() or 1
-    return int(given or 1)
+    try:
+        return int(given or 1)
+    except (TypeError, ValueError):
+        raise ConfigError(f"{name}: workers: {given!r} is no number and not 'cpu_count'") from None
 
 
 def _resources(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,6 +94,7 @@ def edge(service: Any) -> Edge:
         asks_ready=hasattr(service.inner, "__is_ready__"),
         asks_alive=hasattr(service.inner, "__is_alive__"),
         trace_header=bool((http.get("response") or {}).get("trace_id")),
+        edits_metrics=enabled and hasattr(service.inner, PAGE),
     )
 
 
@@ -137,9 +141,13 @@ def check(service: Any) -> None:
 
 
 def _refused(service: Any) -> Iterator[str]:
+    routes: dict[str, str] = {}
     for name, method in service.apis.items():
         if method.is_task:
             yield f"{name} is a @bentoml.task"
+        first = routes.setdefault(method.route, name)
+        if first != name:
+            yield f"{name} has the route {method.route} of {first}"
     for attribute, dependency in service.dependencies.items():
         if dependency.url is not None:
             yield f"{attribute} depends on a URL"
@@ -169,8 +177,6 @@ def notice(service: Any) -> None:
         log.warning(
             "%s: the mesh does not use these settings: %s", service.name, ", ".join(ignored)
         )
-    if hasattr(service.inner, "__metrics__"):
-        log.warning("%s: /metrics is the gateway's: __metrics__ is not called", service.name)
     for name, method in service.apis.items():
         if method.batchable:
             log.warning(

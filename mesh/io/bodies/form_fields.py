@@ -86,8 +86,7 @@ class FormFields:
             value = decoded(spool.read(), bare, *path)
         else:
             self._count_document(name, spool.size)
-            content = spool.read()
-            value = text_of(content, *path) if field.is_text else json_of(content, *path)
+            value = _document(spool.read(), field, path)
         self._tree(name, field).values.append(value)
 
     def _count_document(self, name: str, size: int) -> None:
@@ -115,9 +114,20 @@ class FormFields:
             whole = list(whole)
         elif len(values) == 1 or field.is_file:
             whole = values[0]
+        elif field.is_lenient:
+            whole = values[-1]
         else:
             whole = list(values)
         return tree.joined(whole, field.name) if tree.has_parts else whole
+
+
+def _document(content: bytes, field: InputField, path: tuple[str, ...]) -> Any:
+    """What a file says that stands for an input which is none."""
+    if field.is_text:
+        return text_of(content, *path)
+    if field.is_lenient:
+        return json_or_text(text_of(content, *path), *path)
+    return json_of(content, *path)
 
 
 def _path(name: str, field: InputField) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from mesh.io.bodies.faults import broken, too_large
 from mesh.io.bodies.form_fields import FormFields
 from mesh.io.bodies.limits import Limits
 from mesh.io.bodies.spool import Spool
-from mesh.io.file_name import base_name
-from mesh.io.folder import Folder
+from mesh.io.files.folder import Folder
+from mesh.io.files.name import base_name
 from mesh.io.types.kind import Intake
 
 _FORM = "multipart"
@@ -184,12 +184,12 @@ class _Parts:
         found, self._data = self._data, None
         self._inside = "between two parts"
         if isinstance(found, Spool):
+            found.close()  # first: a form may end with this file
             # What a browser sends for an input of files in which none was chosen.
             if found.size or self._filename:
                 media_type = self._headers.get(b"content-type", b"").decode("latin-1")
                 filename = self._filename or ""
                 self._fields.add_file(self._name, found, media_type, filename)
-            found.close()
             if found.path is None:
                 self._in_memory += found.size
         elif found is not None:

@@ -8,7 +8,7 @@ from mesh.call import JSON
 from mesh.io.arguments import Arguments, Bound
 from mesh.io.bodies.limits import Limits
 from mesh.io.bodies.spool import Spool
-from mesh.io.folder import Folder
+from mesh.io.files.folder import Folder
 from mesh.io.media import essence
 from mesh.io.types.kind import Intake
 
@@ -16,34 +16,18 @@ _LONGEST_URL = 8192
 """Bytes of a body that may be the address of the file, and not the file."""
 
 
-class TextReader:
-    """Reads the body of a root input that is a str: UTF-8, with nothing taken off."""
+def decode_text(arguments: Arguments, body: bytes, intake: Intake | None) -> tuple[Bound, Any]:
+    """The arguments from the body of a root input that is a str: UTF-8, with nothing taken off.
 
-    __slots__ = ("_arguments", "_intake", "_parts")
-
-    def __init__(self, arguments: Arguments, intake: Intake | None) -> None:
-        self._arguments = arguments
-        self._intake = intake
-        self._parts: list[bytes] = []
-
-    def feed(self, data: bytes) -> None:
-        """Takes the next piece of the body."""
-        self._parts.append(data)
-
-    def finish(self) -> tuple[Bound, Any]:
-        """The arguments; an empty body is the default, or without one the empty text."""
-        data = b"".join(self._parts)
-        if not data:
-            return self._arguments.load_json(b"", self._intake)
-        try:
-            text: str | bytes = data.decode()
-        except UnicodeDecodeError:
-            text = data  # which pydantic refuses in its own words
-        return self._arguments.load(text, self._intake)
-
-    def close(self) -> None:
-        """Lets go of what was read."""
-        self._parts.clear()
+    An empty body is the default, or without one the empty text. Raises InvalidArgument.
+    """
+    if not body:
+        return arguments.load_json(b"", intake)
+    try:
+        text: str | bytes = body.decode()
+    except UnicodeDecodeError:
+        text = body  # which pydantic refuses in its own words
+    return arguments.load(text, intake)
 
 
 class FileReader:

@@ -1,22 +1,20 @@
 """Which reader a body has: by its media type, and by what the method takes."""
 
+from functools import partial
 from typing import Any, Protocol
 
 from mesh.errors import Violation
 from mesh.io.arguments import Arguments, Bound
-from mesh.io.bodies.call import CallReader
 from mesh.io.bodies.form import FormReader
 from mesh.io.bodies.form_fields import FormFields
-from mesh.io.bodies.json import JsonReader
 from mesh.io.bodies.limits import LIMITS, Limits
 from mesh.io.bodies.multipart import MultipartReader
-from mesh.io.bodies.raw import FileReader, TextReader
-from mesh.io.bodies.table import TableReader
-from mesh.io.intake import CallIntake
-from mesh.io.media import ARROW, FORM, NPY, essence, is_call
+from mesh.io.bodies.raw import FileReader, decode_text
+from mesh.io.bodies.table import TableDecoder
+from mesh.io.bodies.whole import WholeReader
+from mesh.io.files.intake import CallIntake
+from mesh.io.media import ARROW, FORM, NPY, URLENCODED, essence, is_call
 from mesh.io.violations import invalid_input
-
-URLENCODED = "application/x-www-form-urlencoded"
 
 
 class Reader(Protocol):
@@ -54,14 +52,14 @@ def reader(
     boundary.
     """
     if is_call(media_type):
-        return CallReader(arguments, intake)
+        return WholeReader(arguments.load_call, intake)
     bare = essence(media_type)
     if arguments.root:
         found = _raw(arguments, bare, intake, limits)
         if found is not None:
             return found
     if bare in (NPY, ARROW):
-        return TableReader(arguments, bare, query, intake=intake, limits=limits)
+        return WholeReader(TableDecoder(arguments, bare, query, limits).decode, intake)
     if bare in (URLENCODED, FORM) and arguments.parts is not None:
         fields = FormFields(arguments.parts, limits)
         if bare == URLENCODED:
@@ -70,7 +68,7 @@ def reader(
         return MultipartReader(
             arguments, fields, media_type, folder=folder, intake=intake, limits=limits
         )
-    return JsonReader(arguments, intake)
+    return WholeReader(arguments.load_json, intake)
 
 
 def _raw(
@@ -81,7 +79,7 @@ def _raw(
     if field.is_list:
         return None
     if field.is_text:
-        return TextReader(arguments, intake)
+        return WholeReader(partial(decode_text, arguments), intake)
     if not field.is_file or field.kind is None:
         return None
     is_file = field.kind.json_schema().get("type") == "file"

@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from mesh.io.folder import Folder
+from mesh.io.files.folder import Folder
 from mesh.io.types.file import File
 
 

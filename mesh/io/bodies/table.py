@@ -11,56 +11,35 @@ from mesh.io.bodies.wire_form import decoded, reads
 from mesh.io.types.kind import Intake
 
 
-class TableReader:
-    """Reads an application/x-npy or Arrow body for the one input that it can be."""
+class TableDecoder:
+    """Decodes an application/x-npy or Arrow body for the one input that it can be."""
 
-    __slots__ = ("_arguments", "_field", "_intake", "_limits", "_media_type", "_parts", "_query")
+    __slots__ = ("_arguments", "_field", "_limits", "_media_type", "_query")
 
-    def __init__(
-        self,
-        arguments: Arguments,
-        media_type: str,
-        query: str,
-        *,
-        intake: Intake | None,
-        limits: Limits,
-    ) -> None:
+    def __init__(self, arguments: Arguments, media_type: str, query: str, limits: Limits) -> None:
         """Raises UnsupportedMediaType if no input, or more than one, could be the body."""
         self._arguments = arguments
+        self._field = _only(arguments, media_type)
+        self._limits = limits
         self._media_type = media_type
         self._query = query
-        self._intake = intake
-        self._limits = limits
-        self._parts: list[bytes] = []
-        self._field = _only(arguments, media_type)
 
-    def feed(self, data: bytes) -> None:
-        """Takes the next piece of the body."""
-        self._parts.append(data)
-
-    def finish(self) -> tuple[Bound, Any]:
-        """The arguments, and the first item of the stream or NO_ITEM."""
-        parts, self._parts = self._parts, []
-        body = b"".join(parts)
-        parts.clear()
-        name = self._field.name
-        path = self._arguments.path if self._arguments.root else (name,)
-        value = decoded(body, self._media_type, *path, title=self._arguments.title)
-        if self._arguments.root:
-            return self._arguments.load(value, self._intake)
+    def decode(self, body: bytes, intake: Intake | None) -> tuple[Bound, Any]:
+        """The arguments, and the first item of the stream or NO_ITEM. Raises InvalidArgument."""
+        arguments, name = self._arguments, self._field.name
+        path = arguments.path if arguments.root else (name,)
+        value = decoded(body, self._media_type, *path, title=arguments.title)
+        if arguments.root:
+            return arguments.load(value, intake)
         found = self._from_query()
         found[name] = value
-        return self._arguments.load(found, self._intake)
+        return arguments.load(found, intake)
 
     def _from_query(self) -> dict[str, Any]:
         fields = FormFields(self._arguments.fields, self._limits)
         for name, value in parse_qsl(self._query, keep_blank_values=True):
             fields.add_text(name, value.encode())
         return fields.values()
-
-    def close(self) -> None:
-        """Lets go of what was read."""
-        self._parts.clear()
 
 
 def _only(arguments: Arguments, media_type: str) -> InputField:

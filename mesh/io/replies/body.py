@@ -1,6 +1,6 @@
 """The body of one reply as it is sent: bytes, and files that are read while they go out."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class ReplyBody:
 
     `metadata` are header fields that say more about it, `status` an HTTP status (0: what the
     reply's own is). A result that makes its bytes as they are sent has `chunks` in place of
-    parts, and no size. `after` is done when the reply was sent.
+    parts, and no size; who sends it closes them. `after` is done when the reply was sent.
     """
 
     media_type: str
@@ -28,7 +28,7 @@ class ReplyBody:
     size: int | None = None
     metadata: Metadata = ()
     status: int = 0
-    chunks: AsyncIterator[bytes] | None = None
+    chunks: AsyncGenerator[bytes] | None = None
     after: Callable[[], Awaitable[None]] | None = None
 
     @property

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import quote, unquote
 
 from mesh.call import Metadata
-from mesh.io.file_name import base_name
+from mesh.io.files.name import base_name
 from mesh.io.types.file import File
 
 _ATTRIBUTE: Final = "!#$&+-.^_`|~"

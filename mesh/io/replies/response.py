@@ -1,6 +1,6 @@
 """A response of starlette's that a method returns in place of a value: it goes out as it is."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,10 @@ def response_body(response: Any) -> ReplyBody:
     return ReplyBody(media_type, (Path(path),), found.st_size, metadata, status, after=after)
 
 
-async def _chunks(iterator: Any) -> AsyncIterator[bytes]:
-    async for chunk in iterator:
-        yield chunk.encode() if isinstance(chunk, str) else bytes(chunk)
+async def _chunks(iterator: Any) -> AsyncGenerator[bytes]:
+    try:
+        async for chunk in iterator:
+            yield chunk.encode() if isinstance(chunk, str) else bytes(chunk)
+    finally:
+        if hasattr(iterator, "aclose"):  # an async iterator need not have one
+            await iterator.aclose()

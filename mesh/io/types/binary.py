@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from mesh.io.types.content_type import ContentType
 from mesh.io.types.file import OCTETS, File
@@ -73,8 +73,8 @@ def _utf8(text: str) -> bytes:
         raise PydanticCustomError("bytes_type", "Input should be valid Unicode text") from None
 
 
-def _no_bytes() -> PydanticCustomError:
-    return PydanticCustomError("bytes_type", "Input should be a valid bytes")
+def _no_bytes() -> PydanticKnownError:
+    return PydanticKnownError("bytes_type")
 
 
 def kind(_annotation: Any) -> BinaryKind:

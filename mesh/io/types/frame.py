@@ -5,27 +5,20 @@ Loaded when pandas is there already, because someone named one of its classes.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, get_origin
 
 import numpy as np
 import pandas as pd
 
-from mesh.io import arrow
 from mesh.io.types.frame_schema import DataframeSchema
 from mesh.io.types.kind import Intake, Kind
-from mesh.io.types.table import Column, Orient, Table, text
+from mesh.io.types.pandas_table import column_of, frame_of, series_of, table_of
+from mesh.io.types.table import Column, Orient, Table
 
 # What pandas raises for data of the wrong form, besides ValueError.
 _MISFITS = (TypeError, LookupError, AttributeError, OverflowError)
 _MANY = 1_000_000  # cells that a table may have, however few are given
 _SPARSE = 32  # cells for each one given, in a table of more
-_NULLABLE = {
-    "b": pd.arrays.BooleanArray,
-    "i": pd.arrays.IntegerArray,
-    "u": pd.arrays.IntegerArray,
-    "f": pd.arrays.FloatingArray,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +39,7 @@ class FrameType(Kind):
 
         Values that are missing become NaN. Raises ValueError if the value has another form.
         """
-        found = _frame(value)
+        found = frame_of(value)
         if found is None:
             return self._build(value)
         if self.columns is None or list(found.columns) == list(self.columns):
@@ -78,7 +71,7 @@ class FrameType(Kind):
         """The table of a frame, without its index. Raises ValueError for anything else."""
         if not isinstance(value, pd.DataFrame):
             raise _misfit("a DataFrame", value)
-        return _table(value, self.orient)
+        return table_of(value, self.orient)
 
     def json_schema(self) -> dict[str, Any]:
         """`type`, `orient` and, if given, `columns`."""
@@ -104,8 +97,8 @@ class SeriesType(Kind):
         if isinstance(value, pd.Series):
             return value
         if isinstance(value, Column):
-            return _series(value)
-        found = _frame(value)
+            return series_of(value)
+        found = frame_of(value)
         if found is not None:
             if len(found.columns) != 1:
                 raise ValueError(f"expected one column, not {len(found.columns)}")
@@ -126,7 +119,7 @@ class SeriesType(Kind):
         """The column of a series, without its index. Raises ValueError for anything else."""
         if not isinstance(value, pd.Series):
             raise _misfit("a Series", value)
-        return _column("" if value.name is None else str(value.name), value)
+        return column_of("" if value.name is None else str(value.name), value)
 
     def json_schema(self) -> dict[str, Any]:
         """That of a list, and `format`."""
@@ -143,59 +136,6 @@ def kind(annotation: Any) -> Kind:
 def wire_value(value: Any) -> Table | Column:
     """The wire value of a DataFrame or Series."""
     return SeriesType().wire(value) if isinstance(value, pd.Series) else FrameType().wire(value)
-
-
-# From what came
-
-
-def _frame(value: Any) -> pd.DataFrame | None:
-    """The frame that a value is already, whatever its class."""
-    if isinstance(value, pd.DataFrame):
-        return value
-    if isinstance(value, Table):
-        return _from_table(value)
-    if arrow.is_arrow(value):
-        return _from_arrow(value)
-    return None
-
-
-def _from_table(table: Table) -> pd.DataFrame:
-    if isinstance(table.source, pd.DataFrame):
-        return table.source
-    if arrow.is_arrow(table.source):
-        return _from_arrow(table.source)
-    # By number first, since names may be there twice.
-    frame = pd.DataFrame({at: _series(column) for at, column in enumerate(table.columns)})
-    frame.columns = pd.Index([column.name for column in table.columns])
-    return frame
-
-
-def _from_arrow(found: Any) -> pd.DataFrame:
-    frame: pd.DataFrame = arrow.to_frame(found)
-    # Before pandas copied on write, a frame of Arrow's own memory could not be changed.
-    return frame.copy() if int(pd.__version__.partition(".")[0]) < 3 else frame
-
-
-def _series(column: Column) -> "pd.Series[Any]":
-    name = column.name or None
-    if arrow.is_arrow(column.source):
-        return _from_arrow(column.source).iloc[:, 0].rename(name)
-    if isinstance(column.source, pd.Series):
-        return column.source
-    values, validity = column.values, column.validity
-    values = values.astype(values.dtype.newbyteorder("="))  # a copy, which may be changed
-    if validity is None:
-        return pd.Series(values, name=name)
-    missing = ~validity
-    if values.dtype.kind == "O":
-        values[missing] = None
-        return pd.Series(values, name=name)
-    nullable = _NULLABLE.get(values.dtype.kind)
-    if nullable is not None:
-        values = values.astype(np.float32) if values.dtype == np.float16 else values
-        return pd.Series(nullable(values, missing), name=name)
-    values[missing] = np.nan  # complex numbers
-    return pd.Series(values, name=name)
 
 
 def _tabular(value: Any, wanted: Sequence[str] | None) -> Any:
@@ -251,7 +191,7 @@ def _even(rows: Sequence[Any]) -> Sequence[Any]:
 
 def _cells(name: str, column: Any) -> Any:
     if isinstance(column, Column):
-        return _series(column)
+        return series_of(column)
     if isinstance(column, np.ndarray) and column.ndim != 1:
         raise ValueError(f"column {name!r} has {column.ndim} dimensions")
     return column
@@ -267,64 +207,3 @@ def _misfit(expected: str, value: Any) -> ValueError:
     names = {str: "a string", bool: "a boolean", int: "a number", float: "a number"}
     name = names.get(type(value), f"a value of type {type(value).__name__}")
     return ValueError(f"expected {expected}, not {'null' if value is None else name}")
-
-
-# To wire values
-
-
-def _table(frame: pd.DataFrame, orient: Orient) -> Table:
-    return Table(partial(_columns, frame), orient, source=frame)
-
-
-def _columns(frame: pd.DataFrame) -> Sequence[Column]:
-    return [_column(str(name), series) for name, series in frame.items()]
-
-
-def _column(name: str, series: "pd.Series[Any]") -> Column:
-    dtype = series.dtype
-    if isinstance(dtype, np.dtype):
-        return _plain_column(name, series, dtype)
-    if isinstance(dtype, pd.StringDtype):
-        return _text_column(name, series)
-    number = _number(dtype)
-    if number is not None:
-        validity = series.notna().to_numpy(bool)
-        values = series.to_numpy(number, na_value=number.type(0))
-        return Column(name, values, validity)
-    return _other_column(name, series)
-
-
-def _plain_column(name: str, series: "pd.Series[Any]", dtype: np.dtype[Any]) -> Column:
-    values = series.to_numpy()
-    if dtype.kind in "mM":
-        return Column(name, values, ~np.isnat(values), series)
-    if dtype.kind != "O":
-        return Column(name, values)
-    if pd.api.types.infer_dtype(series, skipna=True) == "string":
-        return _text_column(name, series)
-    return _other_column(name, series)
-
-
-def _text_column(name: str, series: "pd.Series[Any]") -> Column:
-    missing = series.isna().to_numpy(bool)
-    if not missing.any():
-        return Column(name, series.to_numpy(object))
-    return Column(name, series.astype(object).where(~missing, "").to_numpy(object), ~missing)
-
-
-def _number(dtype: Any) -> np.dtype[Any] | None:
-    """The NumPy type of a type of numbers or truths that may be missing."""
-    number = getattr(dtype, "numpy_dtype", None)
-    nullable = getattr(dtype, "_is_numeric", False) or getattr(dtype, "_is_boolean", False)
-    return number if nullable and isinstance(number, np.dtype) and number.kind in "biuf" else None
-
-
-def _other_column(name: str, series: "pd.Series[Any]") -> Column:
-    """A column that only Arrow can tell all about."""
-    validity = series.notna().to_numpy(bool)
-    values = series.astype(object)
-    if isinstance(series.dtype, pd.PeriodDtype | pd.IntervalDtype):
-        values = values.astype(str).astype(object)
-    elif isinstance(series.dtype, pd.CategoricalDtype) and series.cat.categories.dtype.kind in "mM":
-        values = pd.Series([cell.isoformat() for cell in values], dtype=object)
-    return Column(name, text(values.tolist()), validity, series)

@@ -48,7 +48,7 @@ def from_lists(value: Any, dtype: np.dtype[Any] | None, natural: Natural = NATUR
     is_list = type(value) is list
     if not is_list and (not isinstance(value, _READABLE) or isinstance(value, _OPAQUE)):
         name = _OTHERS.get(type(value), type(value).__name__)
-        raise ValueError(f"expected an array, not {name}")  # noqa: TRY004  # bad input
+        raise ValueError(f"expected an array, not {name}")
     is_fraction = dtype is not None and dtype.kind in "fc"
     if not (is_list and is_fraction and _is_small(value)):
         packed = _packed(value, dtype, natural)

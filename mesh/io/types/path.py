@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from mesh.io.file_name import base_name, guess_media_type
+from mesh.io.files.name import given_name, guess_media_type
 from mesh.io.types.content_type import ContentType
 from mesh.io.types.file import OCTETS, File
 from mesh.io.types.kind import Intake, Kind
@@ -46,7 +46,7 @@ class PathKind(Kind):
     def wire(self, value: Any) -> File:
         """The file at the path, under its name."""
         path = Path(value)
-        return File(media_type=self._media_type(path), filename=base_name(path.name), path=path)
+        return File(media_type=self._media_type(path), filename=given_name(path), path=path)
 
     def _media_type(self, path: Path) -> str:
         if self.content_type is not None and not self.content_type.is_pattern:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from mesh.io.data_url import to_data_url
+from mesh.io.files.data_url import to_data_url
 from mesh.io.types.file import File
 from mesh.io.types.table import Column, Table, plain, plain_column
 

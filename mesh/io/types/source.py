@@ -4,9 +4,10 @@ from typing import Any, Final
 
 from pydantic_core import PydanticCustomError
 
-from mesh.io.data_url import from_data_url, is_data_url
+from mesh.io.files.data_url import from_data_url, is_data_url
+from mesh.io.files.name import guess_media_type
 from mesh.io.types.content_type import ContentType
-from mesh.io.types.file import File
+from mesh.io.types.file import OCTETS, File
 from mesh.io.types.kind import Intake
 
 _REMOTE: Final = ("http://", "https://")
@@ -24,9 +25,17 @@ def incoming(value: Any, intake: Intake | None, content_type: ContentType | None
     for a media type that `content_type` doesn't mean.
     """
     file = _file(value, intake)
-    if content_type is not None:
+    if content_type is not None and not _is_so_by_name(file, content_type):
         content_type.check(file.media_type)
     return file
+
+
+def _is_so_by_name(file: File, content_type: ContentType) -> bool:
+    """Whether the name tells what the sender could not: curl knows few types, and says octets."""
+    if file.media_type != OCTETS:
+        return False
+    guessed = guess_media_type(file.filename)
+    return bool(guessed) and content_type.matches(guessed)
 
 
 def _file(value: Any, intake: Intake | None) -> File:

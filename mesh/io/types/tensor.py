@@ -29,10 +29,13 @@ from mesh.io.types.nested import NATURAL, Natural, from_lists
 
 @dataclass(frozen=True, slots=True)
 class Shape(Marker):
-    """Extents of an array, outermost first; -1 is any extent.
+    """Extents of an array or tensor, outermost first; -1 is any extent.
 
-    As input, nested or flat lists of the right number of elements take this shape. A tensor that
-    arrives with a shape of its own must have this one.
+        rows: Annotated[np.ndarray, Shape((-1, 4)), DType("float32")]
+
+    An argument in nested or flat lists takes this shape if it has the right number of elements.
+    One that arrives as an array, and every result, must have it. Raises ValueError for extents
+    that are no whole numbers from -1.
     """
 
     extents: tuple[int, ...]
@@ -46,9 +49,13 @@ class Shape(Marker):
 
 @dataclass(frozen=True, slots=True)
 class DType(Marker):
-    """Element type of an array or tensor: `bool`, `int64`, `float32`, `bfloat16`, `str`...
+    """Element type of an array or tensor.
 
-    Other names that NumPy, torch and tensorflow have for these are known too.
+    `bool`, `int8` to `int64`, `uint8` to `uint64`, `float16`, `bfloat16`, `float32`, `float64`,
+    `complex64`, `complex128` or `str`; other names that NumPy, torch and tensorflow have for these
+    are known too, where `float` and `int` are torch's, of 32 bits. An element that this type can't
+    hold is an error. An argument that is an array must be of a type that loses nothing in this
+    one; a result may lose precision. Raises ValueError for a name that is none.
     """
 
     name: str
@@ -167,11 +174,15 @@ class TensorType(Kind):
 
     def has_shape(self, shape: Sequence[int]) -> bool:
         """Whether arrays of that shape are meant."""
-        expected = self.shape
-        return expected is None or (
-            len(shape) == len(expected)
-            and all(want in (-1, have) for want, have in zip(expected, shape, strict=True))
-        )
+        if self.shape is None:
+            return True
+        if len(shape) != len(self.shape):
+            return False
+        # Each array passes here, and a generator would cost three times as much.
+        for want, have in zip(self.shape, shape, strict=True):  # noqa: SIM110  # see above
+            if want not in (have, -1):
+                return False
+        return True
 
 
 def kind(annotation: Any) -> TensorType:
@@ -204,12 +215,13 @@ def tensor_json(array: Array) -> bytes:
 
     Raises ValueError for element types that JSON can't carry.
     """
-    if array.dtype.kind in "Vfiub" and array.ndim > 0:
-        array = np.ascontiguousarray(array, _written(array.dtype))
     try:
         text = orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY)
-    except TypeError:  # text, complex numbers, no dimensions
-        return to_json(array.tolist(), inf_nan_mode="constants")
+    except TypeError:  # another order in memory, a subclass, text, complex numbers, no dimensions
+        ordered = _ordered(array)
+        if ordered is None:
+            return to_json(array.tolist(), inf_nan_mode="constants")
+        return tensor_json(ordered)
     # orjson writes every number that is not finite as null, and nothing else in an array.
     return _with_odd_numbers(text, array) if b"null" in text else text
 
@@ -223,9 +235,13 @@ def _with_odd_numbers(text: bytes, array: Array) -> bytes:
     return b"".join((first, *chain.from_iterable(pairs)))
 
 
-def _written(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The element type in which orjson can write one: bfloat16 is a float32 in fewer bytes."""
-    return np.dtype(np.float32) if is_bfloat16(dtype) else dtype.newbyteorder("=")
+def _ordered(array: Array) -> Array | None:
+    """The array as orjson takes it, bfloat16 as float32; None if there is no more to be done."""
+    dtype = array.dtype.newbyteorder("=")
+    if is_bfloat16(dtype):
+        dtype = np.dtype(np.float32)
+    is_plain = type(array) is np.ndarray and array.dtype == dtype and array.flags.c_contiguous
+    return None if is_plain or dtype.kind not in "fiub" else np.asarray(array, dtype, order="C")
 
 
 def _seen_as_array(value: Any) -> Array:

@@ -15,8 +15,8 @@ from mesh.io.binding import Bound
 from mesh.io.bodies.limits import LIMITS, Limits
 from mesh.io.bodies.reader import reader
 from mesh.io.descriptor import IODescriptor
-from mesh.io.folder import Folder
-from mesh.io.intake import CallIntake
+from mesh.io.files.folder import Folder
+from mesh.io.files.intake import CallIntake
 from mesh.io.spec import MethodSpec, method_spec
 from mesh.io.types.content_type import ContentType
 from mesh.io.types.tensor import DType

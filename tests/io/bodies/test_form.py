@@ -19,6 +19,15 @@ def test_values_are_json_where_they_can_be_and_else_text() -> None:
     assert found["anything"] == [1]
 
 
+@pytest.mark.parametrize("space", [b"", b"\n "])
+def test_a_json_object_is_read_as_such(space: bytes) -> None:
+    # `curl -d '{…}'` without a header says that it is a form.
+    found = read("scalars", URLENCODED, space + b'{"text": "a&b=c%20+", "number": 7}')
+    assert (found["text"], found["number"]) == ("a&b=c%20+", 7)
+    broken = fault(lambda: read("scalars", URLENCODED, b'{"text": '))
+    assert broken == (400, [("json_invalid", ())])
+
+
 def test_spaces_and_percent_signs_are_decoded() -> None:
     assert read("scalars", URLENCODED, b"text=a+b%20%2B%C3%A9")["text"] == "a b +é"
     assert read("scalars", URLENCODED, "text=é".encode())["text"] == "é"

@@ -9,8 +9,8 @@ from hypothesis import given, settings, strategies as st
 
 from mesh.errors import TooLarge
 from mesh.io.bodies.limits import Limits
-from mesh.io.folder import Folder
-from mesh.io.intake import CallIntake
+from mesh.io.files.folder import Folder
+from mesh.io.files.intake import CallIntake
 from mesh.io.types.file import File
 from tests.io.bodies.rig import (
     BOUNDARY,
@@ -229,6 +229,14 @@ def test_documents_that_are_files_are_bounded_together() -> None:
     assert len(read("lists", FORM, body)["words"]) == 20
     act = lambda: read("lists", FORM, body, limits=Limits(documents=10_000))  # noqa: E731
     assert fault(act) == (413, [("too_large", ("words",))])
+
+
+def test_a_document_that_is_refused_leaves_no_open_file() -> None:
+    body = form(part("numbers", b"[" + b" " * 100_000 + b"]", filename="a.json"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(TooLarge):
+        read("lists", FORM, body, limits=Limits(documents=10_000))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_missing_file_is_missing() -> None:

@@ -10,22 +10,11 @@ import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from hypothesis.extra import numpy as hnp
 
 from mesh.io.bodies.npy import read_npy, write_npy
 from mesh.io.types.bfloat16 import Bfloat16
+from tests.io.arrays import arrays, layouts
 
-dtypes = hnp.boolean_dtypes() | st.one_of(
-    hnp.integer_dtypes(endianness="?"),
-    hnp.unsigned_integer_dtypes(endianness="?"),
-    hnp.floating_dtypes(sizes=(16, 32, 64), endianness="?"),
-    hnp.complex_number_dtypes(sizes=(64, 128), endianness="?"),
-)
-shapes = hnp.array_shapes(min_dims=0, min_side=0, max_dims=4, max_side=4)
-texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=4)
-arrays = dtypes.flatmap(lambda dtype: hnp.arrays(dtype, shapes)) | hnp.arrays(
-    st.sampled_from(["<U4", ">U4"]), shapes, elements=texts
-)
 versions = st.sampled_from([(1, 0), (2, 0), (3, 0)])
 
 
@@ -33,13 +22,6 @@ def by_numpy(array: Any, version: tuple[int, int] | None = None) -> bytes:
     out = io.BytesIO()
     np.lib.format.write_array(out, array, version, allow_pickle=False)
     return out.getvalue()
-
-
-def layouts(array: Any) -> list[Any]:
-    wide = np.repeat(array[..., None], 2, axis=-1)
-    frozen = array.copy()
-    frozen.flags.writeable = False
-    return [array, np.array(array, order="F"), wide[..., 1], frozen]
 
 
 @given(arrays, versions)

@@ -7,8 +7,8 @@ from hypothesis import given, settings, strategies as st
 
 from mesh.call import CALL, JSON
 from mesh.io.arguments import encode_call
-from mesh.io.folder import Folder
-from mesh.io.intake import CallIntake
+from mesh.io.files.folder import Folder
+from mesh.io.files.intake import CallIntake
 from mesh.io.types.file import File
 from tests.io.bodies.rig import FORM, URLENCODED, bound_of, fault, read, splits
 

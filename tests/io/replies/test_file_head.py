@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from mesh.io.file_name import base_name
+from mesh.io.files.name import base_name
 from mesh.io.replies.file_head import content_disposition, filename_of, headers_of
 from mesh.io.types.file import File
 

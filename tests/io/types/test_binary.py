@@ -6,8 +6,8 @@ from hypothesis import given, strategies as st
 from pydantic import Base64Bytes, TypeAdapter, ValidationError
 
 from mesh.io.annotation import for_input
-from mesh.io.folder import Folder
-from mesh.io.intake import CallIntake
+from mesh.io.files.folder import Folder
+from mesh.io.files.intake import CallIntake
 from mesh.io.types.binary import BinaryKind
 from mesh.io.types.content_type import ContentType
 from mesh.io.types.file import OCTETS, File

@@ -32,8 +32,8 @@ def assert_same(got, want):
         {"a": np.array([1, 2]), "b": ["q", "r"]},
         {"a": Column("a", np.array([1, 2])), "b": Column("b", text(["q", "r"]))},
         Table([Column("a", np.array([1, 2])), Column("b", text(["q", "r"]))]),
-        arrow.read_stream(arrow.write_frame(AB)),
-        arrow.to_table(arrow.read_stream(arrow.write_frame(AB))),
+        arrow.read_stream(arrow.write_table(AB)),
+        arrow.to_table(arrow.read_stream(arrow.write_table(AB))),
         AB,
     ],
 )
@@ -207,7 +207,7 @@ def test_names_that_are_no_text_become_text():
         pd.Series([1, 2]),
         Column("", np.array([1, 2])),
         Table([Column("", np.array([1, 2]))]),
-        arrow.read_stream(arrow.write_frame(pd.Series([1, 2]))),
+        arrow.read_stream(arrow.write_table(pd.Series([1, 2]))),
     ],
 )
 def test_a_series_is_read_from_every_form(value):
@@ -227,7 +227,7 @@ def test_what_was_read_can_be_changed():
     got = FrameType().load(Table([Column("a", values)]))
     got.iloc[0, 0] = 5
     assert got["a"].tolist() == [5, 1, 2]
-    got = FrameType().load(arrow.read_stream(arrow.write_frame(pd.DataFrame({"a": values}))))
+    got = FrameType().load(arrow.read_stream(arrow.write_table(pd.DataFrame({"a": values}))))
     got.iloc[0, 0] = 5
     assert got["a"].tolist() == [5, 1, 2]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mesh.io.folder import Folder
-from mesh.io.intake import CallIntake
+from mesh.io.files.folder import Folder
+from mesh.io.files.intake import CallIntake
 from mesh.io.types.content_type import ContentType
 from mesh.io.types.file import File
 from mesh.io.types.image import ImageKind, wire_value

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from mesh.io.folder import Folder
-from mesh.io.intake import CallIntake
+from mesh.io.files.folder import Folder
+from mesh.io.files.intake import CallIntake
 from mesh.io.types.content_type import ContentType
 from mesh.io.types.file import OCTETS, File
 from mesh.io.types.kind import Checked
@@ -71,6 +71,14 @@ def test_a_right_content_type_goes_by_several_names_or_is_not_given(intake: Call
     for media_type in ("audio/mp3", "audio/mpeg", ""):
         assert MP3.load(File(b"x", media_type), intake).read_bytes() == b"x"
     assert MP3.load("https://example.com/a", intake).exists()
+
+
+def test_where_the_sender_knows_no_type_the_name_may_tell_it(intake: CallIntake) -> None:
+    octets = "application/octet-stream"  # which is what curl says of an mp3
+    assert MP3.load(File(b"x", octets, "a.mp3"), intake).suffix == ".mp3"
+    for name in ("", "a", "a.wav"):
+        message = f"Value error, Invalid content type {octets}, expected audio/mp3"
+        assert faults(MP3, File(b"x", octets, name), intake) == [("value_error", message)]
 
 
 def test_where_no_files_are_taken_they_are_an_error() -> None:

@@ -22,6 +22,7 @@ from mesh.io.types.registry import kind_of, wire_value
 from mesh.io.types.tensor import DType, Shape, TensorType, tensor_json
 from mesh.io.value import from_value, value_bytes
 from mesh.v1.types_pb2 import DataType, Tensor, Value
+from tests.io.arrays import arrays, layouts, shapes
 
 ANY = TensorType()
 BF16 = np.dtype(ml_dtypes.bfloat16)
@@ -36,31 +37,10 @@ def sent(value: Any) -> Any:
     return from_value(Value.FromString(value_bytes(value)))
 
 
-numbers = hnp.boolean_dtypes() | st.one_of(
-    hnp.integer_dtypes(endianness="?"),
-    hnp.unsigned_integer_dtypes(endianness="?"),
-    hnp.floating_dtypes(sizes=(16, 32, 64), endianness="?"),
-    hnp.complex_number_dtypes(sizes=(64, 128), endianness="?"),
-)
-shapes = hnp.array_shapes(min_dims=0, min_side=0, max_dims=4, max_side=4)
-texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=4)
-arrays = numbers.flatmap(lambda dtype: hnp.arrays(dtype, shapes)) | hnp.arrays(
-    "U4", shapes, elements=texts
-)
-
-
-def variants(array: Any) -> list[Any]:
-    """The same numbers in other layouts."""
-    wide = np.repeat(array[..., None], 2, axis=-1)
-    frozen = array.copy()
-    frozen.flags.writeable = False
-    return [array, np.array(array, order="F"), wide[..., 1], frozen]
-
-
 @given(arrays)
 def test_an_array_is_the_same_through_json_whatever_its_layout(array):
     native = array.astype(array.dtype.newbyteorder("="))
-    for each in variants(array):
+    for each in layouts(array):
         lists = json.loads(tensor_json(each))
         got = TensorType(native.dtype, array.shape).load(lists)
         np.testing.assert_array_equal(got, native)
@@ -75,7 +55,7 @@ def test_numbers_that_are_not_finite_stand_where_they_stood(array):
 
 @given(arrays)
 def test_an_array_is_the_same_through_a_message_whatever_its_layout(array):
-    for each in variants(array):
+    for each in layouts(array):
         got = TensorType(array.dtype.newbyteorder("="), array.shape).load(sent(ANY.wire(each)))
         np.testing.assert_array_equal(got, array)
 

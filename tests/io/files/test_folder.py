@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mesh.io.folder import Folder
+from mesh.io.files.folder import Folder
 
 
 def test_a_folder_is_made_when_it_is_first_asked_for_and_nobody_else_sees_in(

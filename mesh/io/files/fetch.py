@@ -14,10 +14,10 @@ from typing import Any, Final
 import httpcore
 
 from mesh.call import FetchLimits
-from mesh.io.addresses import Network, may_connect, networks_of
-from mesh.io.file_name import base_name
+from mesh.io.files.addresses import Network, may_connect, networks_of
+from mesh.io.files.name import base_name
+from mesh.io.files.web_address import WebAddress, web_address
 from mesh.io.types.file import File
-from mesh.io.web_address import WebAddress, web_address
 
 BLOCKED: Final = "Connection blocked due to insecure input URL"
 

@@ -3,13 +3,12 @@
 from collections.abc import Iterator, Mapping
 
 from mesh.call import JSON
+from mesh.io.documents.openapi_schema import Components, binary, has_file, is_file, media_type, part
 from mesh.io.json_schema import Schema, walk
-from mesh.io.media import ARROW, EVENTS, FORM, MIXED, NDJSON, NPY, TEXT, essence
-from mesh.io.openapi_schema import Components, binary, has_file, is_file, media_type, part
+from mesh.io.media import ARROW, EVENTS, FORM, MIXED, NDJSON, NPY, TEXT, URLENCODED, essence
 from mesh.io.spec import MethodSpec
 from mesh.io.violations import TITLE
 
-URLENCODED = "application/x-www-form-urlencoded"
 Content = dict[str, Schema]
 """Media types with an OpenAPI media type object each; the first is what tools take."""
 

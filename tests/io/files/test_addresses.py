@@ -3,7 +3,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 import pytest
 from hypothesis import example, given, strategies as st
 
-from mesh.io.addresses import may_connect, networks_of
+from mesh.io.files.addresses import may_connect, networks_of
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from mesh.io.web_address import WebAddress, web_address
+from mesh.io.files.web_address import WebAddress, web_address
 
 
 @pytest.mark.parametrize(

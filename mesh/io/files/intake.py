@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from mesh.io.file_name import base_name
-from mesh.io.folder import Folder
+from mesh.io.files.folder import Folder
+from mesh.io.files.name import base_name
 from mesh.io.types.file import File
 
 Fetch = Callable[[str, Callable[[], Path]], File]

@@ -3,8 +3,8 @@ from urllib.parse import quote
 import pytest
 from hypothesis import example, given, strategies as st
 
-from mesh.io.data_url import from_data_url, to_data_url
-from mesh.io.file_name import base_name
+from mesh.io.files.data_url import from_data_url, to_data_url
+from mesh.io.files.name import base_name
 from mesh.io.types.file import OCTETS, File
 
 

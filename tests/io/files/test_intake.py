@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from mesh.io.folder import Folder
-from mesh.io.intake import CallIntake
+from mesh.io.files.folder import Folder
+from mesh.io.files.intake import CallIntake
 from mesh.io.types.file import File
 
 

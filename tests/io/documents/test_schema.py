@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from mesh.io.descriptor import IODescriptor
-from mesh.io.schema import service_schema
+from mesh.io.documents.schema import service_schema
 from mesh.io.spec import method_spec
 from mesh.io.types.content_type import ContentType
 from mesh.io.types.tensor import DType, Shape

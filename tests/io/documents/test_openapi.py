@@ -20,7 +20,7 @@ from PIL import Image
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
-from mesh.io.openapi import openapi
+from mesh.io.documents.openapi import openapi
 from mesh.io.spec import MethodSpec, method_spec
 from mesh.io.types.content_type import ContentType
 from mesh.io.types.frame_schema import DataframeSchema

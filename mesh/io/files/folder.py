@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 from threading import Lock
 
+from mesh.io.files.name import FOLDER_PREFIX
+
 log = logging.getLogger("mesh.io")
 
 
@@ -39,7 +41,7 @@ class Folder:
             if self._removed:
                 raise FileNotFoundError("the call has ended, and its folder is gone")
             if self._path is None:
-                self._path = Path(tempfile.mkdtemp(prefix="mesh-call-", dir=self._parent))
+                self._path = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=self._parent))
             return self._path
 
     def remove(self) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from mesh.call import JSON
+from mesh.io.documents.openapi_content import request_content, response_content
+from mesh.io.documents.openapi_schema import Components, finite
 from mesh.io.json_schema import Schema
-from mesh.io.openapi_content import request_content, response_content
-from mesh.io.openapi_schema import Components, finite
 from mesh.io.spec import MethodSpec
 
 _METHODS = "Methods"

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, strategies as st
 
-from mesh.io.file_name import MAX_BYTES, base_name, guess_media_type
+from mesh.io.files.name import MAX_BYTES, base_name, given_name, guess_media_type
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,17 @@ def test_what_this_machine_thinks_of_suffixes_does_not_matter() -> None:
     assert mimetypes.guess_type("a.surprise")[0] is None
     mimetypes.add_type("application/x-surprise", ".surprise")
     assert guess_media_type("a.surprise") == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/tmp/mesh-call-x/0123456789abcdef-a.txt", "a.txt"),
+        ("/tmp/mesh-call-x/0123456789abcdef-0123456789abcdef-a.txt", "0123456789abcdef-a.txt"),
+        ("/tmp/mesh-call-x/0123456789abcdef", "0123456789abcdef"),
+        ("/tmp/mesh-call-x/output.txt", "output.txt"),
+        ("/models/0123456789abcdef-a.txt", "0123456789abcdef-a.txt"),
+    ],
+)
+def test_a_file_that_came_with_the_call_is_sent_under_its_own_name(path: str, name: str) -> None:
+    assert given_name(Path(path)) == name

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mesh.call import FetchLimits
-from mesh.io.fetch import BLOCKED, Fetcher
+from mesh.io.files.fetch import BLOCKED, Fetcher
 from mesh.io.types.file import File
 
 LOCAL = FetchLimits(networks=("127.0.0.0/8",))

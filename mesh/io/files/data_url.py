@@ -6,7 +6,7 @@ import re
 from typing import Final
 from urllib.parse import quote, unquote
 
-from mesh.io.file_name import base_name
+from mesh.io.files.name import base_name
 from mesh.io.types.file import OCTETS, File
 
 DEFAULT_MEDIA_TYPE: Final = "text/plain;charset=US-ASCII"

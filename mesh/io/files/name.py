@@ -3,6 +3,7 @@
 import mimetypes
 import re
 import unicodedata
+from pathlib import Path
 from typing import Final
 
 MAX_BYTES: Final = 150
@@ -10,6 +11,10 @@ MAX_BYTES: Final = 150
 _MAX_SUFFIX: Final = 20
 _SCANNED: Final = 4096
 """Characters at the end of a name that are looked at."""
+
+FOLDER_PREFIX: Final = "mesh-call-"
+"""What names of calls' folders start with."""
+_RANDOM_PREFIX = re.compile(r"^[0-9a-f]{16}-(?=.)", re.DOTALL)  # put there by CallIntake
 
 _RESERVED = re.compile(r'[<>:"|?*]')
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])")
@@ -52,6 +57,14 @@ def base_name(given: str) -> str:
     name = _shortened(_RESERVED.sub("_", seen).strip().rstrip(". "))
     device = _DEVICES.fullmatch(name.partition(".")[0].rstrip())
     return f"_{name}" if device else name
+
+
+def given_name(path: Path) -> str:
+    """The base name to send a file under: the one it came with, if it came with the call."""
+    name = path.name
+    if path.parent.name.startswith(FOLDER_PREFIX):
+        name = _RANDOM_PREFIX.sub("", name)
+    return base_name(name)
 
 
 def _shortened(name: str) -> str:

@@ -1,0 +1,1 @@
+"""What describes a service to its clients: `/schema.json` and `/docs.json`."""
