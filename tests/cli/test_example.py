@@ -8,7 +8,7 @@ import pytest
 
 from mesh.cli.example import curl, python, sample, simplest
 from mesh.definition.spec import service_spec
-from mesh.io.schema import service_schema
+from mesh.io.documents.schema import service_schema
 from tests.contract.service import Types
 
 ROUTES: list[dict[str, Any]] = service_schema("Types", "", service_spec(Types).methods.values())[

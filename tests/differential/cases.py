@@ -41,6 +41,9 @@ JPEG = picture("JPEG")
 BOUNDARY = "0123456789abcdef"
 
 
+_OCTETS = "application/octet-stream"
+
+
 def part(
     name: str, content: bytes | str, *, file: str | None = None, kind: str | None = None
 ) -> bytes:
@@ -325,6 +328,8 @@ FILES = [
     Case("file json number", "/file", {"p": 3}),
     form("file typed", "/file_typed", part("p", b"words", file="a.md", kind="text/markdown")),
     form("file typed wrong", "/file_typed", part("p", b"x", file="a.mp3", kind="audio/mpeg")),
+    form("file typed by name", "/file_typed", part("p", b"x", file="a.txt", kind=_OCTETS)),
+    form("file typed by no name", "/file_typed", part("p", b"x", file="a", kind=_OCTETS)),
     form("file typed without", "/file_typed", part("p", b"words", file="a")),
     form("files", "/files", part("files", b"a", file="1"), part("files", b"bc", file="2")),
     form(
@@ -549,6 +554,7 @@ ODD_BODIES = [
     typed("odd form other", "/text", b"more=1", _URLENCODED),
     typed("odd form object", "/model", b"m=%7B%22a%22%3A1%7D", _URLENCODED),
     typed("odd form for a root", "/root_model", b"a=1", _URLENCODED),
+    typed("odd form that is json", "/text", b'{"prompt": "a"}', _URLENCODED),
     typed("odd form json text", "/text", b"prompt=true", _URLENCODED),
     form("odd multipart empty", "/text"),
     form("odd multipart empty optional", "/optional"),

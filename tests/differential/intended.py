@@ -32,6 +32,7 @@ _LOSS = "a number that does not fit the element type is refused instead of cut"
 _DECIDES = "what an image is, its content says, not its label"
 _BROKEN = "the answer says that the form is broken"
 _SIZE = "a part that is too large is 413, and named"
+_CURL = "curl says that JSON is a form, and of most files that they are octets"
 _NAME = "clients that read no filename* find an ASCII name"
 _ABORT = "a stream that fails midway is broken off, so that clients can tell"
 _KEPT = "header fields that were set twice are sent twice"
@@ -76,6 +77,8 @@ INTENDED = {
     "image no url": Intended(STATUS, _INPUT),
     "image broken form": Intended(BODY, _BROKEN),
     "image json string": Intended(STATUS, _INPUT),
+    "file typed by name": Intended(ALL, _CURL),
+    "odd form that is json": Intended(ALL, _CURL),
     "file large part": Intended(STATUS, _SIZE),
     "file out umlaut": Intended(frozenset({"content-disposition"}), _NAME),
     "stream late": Intended(BODY, _ABORT),
