@@ -4,7 +4,8 @@ pyarrow is optional and loaded only when a stream is read or written.
 """
 
 import struct
-from functools import partial
+from functools import cache, partial
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +21,12 @@ UNPACKED = 256 * 2**20
 # What else Python's objects raise for values out of their range, zones and names unknown to them.
 _ODD = (ArithmeticError, AttributeError, LookupError, OSError, TypeError)
 _FEW = 65_536  # rows that a stream may have whatever its length
+
+
+@cache
+def is_installed() -> bool:
+    """Whether there is a pyarrow to read and write streams with."""
+    return find_spec("pyarrow") is not None
 
 
 def read_stream(data: bytes | memoryview, *, unpacked: int = UNPACKED) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from mesh.io.arrow import write_table
+from mesh.io.arrow import is_installed, write_table
 from mesh.io.types.bfloat16 import Bfloat16
 from mesh.io.types.elements import Array, is_bfloat16
 from mesh.io.types.file import File
@@ -232,15 +232,17 @@ def _put_bytes(out: Chunks, tag: bytes, data: bytes) -> int:
 def _put_table(out: Chunks, table: Table) -> int:
     at = len(out)
     out.append(_FRAME)
-    if not all(_is_plain(column) for column in table.columns):
+    is_plain = all(_is_plain(column) for column in table.columns)
+    # An index that says something goes along where Arrow can be had, which has a place for it.
+    if not is_plain or (table.is_indexed and is_installed()):
         return _close(out, at, _put_arrow(out, table))
     fields = [_put_column(out, column, _COLUMNS) for column in table.columns]
     return _close(out, at, sum(fields))
 
 
 def _put_arrow(out: Chunks, table: Table | Column) -> int:
-    # The index of a frame stays behind, as it does with plain columns and in JSON.
-    return _put_bytes(out, _ARROW_STREAM, write_table(table, index=False))
+    indexed = isinstance(table, Table) and table.is_indexed
+    return _put_bytes(out, _ARROW_STREAM, write_table(table, index=indexed))
 
 
 def _put_column(out: Chunks, column: Column, tag: bytes = _COLUMN) -> int:

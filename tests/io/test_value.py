@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from mesh.errors import InvalidArgument
 from mesh.io.types.file import File
-from mesh.io.types.frame import FrameType, SeriesType
+from mesh.io.types.frame import FrameType, SeriesType, kind as frame_kind
 from mesh.io.types.table import Column, Table, plain, plain_column, text
 from mesh.io.types.tensor import TensorType
 from mesh.io.value import from_value, value_bytes
@@ -332,10 +332,23 @@ def test_only_columns_that_need_it_are_arrow():
     assert Value.FromString(value_bytes(FRAMES[4]["a"])).WhichOneof("kind") == "frame"
 
 
-def test_the_index_of_a_frame_stays_behind():
-    for values in ([1, 2], pd.to_datetime(["2026-03-01", None])):
-        got = sent(pd.DataFrame({"a": values}, index=["x", "y"]))
-        assert [column.name for column in got.columns] == ["a"]
+@pytest.mark.parametrize(
+    "index",
+    [["x", "y"], pd.Index([3, 5], name="n"), pd.MultiIndex.from_tuples([(1, "a"), (2, "b")])],
+)
+@pytest.mark.parametrize("values", [[1, 2], pd.to_datetime(["2026-03-01", None])])
+def test_an_index_that_says_something_goes_along(index, values):
+    frame = pd.DataFrame({"a": values}, index=index)
+    got = frame_kind(pd.DataFrame).load(sent(frame), None)
+    pd.testing.assert_frame_equal(got, frame, check_index_type=False, check_dtype=False)
+
+
+def test_numbers_of_rows_that_were_taken_out_stay_behind():
+    frame = pd.DataFrame({"a": [1, 2, 3]})
+    got = frame_kind(pd.DataFrame).load(sent(frame[frame.a > 1]), None)
+    pd.testing.assert_frame_equal(got, pd.DataFrame({"a": [2, 3]}))
+    message = Value.FromString(value_bytes(frame[frame.a > 1])).frame
+    assert {field.name for field, _ in message.ListFields()} == {"columns"}
 
 
 def test_a_column_of_anything_at_all_is_refused():

@@ -79,8 +79,14 @@ def series_of(column: Column) -> "pd.Series[Any]":
 
 
 def table_of(frame: pd.DataFrame, orient: Orient) -> Table:
-    """The table of a frame, without its index; its columns are made when they are asked for."""
-    return Table(partial(_columns, frame), orient, source=frame)
+    """The table of a frame; its columns are made when they are asked for.
+
+    Its index is none of them, and is said to matter unless it is whole numbers without a name:
+    such are what is left of the rows' numbers when some were taken out.
+    """
+    index = frame.index
+    matters = index.name is not None or index.dtype.kind not in "iu"
+    return Table(partial(_columns, frame), orient, source=frame, is_indexed=matters)
 
 
 def _columns(frame: pd.DataFrame) -> Sequence[Column]:

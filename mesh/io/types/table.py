@@ -71,19 +71,23 @@ class Table:
 
     `orient` is the form in JSON. `source` is what the table was made of, a DataFrame or an Arrow
     table, for a reader who can use that; then `columns` may be a function, called when first
-    they are asked for.
+    they are asked for. `is_indexed` says that the rows of `source` have labels that mean
+    something; they are none of the columns.
 
     Raises ValueError for columns of different lengths.
     """
 
-    __slots__ = ("_columns", "orient", "source")
+    __slots__ = ("_columns", "is_indexed", "orient", "source")
 
     def __init__(
         self,
         columns: Sequence[Column] | Callable[[], Sequence[Column]],
         orient: Orient = "records",
         source: Any = None,
+        *,
+        is_indexed: bool = False,
     ) -> None:
+        self.is_indexed = is_indexed
         self.orient: Orient = orient
         self.source = source
         self._columns = columns if callable(columns) else _of_one_length(columns)
