@@ -3,7 +3,7 @@
 import hashlib
 import json
 import zlib
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,12 +51,14 @@ def index() -> Content:
     return found
 
 
-@lru_cache(maxsize=16)
 def file(name: str) -> Content | None:
     """A file that the page needs; None if there is none of this name."""
     path = _files().get(name)
-    if path is None:
-        return None
+    return None if path is None else _read(path)
+
+
+@cache  # of the files that there are, whatever names are asked for
+def _read(path: Path) -> Content:
     found = _content(_MEDIA_TYPES[path.suffix], path.read_bytes())
     if path.suffix != ".html":
         return found

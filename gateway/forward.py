@@ -1,6 +1,7 @@
 """From a request to a call: which endpoint, which version, which method, with which head."""
 
 import random
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import parse_qsl
@@ -48,18 +49,27 @@ _FRAMING = frozenset(
     {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 )
 """Header fields of a reply that are the gateway's business, or the server's."""
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_BREAKS = bytes.maketrans(b"\r\n\0", b"   ")
 
 
 def reply_fields(metadata: Metadata) -> list[tuple[bytes, bytes]]:
-    """Metadata of a reply as header fields; without those that would change its framing."""
+    """Metadata of a reply as header fields.
+
+    Without those that would change its framing, and those whose names are none.
+    """
     return [
-        (
-            name.encode("latin-1"),
-            value if isinstance(value, bytes) else value.encode("latin-1", "replace"),
-        )
+        (name.encode(), field_value(value))
         for name, value in metadata
-        if name not in _FRAMING and not name.startswith("grpc-")
+        if name not in _FRAMING and not name.startswith("grpc-") and _NAME.fullmatch(name)
     ]
+
+
+def field_value(value: str | bytes) -> bytes:
+    """The value of a header field, with spaces for what would end it (RFC 9110 section 5.5)."""
+    if isinstance(value, str):
+        value = value.encode("latin-1", "replace")
+    return value.translate(_BREAKS)
 
 
 class Request(NamedTuple):

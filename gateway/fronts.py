@@ -2,16 +2,21 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from gateway.admin import FILES, PATHS
 from gateway.asgi import Event, Receive, Scope, Send
-from gateway.forward import Request
+from gateway.forward import Request, field_value
 from mesh.compat.bentoml.error_body import is_own
 from mesh.edge import PLAIN, Cors, Dialect, Edge
 from mesh.errors import MeshError, NotFound
 from mesh.link.dispatch import Dispatcher
 from mesh.traffic.route import endpoint_of
 from mesh.traffic.snapshot import EMPTY, Service, Snapshot, Version
+
+if TYPE_CHECKING:
+    from starlette.middleware.cors import CORSMiddleware
 
 Fields = list[tuple[bytes, bytes]]
 Serve = Callable[[Receive, Send], Awaitable[None]]
@@ -54,6 +59,11 @@ class Fronted:
     front: Front
     endpoint: str
     path: str
+
+    @property
+    def at(self) -> tuple[str, str]:
+        """The endpoint and the path that is left, as `endpoint_of` gives them."""
+        return self.endpoint, self.path
 
     def page_request(self, request: Request) -> Request:
         """The request as the pages know it: without the prefix of the service."""
@@ -133,7 +143,7 @@ def reply_headers(service: Service, request: Request) -> Fields:
     if edge.dialect is not Dialect.BENTOML:
         return []
     fields = [
-        (b"server", f"BentoML Service/{service.name}".encode("latin-1", "replace")),
+        (b"server", field_value(f"BentoML Service/{service.name}")),
         (b"x-bentoml-request-id", request.request_id.encode("latin-1")),
     ]
     if edge.trace_header:
@@ -154,14 +164,24 @@ async def serve_cross_origin(
     cors: Cors, scope: Scope, receive: Receive, send: Send, serve: Serve
 ) -> None:
     """Answers preflights, and has `serve` answer what else comes with what `cors` adds."""
+    await _middleware(cors)({**scope, _SERVE: serve}, receive, _without_bare(send))
+
+
+_SERVE = "mesh.serve"
+"""Key of an ASGI scope whose value serves the request behind the middleware."""
+
+
+async def _serve(scope: Scope, receive: Receive, send: Send) -> None:
+    await scope[_SERVE](receive, send)
+
+
+@lru_cache(maxsize=64)
+def _middleware(cors: Cors) -> "CORSMiddleware":
     # Only gateways of services with such settings pay for Starlette.
     from starlette.middleware.cors import CORSMiddleware  # noqa: PLC0415
 
-    async def app(_: Scope, receive: Receive, send: Send) -> None:
-        await serve(receive, send)
-
-    middleware = CORSMiddleware(
-        app,
+    return CORSMiddleware(
+        _serve,
         allow_origins=cors.origins,
         allow_origin_regex=cors.origin_regex or None,
         allow_methods=cors.methods,
@@ -170,7 +190,6 @@ async def serve_cross_origin(
         expose_headers=cors.expose,
         max_age=cors.max_age,
     )
-    await middleware(scope, receive, _without_bare(send))
 
 
 BARE = "mesh.bare"

@@ -2,11 +2,12 @@
 
 from collections.abc import Awaitable, Coroutine
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from gateway import errors
 from gateway.admin import Page
 from gateway.asgi import BrokenReplyError, ClientGoneError, Event, Receive, Send
-from gateway.forward import Aim, Request, call_head, reply_fields
+from gateway.forward import Aim, Request, call_head, field_value, reply_fields
 from gateway.fronts import BARE, failure_headers, reply_headers
 from gateway.presence import Clients, Departure
 from mesh.call import CALL, JSON, CallHead, Trace
@@ -21,6 +22,9 @@ from mesh.traffic.snapshot import Method, Service, Version
 
 Fields = list[tuple[bytes, bytes]]
 PartT = TypeVar("PartT")
+
+_IN_PATHS = "/:@!$&'()*+,;="
+"""What stands for itself in a path besides letters, digits and `-._~`, RFC 3986."""
 
 
 class RedirectError(Exception):
@@ -135,7 +139,8 @@ class HttpExchange:
     async def _first_part(self, limit: int) -> tuple[bytes, bool]:
         """The body and True if it is small, else its beginning and False."""
         fields = self._request.fields
-        if fields.get(b"content-encoding", b"identity").lower() != b"identity":
+        encoding = fields.get(b"content-encoding")
+        if encoding is not None and encoding.lower() != b"identity":
             raise UnsupportedMediaType("the request body is compressed: send it as it is")
         declared = fields.get(b"content-length")
         if declared is not None and declared.isdigit() and int(declared) > limit:
@@ -194,7 +199,7 @@ class HttpExchange:
         if self._aim is not None:
             fields += reply_headers(self._aim.target.service, self._request)
         if head.media_type:
-            fields.append((b"content-type", head.media_type.encode("latin-1")))
+            fields.append((b"content-type", field_value(head.media_type)))
         if head.metadata:
             fields += reply_fields(head.metadata)
         status = head.http_status or 200
@@ -285,7 +290,8 @@ class HttpExchange:
     async def redirect(self, error: RedirectError) -> None:
         """Writes a reply that sends the client to another path, with the same verb and body."""
         query = f"?{self._request.query}" if self._request.query else ""
-        location = (b"location", f"{error.path}{query}".encode("latin-1", "replace"))
+        # Servers decode paths, and a line break would begin a header field.
+        location = (b"location", f"{quote(error.path, _IN_PATHS)}{query}".encode("latin-1"))
         await self.whole(307, [*self._fields, location], b"")
 
     async def fail(self, error: MeshError) -> None:

@@ -14,6 +14,7 @@ from gateway.grpc import DESCRIBE, KINDS, GrpcExchange, Limits
 from gateway.http import HttpExchange, RedirectError
 from gateway.presence import Clients
 from gateway.probes import Probes
+from gateway.question import Questions
 from gateway.record import Record
 from gateway.service_metrics import ServiceMetrics
 from gateway.user_metrics import UserMetrics
@@ -54,8 +55,9 @@ class Gateway:
         self._limits = Limits(dispatcher, max_request_bytes)
         self._admin = Admin(dispatcher, render_metrics)
         self._fronts = Fronts(dispatcher)
-        self._probes = Probes(dispatcher, clock)
-        self._user_metrics = UserMetrics(dispatcher, clock)
+        questions = Questions(dispatcher, clock)
+        self._probes = Probes(questions)
+        self._user_metrics = UserMetrics(dispatcher, questions)
         self._render_metrics = render_metrics
         self.services = ServiceMetrics() if services is None else services
         self.clients = Clients(clock)
@@ -93,7 +95,7 @@ class Gateway:
             if cors is None:
                 await serve(receive, count.send)
             else:
-                await serve_cross_origin(cors, scope, receive, count.send, serve)
+                await _tell(serve_cross_origin(cors, scope, receive, count.send, serve))
 
     async def _http(
         self,
@@ -115,7 +117,7 @@ class Gateway:
                 await exchange.page(verb, page)
                 return
             record = Record("http", self._metrics, self._tracing, self._clock)
-            endpoint, path = self._endpoint(request)
+            endpoint, path = fronted.at if fronted is not None else self._endpoint(request)
             aim = exchange.aim(endpoint, path, verb)
             await exchange.run(aim, record.begin(request, aim), self._limit)
         except MeshError as raised:

@@ -1,16 +1,11 @@
 """Health pages of services that answer for their health themselves."""
 
-from dataclasses import replace
-
 from gateway.admin import LIVE, PLAIN, READY, Page
 from gateway.forward import Request
 from gateway.fronts import Fronted
-from mesh.call import JSON, CallHead
-from mesh.clock import Clock
+from gateway.question import Questions
 from mesh.edge import ALIVE, READY as ASKS_READY, Dialect
 from mesh.errors import MeshError
-from mesh.link.dispatch import Dispatcher
-from mesh.traffic.snapshot import Service
 
 PATIENCE = 5.0
 """Seconds in which a service says how it is."""
@@ -21,11 +16,10 @@ _BROKEN = Page(500, PLAIN, b"Internal Server Error")
 
 
 class Probes:
-    """Asks one replica of a service, as any request would reach one."""
+    """Answers for a service's health by what one of its replicas says."""
 
-    def __init__(self, dispatcher: Dispatcher, clock: Clock) -> None:
-        self._dispatcher = dispatcher
-        self._clock = clock
+    def __init__(self, questions: Questions) -> None:
+        self._questions = questions
 
     async def page(self, fronted: Fronted, request: Request) -> Page | None:
         """What there is to say beyond that replicas are reached; None if that is all."""
@@ -47,21 +41,13 @@ class Probes:
         self, fronted: Fronted, request: Request, method: str, otherwise: Page
     ) -> Page | None:
         """None if the service says yes or has no replica to ask, which the usual page tells."""
-        if not fronted.front.service.replicas:
+        service = fronted.front.service
+        if not service.replicas:
             return None
-        head = CallHead(
-            method, JSON, deadline=self._clock() + PATIENCE, request_id=request.request_id
-        )
-
-        # A service that is busy is well: its limit is for calls.
-        service = replace(fronted.front.service, max_concurrency=0)
-
-        def find() -> Service:
-            return service
-
         try:
-            call = await self._dispatcher.ask(find, head, b"", idempotent=True)
-            said = await call.message()
+            said = await self._questions.ask(
+                service, method, request_id=request.request_id, patience=PATIENCE
+            )
         except MeshError:
             return _BROKEN
         return None if said == b"true" else otherwise

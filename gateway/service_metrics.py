@@ -95,7 +95,9 @@ class ServiceMetrics:
 
     def begin(self, service: Service, path: str) -> None:
         """A request has come for a path of the service."""
-        space = self._spaces.setdefault(service.edge.metrics, _Space())
+        space = self._spaces.get(service.edge.metrics)
+        if space is None:
+            space = self._spaces[service.edge.metrics] = _Space()
         if service.name not in space.buckets:
             space.buckets[service.name] = service.edge.buckets
             for route in service.routes:

@@ -56,7 +56,8 @@ def curl(url: str, route: Schema) -> str:
     given = sample(inputs)
     command = f"curl {url}{route['route']}"
     if isinstance(given, _File):
-        return f"{command} -H 'content-type: {_media_type(inputs)}' --data-binary @{given}"
+        field = shlex.quote(f"content-type: {_media_type(inputs)}")
+        return f"{command} -H {field} --data-binary @{given}"
     if inputs.get("root_input") and inputs.get("type") == "string":
         return f"{command} -H 'content-type: text/plain' -d {shlex.quote(given)}"
     if _has_file(given):

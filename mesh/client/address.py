@@ -10,14 +10,18 @@ _HTTP, _GRPC = ("http", "https"), ("grpc", "grpcs")
 class Address:
     """Where a client calls. `url` has no slash at its end, `target` is `host:port`.
 
+    `shown` is the URL without a password that may be in it.
+
     Raises ConfigError for a URL of another scheme.
     """
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in (*_HTTP, *_GRPC) or not parts.netloc:
-            raise ConfigError(f"{url!r}: give http://host:port, https://, grpc:// or grpcs://")
+            shown = url.rpartition("@")[2]
+            raise ConfigError(f"{shown!r}: give http://host:port, https://, grpc:// or grpcs://")
         self.url = url.rstrip("/")
+        self.shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
         self.target = parts.netloc
         self.is_http = parts.scheme in _HTTP
         self.is_secure = parts.scheme in ("https", "grpcs")
@@ -26,4 +30,4 @@ class Address:
         if not self.is_http and path:
             prefix, _, self.endpoint = path.partition("/")
             if prefix != "e" or not self.endpoint:
-                raise ConfigError(f"{url!r}: over gRPC a path can only be /e/<endpoint>")
+                raise ConfigError(f"{self.shown!r}: over gRPC a path can only be /e/<endpoint>")

@@ -55,7 +55,7 @@ class AsyncClient:
         )
         self._closed = asyncio.Event()
         self._service: ServiceDescription | None = None
-        self._name = f"<AsyncClient {address.url}>"
+        self._name = f"<AsyncClient {address.shown}>"
 
     def __repr__(self) -> str:
         return self._name

@@ -64,7 +64,7 @@ class Client:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._service: ServiceDescription | None = None
-        self._name = f"<Client {address.url}>"
+        self._name = f"<Client {address.shown}>"
 
     def __repr__(self) -> str:
         return self._name

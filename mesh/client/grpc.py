@@ -88,7 +88,7 @@ class GrpcClient:
         """The result of a method that takes a stream, here of `items`."""
         try:
             reply = self._client_stream(
-                requests(method, arguments, items),
+                requests(encode_call(method, arguments), items),
                 timeout=timeout,
                 metadata=self._fields(None),
             )
@@ -102,7 +102,7 @@ class GrpcClient:
         """The items of a method that takes a stream and is a generator, as they come."""
         yield from _items(
             self._bidi_stream(
-                requests(method, arguments, items),
+                requests(encode_call(method, arguments), items),
                 timeout=timeout,
                 metadata=self._fields(None),
             )

@@ -1,6 +1,6 @@
 """Calls over gRPC as messages of mesh.v1.Inference, apart from sending them."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -32,9 +32,9 @@ def request(call: PendingCall) -> bytes:
     return encode_call(call.method.name, values)
 
 
-def requests(method: str, arguments: Mapping[str, Any], items: Iterable[Any]) -> Iterator[bytes]:
-    """The messages of a call that sends a stream."""
-    yield encode_call(method, arguments)
+def requests(first: bytes, items: Iterable[Any]) -> Iterator[bytes]:
+    """The messages of a call that sends a stream; `first` names the method and its arguments."""
+    yield first
     for item in items:
         yield encode_item(item)
 

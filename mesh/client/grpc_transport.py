@@ -54,7 +54,7 @@ class GrpcTransport:
         rpc, body = (
             (self._unary, request(call))
             if call.items is None
-            else (self._client_stream, requests(call.method.name, call.arguments, call.items))
+            else (self._client_stream, requests(request(call), call.items))
         )
         try:
             reply = rpc(body, timeout=call.tries.left(), metadata=metadata(call.options))
@@ -67,7 +67,7 @@ class GrpcTransport:
         rpc, body = (
             (self._server_stream, request(call))
             if call.items is None
-            else (self._bidi_stream, requests(call.method.name, call.arguments, call.items))
+            else (self._bidi_stream, requests(request(call), call.items))
         )
         replies = rpc(body, timeout=call.tries.left(), metadata=metadata(call.options))
         try:

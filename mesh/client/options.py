@@ -28,10 +28,11 @@ class Options:
 
     timeout: float | None = 60.0
     retries: int = 2
-    headers: Mapping[str, str] = field(default_factory=dict)
+    # Not shown: secrets are in these, and tracebacks end in logs.
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     endpoint: str = ""
     version: str = ""
-    token: str = ""
+    token: str = field(default="", repr=False)
 
     def changed(self, changes: Changes) -> "Options":
         """These with some changed; headers are added. Raises TypeError for an unknown one."""

@@ -34,6 +34,7 @@ def _may_repeat(error: MeshError, *, idempotent: bool) -> bool:
     if isinstance(error, NotSent):
         return True
     if error.code is Code.RESOURCE_EXHAUSTED:
-        # Limits of concurrency refuse before the method runs; limits of size refuse for good.
-        return error.http_status in (None, 429)
+        # Limits of concurrency refuse before the method runs, and say when to come again over
+        # gRPC, which has no status of its own for limits of size; those refuse for good.
+        return error.http_status == 429 or error.retry_after is not None
     return error.code is Code.UNAVAILABLE and idempotent

@@ -69,7 +69,7 @@ def stub(service: ServiceDescription) -> str:
     used = words("\n".join([body, *aliases]))
     imports = sorted(line for word, line in _IMPORTS.items() if word in used)
     module = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", titles[0]).lower()
-    head = _HEAD.format(service=service.name, module=module, title=titles[0])
+    head = _HEAD.format(service=_one_line(service.name), module=module, title=titles[0])
     blocks = (head.rstrip(), "\n".join(imports), "\n".join(aliases), body)
     return "\n\n".join(filter(None, blocks)) + "\n"
 

@@ -202,7 +202,7 @@ def test_a_stream_that_is_left_closes_its_connection() -> None:
         frames(reply(1), whole=False)(send, stop)
         framed = len(reply(2)).to_bytes(4, "big") + reply(2)
         try:
-            while not stop.wait(0.01):
+            while not stop.is_set():  # waits once the client reads no more
                 send(b"%x\r\n%b\r\n" % (len(framed), framed))
         except OSError:
             gone.set()
@@ -419,3 +419,13 @@ def test_a_stream_of_items_needs_grpc() -> None:
     refusal = pytest.raises(Unimplemented, match="only gRPC")
     with scripted(ok(3)) as server, Client(server.url) as client, refusal:
         client.total([1, 2])
+
+
+@pytest.mark.parametrize("made", [Client, AsyncClient])
+def test_secrets_are_not_shown(made: type[Client] | type[AsyncClient]) -> None:
+    client = made("http://me:hidden@host:3000/", token="hidden", headers={"x-key": "hidden"})
+    assert "host:3000" in repr(client)
+    assert "hidden" not in repr(client) + repr(client._options)
+    with pytest.raises(ConfigError) as refusal:
+        made("ftp://me:hidden@host")
+    assert "hidden" not in str(refusal.value)

@@ -26,7 +26,7 @@ def wait(
     return pause(error, tries=tries, retries=retries, idempotent=idempotent, left=left, rng=rng)
 
 
-@pytest.mark.parametrize("error", [NotSent(), Overloaded("Too many requests")])
+@pytest.mark.parametrize("error", [NotSent(), Overloaded("full", http_status=429)])
 def test_what_never_ran_is_tried_again(error: MeshError) -> None:
     found = wait(error)
     assert found is not None
@@ -38,7 +38,7 @@ def test_what_may_have_run_is_tried_again_only_if_it_is_idempotent() -> None:
     assert wait(Unavailable("gone"), idempotent=True) is not None
 
 
-@pytest.mark.parametrize("error", [InvalidArgument(), TooLarge(), MeshError()])
+@pytest.mark.parametrize("error", [InvalidArgument(), TooLarge(), Overloaded("over gRPC"), MeshError()])
 def test_what_would_fail_again_is_not_tried_again(error: MeshError) -> None:
     assert wait(error, idempotent=True) is None
 

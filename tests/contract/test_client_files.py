@@ -80,6 +80,11 @@ class Files:
     async def total(self, items: AsyncIterator[int], start: int = 0) -> int:
         return sum([item async for item in items], start)
 
+    @mesh.api
+    async def noted(self, items: AsyncIterator[int], page: Path) -> str:
+        text = await asyncio.to_thread(page.read_text)
+        return f"{text} {sum([item async for item in items])}"
+
 
 @pytest.fixture(scope="module")
 def urls(served: LocalMesh) -> Iterator[dict[str, str]]:
@@ -199,3 +204,9 @@ def test_streams_go_both_ways(urls: dict[str, str]) -> None:
         assert client.total([1, 2], start=3) == 6
     assert _Blocking(urls["grpc"]).total([1, 2]) == 3
     assert _Blocking(urls["http"]).count(2) == [0, 1]
+
+
+def test_a_file_that_the_caller_opened_goes_with_a_stream(urls: dict[str, str]) -> None:
+    with Client(urls["grpc"], timeout=60) as client:
+        assert client.noted([1, 2], io.BytesIO(b"all")) == "all 3"
+    assert _Blocking(urls["grpc"]).noted([1, 2], io.BytesIO(b"all")) == "all 3"

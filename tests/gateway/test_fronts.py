@@ -8,6 +8,7 @@ from dataclasses import replace
 from gateway.service_metrics import ServiceMetrics
 from mesh.edge import PLAIN, Cors, Dialect, Edge
 from mesh.observe.metrics import render
+from tests.gateway.asgi_client import Exchange
 from tests.gateway.rig import World, world
 from tests.gateway.services import Demo
 from tests.link.rig import run
@@ -130,5 +131,19 @@ def test_errors_have_the_form_of_the_dialect() -> None:
             assert reply.status == 400
             assert json.loads(reply.body)["detail"][0]["loc"] == ["name"]
             assert reply.header("server") == "BentoML Service/Demo"
+
+    run(main())
+
+
+def test_a_preflight_whose_client_has_gone_is_no_fault() -> None:
+    async def main() -> None:
+        async with front() as made:
+            headers = [
+                ("origin", "http://shop.example"),
+                ("access-control-request-method", "POST"),
+            ]
+            exchange = Exchange(made.gateway, "OPTIONS", "/greet", headers)
+            await exchange.leave()
+            assert (await exchange.done()).error is None
 
     run(main())

@@ -139,6 +139,15 @@ async def test_a_slash_too_much_is_a_redirect_that_keeps_verb_and_query(made: Wo
 
 
 @in_world
+async def test_a_redirect_quotes_what_the_path_had_quoted(made: World) -> None:
+    reply = await made.post(
+        "/e/x\r\nset-cookie: a=é/greet/", {"name": "x"}, headers=[("x-mesh-endpoint", "demo")]
+    )
+    assert reply.status == 307
+    assert reply.header("location") == "/e/x%0D%0Aset-cookie:%20a=%C3%A9/greet"
+
+
+@in_world
 async def test_health_is_told_to_get_and_head(made: World) -> None:
     for path in ("/livez", "/healthz", "/readyz", "/e/demo/readyz"):
         reply = await made.get(path)

@@ -57,6 +57,10 @@ class Shop:
         return Response(status_code=204)
 
     @mesh.api
+    async def forged(self) -> Response:
+        return Response("x", media_type="text/a\r\nx-b: 2", headers={"x-a": "1\r\nset-cookie: a=b"})
+
+    @mesh.api
     async def cookies(self, ctx: Context) -> dict[str, str]:
         ctx.response.set_cookie("a", "1")
         ctx.response.set_cookie("b", "2")
@@ -171,3 +175,11 @@ async def test_a_response_without_a_media_type_has_none(made: World) -> None:
     reply = await made.post("/bare")
     assert (reply.status, reply.body) == (204, b"")
     assert not {"content-type", "content-length"} & set(dict(reply.headers))
+
+
+@in_shop
+async def test_no_value_of_a_header_field_begins_another(made: World) -> None:
+    reply = await made.post("/forged", {})
+    assert reply.status == 200
+    assert not any(set("\r\n") & set(name + value) for name, value in reply.headers)
+    assert reply.header("x-a").split() == ["1", "set-cookie:", "a=b"]

@@ -9,7 +9,7 @@ from starlette.responses import Response as Rendered
 
 from mesh.call import Metadata
 from mesh.definition.background import Background
-from mesh.definition.context import Context, Response
+from mesh.definition.context import Context, ReplyFields, Response
 from mesh.io.spec import MethodSpec
 
 _OK = 200
@@ -113,18 +113,19 @@ class CallResponse(Response):
     @property
     def media_type(self) -> str | None:
         """The content-type that the method set; None without."""
-        said: str | None = self._theirs.metadata.get("content-type")
-        return said
+        return self._said().get("content-type")
 
     def metadata(self) -> Metadata:
         """The fields that the method set, cookies behind them."""
+        return tuple(pair for pair in self._said().raw if pair[0] != "content-type")
+
+    def _said(self) -> ReplyFields:
+        """All fields. Raises ValueError for one that would begin another, or is none."""
         holder = Rendered()
         for cookie in self._theirs.cookies:
             holder.set_cookie(**{name: getattr(cookie, name) for name in _COOKIE})
         cookies = [field for field in holder.raw_headers if field[0] == b"set-cookie"]
-        fields = [*self._theirs.metadata.raw, *cookies]
-        return tuple(
-            (name.decode("latin-1"), value.decode("latin-1"))
-            for name, value in fields
-            if name != b"content-type"
-        )
+        found = ReplyFields()
+        for name, value in (*self._theirs.metadata.raw, *cookies):
+            found.append(name.decode("latin-1"), value.decode("latin-1"))
+        return found

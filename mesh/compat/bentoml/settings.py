@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from mesh.errors import ConfigError
 log = logging.getLogger("mesh.compat")
 
 _NAMESPACE = "bentoml_service"
+_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _BUCKETS = (
     *(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
     *(10.0, 30.0, 60.0, 120.0, 180.0),
@@ -89,13 +91,22 @@ def edge(service: Any) -> Edge:
         dialect=Dialect.BENTOML,
         prefix="" if prefix == "/" else prefix,
         cors=_cors(service.name, http.get("cors") or {}),
-        metrics=(metrics.get("namespace") or _NAMESPACE) if enabled else "",
+        metrics=_namespace(service.name, metrics.get("namespace")) if enabled else "",
         buckets=_buckets(metrics.get("duration") or {}),
         asks_ready=hasattr(service.inner, "__is_ready__"),
         asks_alive=hasattr(service.inner, "__is_alive__"),
         trace_header=bool((http.get("response") or {}).get("trace_id")),
         edits_metrics=enabled and hasattr(service.inner, PAGE),
     )
+
+
+def _namespace(name: str, given: str | None) -> str:
+    """Checked here, because one name that is none would spoil the page of a whole gateway."""
+    if given and not _METRIC.fullmatch(given):
+        raise ConfigError(
+            f"{name}: metrics.namespace: {given!r} is no beginning of a metric's name"
+        )
+    return given or _NAMESPACE
 
 
 def _cors(name: str, given: Mapping[str, Any]) -> Cors | None:
@@ -110,9 +121,16 @@ def _cors(name: str, given: Mapping[str, Any]) -> Cors | None:
 
     if given.get("access_control_allow_origins") is None:
         raise ConfigError(f"{name}: http.cors is enabled without access_control_allow_origins")
+    regex = given.get("access_control_allow_origin_regex") or ""
+    try:
+        re.compile(regex)
+    except re.error as error:
+        raise ConfigError(
+            f"{name}: http.cors.access_control_allow_origin_regex: {error}"
+        ) from error
     return Cors(
         origins=several("allow_origins"),
-        origin_regex=given.get("access_control_allow_origin_regex") or "",
+        origin_regex=regex,
         methods=several("allow_methods", ("GET",)),
         headers=several("allow_headers"),
         credentials=bool(given.get("access_control_allow_credentials")),
@@ -124,7 +142,7 @@ def _cors(name: str, given: Mapping[str, Any]) -> Cors | None:
 def _buckets(given: Mapping[str, Any]) -> tuple[float, ...]:
     least, most, factor = given.get("min"), given.get("max"), given.get("factor")
     if not (least and most and factor):
-        return tuple(given.get("buckets") or _BUCKETS)
+        return tuple(sorted(given.get("buckets") or _BUCKETS))
     bounds: list[float] = []
     bound = least
     while bound < most and len(bounds) < _MOST_BUCKETS:

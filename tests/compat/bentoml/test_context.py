@@ -88,3 +88,11 @@ def test_background_work_is_kept_for_later(is_async: bool) -> None:
 def test_the_temporary_folder_is_that_of_the_call() -> None:
     context, theirs = made()
     assert theirs.temp_dir == context.temp_dir
+
+
+@pytest.mark.parametrize("name", ["x-a", "content-type"])
+def test_a_field_that_would_begin_another_is_refused(name: str) -> None:
+    context, theirs = made()
+    theirs.response.headers[name] = "text/csv\r\nset-cookie: a=b"
+    with pytest.raises(ValueError, match="is no value of a header field"):
+        context.response.metadata()

@@ -75,6 +75,16 @@ CASES = {
         f"@bentoml.service(http={{'cors': {{'enabled': True}}}})\nclass Main:\n{ECHO}",
         "Main: http.cors is enabled without access_control_allow_origins",
     ),
+    "origins": Refusal(
+        "@bentoml.service(http={'cors': {'enabled': True, 'access_control_allow_origins': [],"
+        f" 'access_control_allow_origin_regex': '('}}}})\nclass Main:\n{ECHO}",
+        "Main: http.cors.access_control_allow_origin_regex: missing ), unterminated subpattern at"
+        " position 0",
+    ),
+    "namespace": Refusal(
+        f"@bentoml.service(metrics={{'namespace': 'my shop'}})\nclass Main:\n{ECHO}",
+        "Main: metrics.namespace: 'my shop' is no beginning of a metric's name",
+    ),
     "methodless": Refusal(
         "@bentoml.service\nclass Main:\n    pass\n",
         "Main cannot run on the mesh: Main has no method marked with @bentoml.api",
