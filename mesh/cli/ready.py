@@ -20,8 +20,11 @@ def ready_text(mesh: RunningMesh, application: Application) -> RenderableType:
     table.add_row("HTTP and gRPC", Text(mesh.url, style="bold green"))
     table.add_row("control plane", mesh.control_url or "none")
     table.add_row("methods", ", ".join(route["route"] for route in routes))
+    table.add_row("page to try them", f"{mesh.url}/")
     table.add_row("metrics", f"{mesh.url}/metrics")
-    table.add_row("replicas log to", Text(f"{mesh.replica_logs}/worker-*.err", overflow="fold"))
+    table.add_row(
+        "replicas log to", Text(f"{mesh.replica_logs}/worker-*.{{err,out}}", overflow="fold")
+    )
     table.add_row("gateways join at", mesh.control.addresses.grpc)
     route = simplest(routes)
     return Group(

@@ -129,6 +129,8 @@ def _mesh_config(target: str, file: Path | None, replicas: int | None, folder: s
     else:
         document = _read(file)
     what = str(file) if file is not None else "mesh serve"
+    if target and "target" in document:
+        raise ConfigError(f"{what} says what to serve: leave out TARGET")
     if "deployments" not in document:
         if target:
             document = {"target": target, **document}

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import IO, Any
 
+import numpy as np
+
 from mesh.client.description import MethodDescription, Schema, resolved
 from mesh.io.files.name import base_name, guess_media_type
 from mesh.io.types.file import OCTETS, File
@@ -14,6 +16,7 @@ LIGHT = 64 * 1024
 """Bytes that are encoded or decoded in less time than it takes to ask another thread."""
 _FEW = 32
 _PLAIN = ("string", "integer", "number", "boolean")
+_NARROW = ("float16", "float32")
 _REMOTE = ("http://", "https://", "data:")
 
 
@@ -77,7 +80,20 @@ def _outgoing(value: Any, schema: Schema, definitions: Schema) -> Any:
             return wire_value(value)
         case _ if is_file_class(type(value)):
             return wire_value(value)
+        case np.ndarray() if value.dtype.kind == "f" and schema.get("dtype") in _NARROW:
+            return _narrowed(value, str(schema["dtype"]))
     return value
+
+
+def _narrowed(array: Any, name: str) -> Any:
+    """The array in the element type that the method takes, if its numbers have a place there.
+
+    Arrays are of float64 where nobody said otherwise, and a service refuses to lose precision
+    that it was given on purpose.
+    """
+    with np.errstate(over="ignore"):
+        narrow = array.astype(name)
+    return array if (np.isinf(narrow) & np.isfinite(array)).any() else narrow
 
 
 def _named(schema: Schema, key: object) -> Schema:

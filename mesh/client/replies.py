@@ -1,5 +1,6 @@
 """What replies of either protocol hold: the value, and the files in it."""
 
+import atexit
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,14 @@ class Replies:
 
     def __init__(self) -> None:
         self._folder = Folder()
+        # Of a client that is never closed, files stay until the program ends.
+        atexit.register(self._folder.remove)
         self._intake = CallIntake(self._folder)
         self._typed = Typed(self._intake)
 
     def close(self) -> None:
         """Removes the files; may be called again."""
+        atexit.unregister(self._folder.remove)
         self._folder.remove()
 
     def result(self, method: MethodDescription, body: bytes) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from mesh.io.arrow import is_installed, write_table
 from mesh.io.types.bfloat16 import Bfloat16
@@ -308,7 +308,10 @@ def _put_other(out: Chunks, value: Any) -> int:
         case _ if (plain := wire_value(value)) is not value:
             pass  # an array, Table, Column or File of another library's
         case _:
-            plain = to_jsonable_python(value)
+            try:
+                plain = to_jsonable_python(value)
+            except PydanticSerializationError:
+                plain = value
     if type(plain) is type(value):
         raise TypeError(f"a {type(value).__qualname__} has no form on the wire")
     return put_value(out, plain)

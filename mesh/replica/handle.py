@@ -8,7 +8,7 @@ from typing import Any
 
 from mesh.call import CALL, CallHead
 from mesh.definition.spec import ServiceSpec
-from mesh.errors import FailedPrecondition, Internal, MeshError
+from mesh.errors import Internal, MeshError
 from mesh.io.spec import MethodSpec
 from mesh.link.call import CallerCall
 from mesh.link.dispatch import Dispatcher
@@ -231,7 +231,7 @@ def _refuse_on_loop(caller: Caller, method: MethodSpec) -> None:
     except RuntimeError:
         return
     if running is caller.loop:
-        raise FailedPrecondition(
+        raise Internal(
             f"{method.name} would block the event loop: in an async method use"
             f" `await self.<dependency>.to_async.{method.name}(...)`"
         )

@@ -38,7 +38,9 @@ def test_what_may_have_run_is_tried_again_only_if_it_is_idempotent() -> None:
     assert wait(Unavailable("gone"), idempotent=True) is not None
 
 
-@pytest.mark.parametrize("error", [InvalidArgument(), TooLarge(), Overloaded("over gRPC"), MeshError()])
+@pytest.mark.parametrize(
+    "error", [InvalidArgument(), TooLarge(), Overloaded("over gRPC"), MeshError()]
+)
 def test_what_would_fail_again_is_not_tried_again(error: MeshError) -> None:
     assert wait(error, idempotent=True) is None
 

@@ -44,7 +44,7 @@ async def test_a_direct_call_is_as_the_method_itself_is(made: Bench) -> None:
 async def test_a_sync_call_on_the_event_loop_is_refused_with_a_hint(made: Bench) -> None:
     with pytest.raises(MeshError) as failed:
         await made.ask("blocks", {"x": 1})
-    assert failed.value.code is Code.FAILED_PRECONDITION
+    assert failed.value.code is Code.INTERNAL
     assert "await self.<dependency>.to_async.increase(...)" in failed.value.message
 
 

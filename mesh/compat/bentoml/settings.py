@@ -20,6 +20,8 @@ _BUCKETS = (
 )
 _MOST_BUCKETS = 100
 _GIB = 2**30
+_UNLIMITED = 2**50
+"""Bytes of a request at most, where theirs has no limit."""
 _CARRIED = frozenset(
     {"traffic", "resources", "workers", "threads", "metrics", "http", "endpoints", "envs"}
 )
@@ -38,6 +40,7 @@ def config(service: Any) -> ServiceConfig:
             # Of all workers together there, of each replica here.
             "max_concurrency": None if not limit else -(-limit // workers),
             "concurrency": traffic.get("concurrency"),
+            "max_request_bytes": traffic.get("max_request_bytes") or _UNLIMITED,
         },
         "resources": _resources(theirs.get("resources") or {}),
         "threads": theirs.get("threads") or 1,
