@@ -11,6 +11,7 @@ import functools
 import sys
 import types
 import typing
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -225,7 +226,7 @@ def _named_tuple_reader(cls: Any, rewritten: Mapping[str, Any]) -> Any:
     return Annotated[made, _AsNamedTuple(cls, whole)]
 
 
-class _Reads:
+class _Reads(ABC):
     """Stands in `Annotated` around the type by which a class of the user's is read."""
 
     def __init__(self, cls: type) -> None:
@@ -245,17 +246,13 @@ class _Reads:
         inner: CoreSchema = schema["schema"]
         return handler(inner)
 
-    def serialization(self) -> Any:
-        """How the reading type writes instances of the user's."""
-        return core_schema.wrap_serializer_function_ser_schema(self.write)
-
+    @abstractmethod
     def read(self, value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
         """An instance of the user's class."""
-        raise NotImplementedError
 
-    def write(self, value: Any, handler: core_schema.SerializerFunctionWrapHandler) -> Any:
-        """The fields of an instance of the user's class."""
-        raise NotImplementedError
+    @abstractmethod
+    def serialization(self) -> Any:
+        """How the reading type writes instances of the user's."""
 
 
 class _AsModel(_Reads):
@@ -273,6 +270,10 @@ class _AsModel(_Reads):
         # Same fields, same layout; pydantic's own __setattr__ knows fields only.
         object.__setattr__(made, "__class__", self.cls)
         return made
+
+    def serialization(self) -> Any:
+        """The fields, by `write`."""
+        return core_schema.wrap_serializer_function_ser_schema(self.write)
 
     def write(self, value: Any, handler: core_schema.SerializerFunctionWrapHandler) -> Any:
         """The fields as the reading subclass writes them."""
@@ -300,6 +301,10 @@ class _AsDataclass(_Reads):
             return value
         found = handler(value).__dict__
         return self.cls(**{name: found[field] for name, field in self._names.items()})
+
+    def serialization(self) -> Any:
+        """The fields, by `write`."""
+        return core_schema.wrap_serializer_function_ser_schema(self.write)
 
     def write(self, value: Any, handler: core_schema.SerializerFunctionWrapHandler) -> Any:
         """The fields that can be given to the dataclass."""

@@ -60,17 +60,12 @@ def _lenient(arguments: Arguments) -> Arguments:
 
 def probe(service: Any, name: str) -> MethodSpec:
     """A method without inputs that answers whether the service is well; no client reaches it."""
-
-    async def declared(self: Any) -> bool:
-        raise NotImplementedError
-
     func = _apart(inspect.getattr_static(service.inner, name))
 
     async def truth(self: Any) -> bool:
         return bool(await func(self))
 
-    made = method_spec(service.inner, declared, name=name, route="")
-    return replace(made, func=truth)
+    return method_spec(service.inner, truth, name=name, route="")
 
 
 def samples(service: Any) -> MethodSpec:
@@ -84,12 +79,13 @@ def samples(service: Any) -> MethodSpec:
 
 def page(service: Any) -> MethodSpec:
     """The service's own `__metrics__`: a page of metrics for another; no client reaches it."""
+    func = _apart(inspect.getattr_static(service.inner, PAGE))
 
-    async def declared(self: Any, text: str, /) -> str:
-        raise NotImplementedError
+    async def edited(self: Any, text: str, /) -> str:
+        found: str = await func(self, text)
+        return found
 
-    made = method_spec(service.inner, declared, name=PAGE, route="")
-    return replace(made, func=_apart(inspect.getattr_static(service.inner, PAGE)))
+    return method_spec(service.inner, edited, name=PAGE, route="")
 
 
 def _apart(func: Callable[..., Any]) -> Callable[..., Any]:
