@@ -68,7 +68,7 @@ def _wait(process: "subprocess.Popen[bytes]", url: str, health: str, log: Path) 
             pass
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < until, log.read_text()
-        time.sleep(0.1)
+        time.sleep(0.1)  # between two looks: a server that starts tells nobody when it listens
 
 
 @contextmanager
