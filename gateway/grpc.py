@@ -1,35 +1,35 @@
-"""gRPC: the generic service `mesh.v1.Inference`, all four kinds of call."""
+"""gRPC: one request as a call of any of the four kinds, in any of the forms that gRPC has here."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
+from typing import NamedTuple
 
 from gateway import errors
 from gateway.asgi import ClientGoneError, Receive, Send
 from gateway.forward import Aim, PickMethod, Request, call_head, reply_fields
-from gateway.grpc_frames import MessageReader, framed, peek_method, timeout_seconds
+from gateway.grpc_frames import MessageReader, framed, timeout_seconds
 from gateway.presence import Clients, Departure
-from mesh.call import CALL, CallHead, CallKind, Trace
+from mesh.call import CallHead, CallKind, Trace
 from mesh.clock import Clock
-from mesh.errors import (
-    Cancelled,
-    InvalidArgument,
-    MeshError,
-    Unimplemented,
-)
+from mesh.errors import Cancelled, InvalidArgument, MeshError
 from mesh.link.call import CallerCall
 from mesh.link.dispatch import Dispatcher, timed_out
-from mesh.traffic.snapshot import Method, Service, Version
 
 Fields = list[tuple[bytes, bytes]]
-_INFERENCE = "/mesh.v1.Inference/"
-KINDS = {
-    _INFERENCE + "Call": CallKind.UNARY,
-    _INFERENCE + "CallServerStream": CallKind.SERVER_STREAM,
-    _INFERENCE + "CallClientStream": CallKind.CLIENT_STREAM,
-    _INFERENCE + "CallBidiStream": CallKind.BIDI_STREAM,
-}
-DESCRIBE = _INFERENCE + "Describe"
-_RPC_OF = {kind: path.rpartition("/")[2] for path, kind in KINDS.items()}
+
+
+class Form(NamedTuple):
+    """What the messages of an rpc are, and which sides of it are streams.
+
+    `media_type` is that of request and reply messages; `picker` gives, for the first message of a
+    call, what finds the method that it means.
+    """
+
+    media_type: str
+    kind: CallKind
+    picker: Callable[[bytes], PickMethod]
+
+
 _CONTENT_TYPE = (b"content-type", b"application/grpc")
 _OK = [(b"grpc-status", b"0")]
 
@@ -78,7 +78,7 @@ class GrpcExchange:
         """Writes the reply to Describe, which the gateway itself knows."""
         await self._one(reply)
 
-    async def run(self, endpoint: str, kind: CallKind, begin: Callable[[Aim], Trace]) -> None:
+    async def run(self, endpoint: str, form: Form, begin: Callable[[Aim], Trace]) -> None:
         """Makes the call and writes its reply. `begin` is told the target and gives the trace.
 
         Raises:
@@ -88,18 +88,18 @@ class GrpcExchange:
         deadline = self._deadline()
         reader = MessageReader(self._limits.of(endpoint))
         first, more = await self._first(reader)
-        aim = self._aim = Aim(self._dispatcher, self._request, endpoint, _picker(first, kind))
+        aim = self._aim = Aim(self._dispatcher, self._request, endpoint, form.picker(first))
         reader.limit = aim.target.service.max_request_bytes or self._limits.default
         reader.check(len(first))
         head = call_head(
             self._request,
             aim.target.method,
-            media_type=CALL,
-            accept=CALL,
+            media_type=form.media_type,
+            accept=form.media_type,
             deadline=deadline,
             trace=begin(aim),
         )
-        if kind.streams_in:
+        if form.kind.streams_in:
             await self._streaming(aim, head, first, self._messages(reader, more=more))
             return
         if more and await anext(self._messages(reader, more=more), None) is not None:
@@ -298,22 +298,6 @@ class Limits:
             deployment = self._snapshot.deployments.get(share.deployment)
             for version in deployment.versions if deployment is not None else ():
                 yield version.services[version.entry].max_request_bytes or self.default
-
-
-def _picker(first: bytes, kind: CallKind) -> PickMethod:
-    """Picks the entry service's method that the call's first message names."""
-    name = peek_method(first)
-
-    def pick(version: Version) -> tuple[Service, Method]:
-        service = version.services[version.entry]
-        method = service.methods.get(name)
-        if method is None:
-            raise Unimplemented(f"{service.name} has no method {name!r}")
-        if method.kind is not kind:
-            raise Unimplemented(f"{service.name}.{name} is called by {_RPC_OF[method.kind]}")
-        return service, method
-
-    return pick
 
 
 def _cut_off() -> InvalidArgument:

@@ -10,7 +10,8 @@ from gateway.describe import describe
 from gateway.errors import UNEXPECTED
 from gateway.forward import Request
 from gateway.fronts import Fronted, Fronts, serve_cross_origin
-from gateway.grpc import DESCRIBE, KINDS, GrpcExchange, Limits
+from gateway.grpc import GrpcExchange, Limits
+from gateway.grpc_inference import DESCRIBE, FORMS
 from gateway.http import HttpExchange, RedirectError
 from gateway.presence import Clients
 from gateway.probes import Probes
@@ -186,10 +187,10 @@ class Gateway:
         if path == DESCRIBE:
             await exchange.describe(describe(self._admin.entry(request)))
             return
-        kind = KINDS.get(path)
-        if kind is None:
+        form = FORMS.get(path)
+        if form is None:
             raise Unimplemented(f"there is no gRPC method {path!r}")
-        await exchange.run(endpoint, kind, lambda aim: record.begin(request, aim))
+        await exchange.run(endpoint, form, lambda aim: record.begin(request, aim))
 
     def _endpoint(self, request: Request) -> tuple[str, str]:
         return endpoint_of(
