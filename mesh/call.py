@@ -9,6 +9,8 @@ Metadata = tuple[tuple[str, str | bytes], ...]
 
 JSON = "application/json"
 """Media type of a JSON body."""
+TYPED = "application/x-mesh-typed"
+"""Media type of a serialized request or response message of a service's typed gRPC service."""
 CALL = "application/x-mesh-call"
 """Media type of a serialized mesh.v1.CallRequest or mesh.v1.CallReply."""
 

@@ -16,7 +16,8 @@ class DesiredService:
     `timeout` is in seconds per call (None: no limit), `max_concurrency` in calls per replica (0:
     no limit), `max_request_bytes` in bytes (0: the gateway's own limit), `cpu` in cores, `memory`
     in bytes, `gpu` in devices. `schema_json` is the document of GET /schema.json, `docs` that of
-    GET /docs.json compressed by zlib, because snapshots are sent often and it is rarely read.
+    GET /docs.json compressed by zlib, because snapshots are sent often and it is rarely read; so
+    is `descriptors`, the FileDescriptorSet of the typed gRPC service `rpc_service`.
     """
 
     name: str
@@ -27,6 +28,8 @@ class DesiredService:
     max_request_bytes: int = 0
     schema_json: bytes = b""
     docs: bytes = b""
+    rpc_service: str = ""
+    descriptors: bytes = b""
     edge: Edge = PLAIN
     cpu: float = 0.0
     memory: int = 0

@@ -3,6 +3,7 @@
 The controller never imports user code: what it has to know of a graph is in the manifest.
 """
 
+import base64
 import hashlib
 import json
 import zlib
@@ -197,7 +198,7 @@ def _version_id(
 
 def _service(service: ServiceManifest, config: ServiceConfig) -> DesiredService:
     methods = {
-        method.name: Method(method.name, method.route, method.kind, method.idempotent)
+        method.name: Method(method.name, method.route, method.kind, method.idempotent, method.rpc)
         for method in service.methods
     }
     return DesiredService(
@@ -209,6 +210,10 @@ def _service(service: ServiceManifest, config: ServiceConfig) -> DesiredService:
         max_request_bytes=config.traffic.max_request_bytes or 0,
         schema_json=service.schema_json.encode(),
         docs=zlib.compress(service.docs_json.encode()) if service.docs_json else b"",
+        rpc_service=service.rpc_service,
+        descriptors=zlib.compress(base64.b64decode(service.descriptors))
+        if service.descriptors
+        else b"",
         edge=service.edge,
         cpu=config.resources.cpu,
         memory=config.resources.memory,

@@ -168,6 +168,8 @@ def _version(
             max_request_bytes=service.max_request_bytes,
             schema_json=service.schema_json,
             docs=service.docs,
+            rpc_service=service.rpc_service,
+            descriptors=service.descriptors,
             edge=service.edge,
         )
         for service in release.services.values()

@@ -22,13 +22,15 @@ class MethodManifest:
     route: str
     kind: CallKind
     idempotent: bool = False
+    rpc: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceManifest:
     """One service. `depends` names services by attribute; `schema_json` is its /schema.json.
 
-    `docs_json` is its /docs.json; only the entry of a graph has one.
+    `docs_json` is its /docs.json, `descriptors` the FileDescriptorSet of its typed gRPC service
+    `rpc_service` in base64; only the entry of a graph has these.
     """
 
     name: str
@@ -37,6 +39,8 @@ class ServiceManifest:
     depends: dict[str, str] = field(default_factory=dict)
     schema_json: str = ""
     docs_json: str = ""
+    rpc_service: str = ""
+    descriptors: str = ""
     edge: Edge = PLAIN
 
 

@@ -101,6 +101,8 @@ def _service_to_proto(service: Service) -> routing_pb2.Service:
         max_request_bytes=service.max_request_bytes,
         schema_json=service.schema_json,
         docs=service.docs,
+        rpc_service=service.rpc_service,
+        descriptors=service.descriptors,
     )
     if service.edge != PLAIN:
         proto.edge.CopyFrom(_edge_to_proto(service.edge))
@@ -142,6 +144,7 @@ def _method_to_proto(method: Method) -> routing_pb2.Method:
         route=method.route,
         kind=_KIND_NUMBERS[method.kind],
         idempotent=method.idempotent,
+        rpc=method.rpc,
     )
 
 
@@ -180,6 +183,8 @@ def _service(proto: routing_pb2.Service) -> Service:
         max_request_bytes=proto.max_request_bytes,
         schema_json=proto.schema_json,
         docs=proto.docs,
+        rpc_service=proto.rpc_service,
+        descriptors=proto.descriptors,
         edge=_edge(proto) if proto.HasField("edge") else PLAIN,
     )
 
@@ -218,4 +223,4 @@ def _method(proto: routing_pb2.Method) -> Method:
     kind = _KINDS.get(proto.kind)
     if kind is None:
         raise Internal(f"method {proto.name!r} is of a kind of call unknown here")
-    return Method(proto.name, proto.route, kind, proto.idempotent)
+    return Method(proto.name, proto.route, kind, proto.idempotent, proto.rpc)

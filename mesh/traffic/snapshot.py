@@ -35,12 +35,16 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method of a service. `route` is its HTTP path, from `/`."""
+    """One method of a service.
+
+    `route` is its HTTP path, from `/`; `rpc` its name in the service's typed gRPC service.
+    """
 
     name: str
     route: str
     kind: CallKind
     idempotent: bool = False
+    rpc: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,9 @@ class Service:
 
     `timeout` is in seconds (None: no limit), `max_concurrency` in calls per replica (0: no
     limit), `max_request_bytes` in bytes (0: the gateway's own limit). `docs` is the document of
-    GET /docs.json compressed by zlib; empty for services that are no entry.
+    GET /docs.json compressed by zlib; empty for services that are no entry. `rpc_service` is the
+    full name of its typed gRPC service, `descriptors` the FileDescriptorSet of that compressed by
+    zlib; both empty where there is none. `rpcs` are the methods by the paths of their rpcs.
     """
 
     name: str
@@ -61,12 +67,17 @@ class Service:
     schema_json: bytes = b""
     docs: bytes = b""
     edge: Edge = PLAIN
+    rpc_service: str = ""
+    descriptors: bytes = b""
     routes: Mapping[str, Method] = field(init=False, repr=False, compare=False)
+    rpcs: Mapping[str, Method] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Derived once per snapshot, so that routing a request is one look-up.
         routes = {method.route: method for method in self.methods.values()}
         object.__setattr__(self, "routes", MappingProxyType(routes))
+        rpcs = {f"/{self.rpc_service}/{each.rpc}": each for each in self.methods.values()}
+        object.__setattr__(self, "rpcs", MappingProxyType(rpcs if self.rpc_service else {}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class Version(_message.Message):
     def __init__(self, name: _Optional[str] = ..., weight: _Optional[int] = ..., entry: _Optional[str] = ..., services: _Optional[_Iterable[_Union[Service, _Mapping]]] = ..., id: _Optional[str] = ...) -> None: ...
 
 class Service(_message.Message):
-    __slots__ = ("name", "methods", "replicas", "timeout", "max_concurrency", "max_request_bytes", "schema_json", "docs", "edge")
+    __slots__ = ("name", "methods", "replicas", "timeout", "max_concurrency", "max_request_bytes", "schema_json", "docs", "edge", "rpc_service", "descriptors")
     NAME_FIELD_NUMBER: _ClassVar[int]
     METHODS_FIELD_NUMBER: _ClassVar[int]
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
@@ -108,6 +108,8 @@ class Service(_message.Message):
     SCHEMA_JSON_FIELD_NUMBER: _ClassVar[int]
     DOCS_FIELD_NUMBER: _ClassVar[int]
     EDGE_FIELD_NUMBER: _ClassVar[int]
+    RPC_SERVICE_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTORS_FIELD_NUMBER: _ClassVar[int]
     name: str
     methods: _containers.RepeatedCompositeFieldContainer[Method]
     replicas: _containers.RepeatedCompositeFieldContainer[Replica]
@@ -117,7 +119,9 @@ class Service(_message.Message):
     schema_json: bytes
     docs: bytes
     edge: Edge
-    def __init__(self, name: _Optional[str] = ..., methods: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., max_request_bytes: _Optional[int] = ..., schema_json: _Optional[bytes] = ..., docs: _Optional[bytes] = ..., edge: _Optional[_Union[Edge, _Mapping]] = ...) -> None: ...
+    rpc_service: str
+    descriptors: bytes
+    def __init__(self, name: _Optional[str] = ..., methods: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., max_request_bytes: _Optional[int] = ..., schema_json: _Optional[bytes] = ..., docs: _Optional[bytes] = ..., edge: _Optional[_Union[Edge, _Mapping]] = ..., rpc_service: _Optional[str] = ..., descriptors: _Optional[bytes] = ...) -> None: ...
 
 class Edge(_message.Message):
     __slots__ = ("dialect", "prefix", "cors", "metrics", "buckets", "asks_ready", "asks_alive", "trace_header", "edits_metrics")
@@ -160,16 +164,18 @@ class Cors(_message.Message):
     def __init__(self, origins: _Optional[_Iterable[str]] = ..., methods: _Optional[_Iterable[str]] = ..., headers: _Optional[_Iterable[str]] = ..., origin_regex: _Optional[str] = ..., credentials: bool = ..., expose: _Optional[_Iterable[str]] = ..., max_age: _Optional[int] = ...) -> None: ...
 
 class Method(_message.Message):
-    __slots__ = ("name", "route", "kind", "idempotent")
+    __slots__ = ("name", "route", "kind", "idempotent", "rpc")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ROUTE_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENT_FIELD_NUMBER: _ClassVar[int]
+    RPC_FIELD_NUMBER: _ClassVar[int]
     name: str
     route: str
     kind: _inference_pb2.CallKind
     idempotent: bool
-    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., kind: _Optional[_Union[_inference_pb2.CallKind, str]] = ..., idempotent: bool = ...) -> None: ...
+    rpc: str
+    def __init__(self, name: _Optional[str] = ..., route: _Optional[str] = ..., kind: _Optional[_Union[_inference_pb2.CallKind, str]] = ..., idempotent: bool = ..., rpc: _Optional[str] = ...) -> None: ...
 
 class Replica(_message.Message):
     __slots__ = ("id", "address")

@@ -41,7 +41,7 @@ uint64 = st.integers(0, 2**64 - 1)
 # Whole nanoseconds are what a timeout can say.
 timeouts = st.none() | st.integers(0, 10**15).map(lambda nanoseconds: nanoseconds / 1e9)
 
-methods = st.builds(Method, text, text, st.sampled_from(CallKind), st.booleans())
+methods = st.builds(Method, text, text, st.sampled_from(CallKind), st.booleans(), text)
 texts = st.lists(text, max_size=3).map(tuple)
 cors = st.builds(Cors, texts, text, texts, texts, st.booleans(), texts, st.integers(0, 2**31 - 1))
 edges = st.just(PLAIN) | st.builds(
@@ -63,6 +63,8 @@ services = st.builds(
     uint64,
     st.binary(max_size=8),
     docs=st.binary(max_size=8),
+    rpc_service=text,
+    descriptors=st.binary(max_size=8),
     edge=edges,
 )
 versions = st.builds(Version, text, text, text, by_name(services), uint32)

@@ -1,6 +1,7 @@
 """Replicas in memory with real handlers, and the routing table that leads to them."""
 
 import asyncio
+import base64
 import zlib
 from collections.abc import Mapping
 from random import Random
@@ -152,7 +153,7 @@ def _service(found: ServiceManifest, replicas: tuple[str, ...]) -> Service:
     return Service(
         name=found.name,
         methods={
-            each.name: Method(each.name, each.route, each.kind, each.idempotent)
+            each.name: Method(each.name, each.route, each.kind, each.idempotent, each.rpc)
             for each in found.methods
         },
         replicas=tuple(Replica(replica, replica) for replica in replicas),
@@ -161,6 +162,8 @@ def _service(found: ServiceManifest, replicas: tuple[str, ...]) -> Service:
         max_request_bytes=traffic.max_request_bytes or 0,
         schema_json=found.schema_json.encode(),
         docs=zlib.compress(found.docs_json.encode()),
+        rpc_service=found.rpc_service,
+        descriptors=zlib.compress(base64.b64decode(found.descriptors)),
         edge=found.edge,
     )
 
