@@ -19,6 +19,7 @@ def service(cls: T, /) -> T: ...
 def service(
     *,
     name: str = ...,
+    package: str = ...,
     resources: Mapping[str, Any] = ...,
     traffic: Mapping[str, Any] = ...,
     fetch: Mapping[str, Any] = ...,
@@ -33,6 +34,7 @@ def service(
     /,
     *,
     name: str = "",
+    package: str = "",
     resources: Mapping[str, Any] = MappingProxyType({}),
     traffic: Mapping[str, Any] = MappingProxyType({}),
     fetch: Mapping[str, Any] = MappingProxyType({}),
@@ -46,21 +48,23 @@ def service(
         class Classifier:
             ...
 
-    `name` is what the service is called (default: as the class). `resources` is what one replica
-    reserves: `cpu` in cores, `memory` in bytes or as "2Gi", `gpu` in devices, of which a fraction
-    shares one. `traffic` says how it takes calls: `timeout` in seconds for each (60; None: no
-    limit), `max_concurrency` at once in one replica, beyond which a call gets 429 (None: no
-    limit), `max_request_bytes` (what the gateway takes, 100 MiB). `fetch` bounds downloads of
-    files given by URL: `max_bytes` (100 MiB), `timeout` in seconds in all (10), `redirects` (5),
-    `networks` that may be reached although they are not public, as CIDR blocks. `threads` is how
-    many plain methods run at once in one replica, `replicas` how many are started where the
-    deployment does not say, `envs` their environment variables.
+    `name` is what the service is called (default: as the class), `package` the protobuf package
+    of its typed gRPC service (default: the name in lower case, and `.v1`). `resources` is what
+    one replica reserves: `cpu` in cores, `memory` in bytes or as "2Gi", `gpu` in devices, of
+    which a fraction shares one. `traffic` says how it takes calls: `timeout` in seconds for
+    each (60; None: no limit), `max_concurrency` at once in one replica, beyond which a call
+    gets 429 (None: no limit), `max_request_bytes` (what the gateway takes, 100 MiB). `fetch`
+    bounds downloads of files given by URL: `max_bytes` (100 MiB), `timeout` in seconds in all
+    (10), `redirects` (5), `networks` that may be reached although they are not public, as CIDR
+    blocks. `threads` is how many plain methods run at once in one replica, `replicas` how many
+    are started where the deployment does not say, `envs` their environment variables.
 
     Raises DefinitionError naming the class, and the method, the parameter or the setting that is
     wrong.
     """
     options = {
         "name": name,
+        "package": package,
         "resources": dict(resources),
         "traffic": dict(traffic),
         "fetch": dict(fetch),

@@ -1,5 +1,6 @@
 """A graph as plain values, for those who never import the user's code."""
 
+import base64
 import json
 from dataclasses import dataclass, field, replace
 
@@ -63,7 +64,11 @@ def describe(graph: Graph) -> Manifest:
         graph.entry.methods.values(),
         errors_in_list=entry.edge.dialect is Dialect.BENTOML,
     )
-    services[entry.name] = replace(entry, docs_json=json.dumps(document))
+    services[entry.name] = replace(
+        entry,
+        docs_json=json.dumps(document),
+        descriptors=base64.b64encode(graph.entry.rpc.descriptors).decode(),
+    )
     return Manifest(entry=graph.entry.name, services=services)
 
 
@@ -73,12 +78,17 @@ def _service(spec: ServiceSpec) -> ServiceManifest:
         name=spec.name,
         methods=tuple(
             MethodManifest(
-                name=each.name, route=each.route, kind=each.kind, idempotent=each.idempotent
+                name=each.name,
+                route=each.route,
+                kind=each.kind,
+                idempotent=each.idempotent,
+                rpc=spec.rpc.rpcs[each.name],
             )
             for each in methods
         ),
         config=spec.config,
         depends={attribute: service_spec(on).name for attribute, on in spec.dependencies.items()},
         schema_json=json.dumps(service_schema(spec.name, spec.doc, methods)),
+        rpc_service=spec.rpc.full_name,
         edge=spec.edge,
     )

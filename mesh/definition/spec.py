@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ from mesh.definition.methods import ApiOptions, api_options
 from mesh.edge import PLAIN, Edge
 from mesh.errors import ConfigError, DefinitionError
 from mesh.io.annotation import resolve
+from mesh.io.rpc.numbers import lock_path, read_lock
+from mesh.io.rpc.typed import TypedService
 from mesh.io.spec import MethodSpec, method_spec
 
 _OPTIONS = "__mesh_options__"
 _SERVICE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
+_PACKAGE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 _METHOD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 _ROUTE = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
 _RESERVED = ("/livez", "/readyz", "/healthz", "/metrics", "/schema.json", "/docs.json")
@@ -33,7 +37,8 @@ class ServiceSpec:
     """A service as its class defines it.
 
     `methods` by the names that callers say; `dependencies` by attribute, each the class of
-    another service. `edge` says how the gateway serves its HTTP clients, `manner` how it is run.
+    another service. `rpc` is its typed gRPC service, whose codecs the methods have. `edge` says
+    how the gateway serves its HTTP clients, `manner` how it is run.
     """
 
     name: str
@@ -42,6 +47,7 @@ class ServiceSpec:
     methods: Mapping[str, MethodSpec]
     dependencies: Mapping[str, type]
     doc: str
+    rpc: TypedService
     edge: Edge = PLAIN
     manner: Manner = OWN
 
@@ -55,7 +61,8 @@ def define(cls: type, options: Mapping[str, Any], local_names: Mapping[str, Any]
 
     `local_names` help to read annotations in quotes. Raises DefinitionError.
     """
-    setattr(cls, _OPTIONS, dict(options))
+    numbers = known_numbers(cls, options["name"] or cls.__name__)
+    setattr(cls, _OPTIONS, {**options, "numbers": numbers})
     try:
         spec = _SPECS[cls] = _read(cls, local_names)
     except DefinitionError:
@@ -89,20 +96,44 @@ def service_spec(cls: type) -> ServiceSpec:
 def _read(cls: type, local_names: Mapping[str, Any]) -> ServiceSpec:
     options = dict(vars(cls)[_OPTIONS])
     name = options.pop("name") or cls.__name__
+    package, known = options.pop("package"), options.pop("numbers")
     if not _SERVICE_NAME.fullmatch(name):
         raise DefinitionError(f"{_title(cls)}: {name!r} is no name for a service")
+    if package and not _PACKAGE.fullmatch(package):
+        raise DefinitionError(
+            f"{_title(cls)}: {package!r} is no package of protobuf such as 'acme.vision.v1'"
+        )
     try:
         config = parse(ServiceConfig, options, what=_title(cls))
     except ConfigError as error:
         raise DefinitionError(error.message) from error
+    doc = inspect.cleandoc(cls.__doc__ or "")
+    rpc = TypedService(name, doc, _methods(cls, local_names), package=package, known=known)
     return ServiceSpec(
         name=name,
         cls=cls,
         config=config,
-        methods=MappingProxyType(_methods(cls, local_names)),
+        methods=MappingProxyType(rpc.attached()),
         dependencies=MappingProxyType(_dependencies(cls)),
-        doc=inspect.cleandoc(cls.__doc__ or ""),
+        doc=doc,
+        rpc=rpc,
     )
+
+
+def known_numbers(cls: type, service: str) -> dict[str, Any]:
+    """The numbers of protobuf fields that clients of the service know.
+
+    They are in the lock beside the module, and go with a class that is sent by value. Raises
+    DefinitionError for a lock that is none.
+    """
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    if not file:
+        return {}
+    try:
+        found: dict[str, Any] = read_lock(lock_path(file)).get(service, {})
+    except ConfigError as error:
+        raise DefinitionError(error.message) from error
+    return found
 
 
 def _methods(cls: type, local_names: Mapping[str, Any]) -> dict[str, MethodSpec]:

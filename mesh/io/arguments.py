@@ -118,9 +118,15 @@ class Arguments:
                 except InvalidArgument as error:
                     path = self.path if self.root else (name,)
                     raise invalid_input(error.within(*path).violations, self.title) from None
+        bound, item = self.load_named(found, intake)
+        if request.HasField("item") and self.item is not None:
+            item = self._item_of(request, intake)
+        return bound, item
+
+    def load_named(self, found: dict[str, Any], intake: Intake | None) -> tuple[Bound, Any]:
+        """As `load`, for values by the names of inputs; a root input has one too."""
         if not self.root:
-            bound, item = self.load(found, intake)
-            return bound, self._item_of(request, intake) if request.HasField("item") else item
+            return self.load(found, intake)
         name = next(iter(self.fields))
         return self.load(found[name], intake) if name in found else self._load_nothing(intake)
 
@@ -148,8 +154,7 @@ class Arguments:
         if is_call(media_type):
             request = _parse(body)
             if not request.HasField("item"):
-                missing = Violation((stream,), "missing", "An item is required")
-                raise invalid_input((missing,))
+                raise self.no_item()
             return self._item_of(request, intake)
         try:
             return self.item.validator.validate_json(body, context=intake)
@@ -157,15 +162,26 @@ class Arguments:
             raise invalid_input(violations(error)).within(stream) from None
 
     def _item_of(self, request: CallRequest, intake: Intake | None) -> Any:
+        try:
+            value = from_value(request.item)
+        except InvalidArgument as error:
+            raise invalid_input(error.within(self.binding.stream or "").violations) from None
+        return self.load_item(value, intake)
+
+    def load_item(self, value: Any, intake: Intake | None) -> Any:
+        """An item of the stream from a JSON value or a wire value; raises InvalidArgument."""
         item, stream = self.item, self.binding.stream
         if item is None or stream is None:
             return NO_ITEM
         try:
-            return item.validator.validate_python(from_value(request.item), context=intake)
+            return item.validator.validate_python(value, context=intake)
         except ValidationError as error:
             raise invalid_input(violations(error)).within(stream) from None
-        except InvalidArgument as error:
-            raise invalid_input(error.within(stream).violations) from None
+
+    def no_item(self) -> InvalidArgument:
+        """The error for a later message of a stream that holds no item."""
+        path = (self.binding.stream,) if self.binding.stream is not None else ()
+        return invalid_input((Violation(path, "missing", "An item is required"),))
 
     def encode(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes:
         """A serialized mesh.v1.CallRequest with these arguments, which the stream is none of.

@@ -4,20 +4,33 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mesh.call import CallKind
+from mesh.call import TYPED, CallKind
 from mesh.io.arguments import NO_ITEM, Arguments, Bound, arguments, encode_item
 from mesh.io.bodies.reader import Reader, reader
+from mesh.io.bodies.whole import WholeReader
 from mesh.io.files.intake import CallIntake
 from mesh.io.result import ReplyEncoder, Result, result
-from mesh.io.signature import read_signature
+from mesh.io.signature import Signature, read_signature
 from mesh.io.types.kind import Intake
 
 __all__ = ["NO_ITEM", "Bound", "MethodSpec", "ReplyEncoder", "method_spec"]
+
+
+class Typed(Protocol):
+    """The codecs of a method's rpc in the typed gRPC service of its service."""
+
+    encoder: ReplyEncoder
+
+    def decode(self, body: bytes, intake: Intake | None = None) -> tuple[Bound, Any]:
+        """As MethodSpec.decode_arguments, of a request message."""
+
+    def decode_item(self, body: bytes, intake: Intake | None = None) -> Any:
+        """As MethodSpec.decode_item, of a later request message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +38,8 @@ class MethodSpec:
     """One method of a service: how it is called, and the codecs of its inputs and results.
 
     `name` is what callers say, `attribute` what the class calls it. `context_parameter` and
-    `stream_parameter` are names of parameters of `func`, or None.
+    `stream_parameter` are names of parameters of `func`, or None. `typed` gives its codecs as an
+    rpc, which are made when they are first asked for; None for a method of no service.
     """
 
     name: str
@@ -40,16 +54,20 @@ class MethodSpec:
     stream_parameter: str | None
     arguments: Arguments
     result: Result
+    signature: Signature
+    typed: Callable[[], Typed] | None = None
 
     def decode_arguments(
         self, media_type: str, body: bytes, intake: Intake | None = None
     ) -> tuple[Bound, Any]:
         """What `func` is called with from the first message, and the first item or NO_ITEM.
 
-        A CALL body is a mesh.v1.CallRequest, any other JSON; an empty body has no arguments.
-        `intake` takes files. Raises InvalidArgument naming every fault, UnsupportedMediaType for
-        pickles.
+        A CALL body is a mesh.v1.CallRequest, a TYPED one a message of the method's rpc, any other
+        JSON; an empty body has no arguments. `intake` takes files. Raises InvalidArgument naming
+        every fault, UnsupportedMediaType for pickles.
         """
+        if media_type == TYPED and self.typed is not None:
+            return self.typed().decode(body, intake)
         return self.arguments.decode(media_type, body, intake)
 
     def reader(self, media_type: str, query: str = "", intake: CallIntake | None = None) -> Reader:
@@ -58,10 +76,14 @@ class MethodSpec:
         `query` is the request's query string, which has the other inputs beside a body that is
         one array or frame.
         """
+        if media_type == TYPED and self.typed is not None:
+            return WholeReader(self.typed().decode, intake)
         return reader(self.arguments, media_type, query, intake)
 
     def decode_item(self, media_type: str, body: bytes, intake: Intake | None = None) -> Any:
         """An item of the stream parameter from a later message; raises as decode_arguments."""
+        if media_type == TYPED and self.typed is not None:
+            return self.typed().decode_item(body, intake)
         return self.arguments.decode_item(media_type, body, intake)
 
     def reply_encoder(self, request_media_type: str, accept: str = "") -> ReplyEncoder:
@@ -69,6 +91,8 @@ class MethodSpec:
 
         The encoder raises Internal for a value that doesn't fit the return annotation.
         """
+        if request_media_type == TYPED and self.typed is not None:
+            return self.typed().encoder
         return self.result.encoder(request_media_type, accept)
 
     def split_stream(
@@ -143,4 +167,5 @@ def method_spec(
         stream_parameter=read.stream.name if read.stream else None,
         arguments=arguments(name, read, where=where),
         result=result(name, read.result, stream=read.streams_out, where=where),
+        signature=read,
     )

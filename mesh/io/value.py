@@ -147,6 +147,8 @@ def from_column(column: ColumnMessage) -> Column:
     Raises InvalidArgument where values and validity contradict each other.
     """
     tensor = column.values
+    if column.arrow_stream:
+        return _from_arrow(column)
     if tensor.data_type == DataType.DATA_TYPE_STRING:
         if list(tensor.shape) != [len(tensor.strings)]:
             raise _contradiction(tensor, f"{len(tensor.strings)} elements in one dimension")
@@ -158,6 +160,17 @@ def from_column(column: ColumnMessage) -> Column:
         return Column(column.name, values, validity)
     except ValueError as error:
         raise _fault("column_shape", f"Column {column.name!r}: {error}") from None
+
+
+def _from_arrow(message: ColumnMessage) -> Column:
+    if message.HasField("values"):
+        raise _fault("column_parts", "A column has values or an Arrow stream, not both")
+    try:
+        table = to_table(read_stream(message.arrow_stream))
+        (column,) = table.columns
+    except ValueError as error:
+        raise _fault("column_shape", f"A column that can't be read: {error}") from None
+    return Column(message.name, column.values, column.validity, column.source)
 
 
 def from_frame(frame: DataFrame) -> Table:

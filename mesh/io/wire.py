@@ -38,7 +38,7 @@ _ITEM, _ENTRY, _ORDER, _KEY, _VALUE = b"\x0a", b"\x0a", b"\x12", b"\x0a", b"\x12
 _DTYPE, _SHAPE, _DATA, _STRING = b"\x08", b"\x12", b"\x1a", b"\x22"
 # Field numbers of File, Column and DataFrame.
 _MEDIA_TYPE, _FILENAME, _CONTENT, _URI = b"\x0a", b"\x12", b"\x1a", b"\x22"
-_NAME, _VALUES, _VALIDITY = b"\x0a", b"\x12", b"\x1a"
+_NAME, _VALUES, _VALIDITY, _ARROW_COLUMN = b"\x0a", b"\x12", b"\x1a", b"\x22"
 _COLUMNS, _ARROW_STREAM = b"\x0a", b"\x12"
 
 _double = Struct("<d").pack
@@ -79,7 +79,7 @@ def put_field(out: Chunks, tag: bytes, value: Any) -> int:
     """Appends a field that holds a mesh.v1.Value; returns how many bytes it is."""
     at = len(out)
     out.append(tag)
-    return _close(out, at, put_value(out, value))
+    return close_field(out, at, put_value(out, value))
 
 
 def put_entry(out: Chunks, tag: bytes, key: str, value: Any) -> int:
@@ -88,11 +88,11 @@ def put_entry(out: Chunks, tag: bytes, key: str, value: Any) -> int:
     name = key.encode()
     head = _KEY + varint(len(name)) + name
     out += (tag, head)
-    return _close(out, at, len(head) + put_field(out, _VALUE, value))
+    return close_field(out, at, len(head) + put_field(out, _VALUE, value))
 
 
-def _close(out: Chunks, at: int, size: int) -> int:
-    """Puts the length `size` behind the tag at `at`, now that it is known."""
+def close_field(out: Chunks, at: int, size: int) -> int:
+    """Puts the length `size` behind the tag at `at`, now that it is known; gives both together."""
     head = out[at] = bytes(out[at]) + varint(size)
     return len(head) + size
 
@@ -123,7 +123,7 @@ def _put_binary(out: Chunks, value: bytes) -> int:
 def _put_list(out: Chunks, values: Iterable[Any]) -> int:
     at = len(out)
     out.append(_LIST)
-    return _close(out, at, sum([put_field(out, _ITEM, value) for value in values]))
+    return close_field(out, at, sum([put_field(out, _ITEM, value) for value in values]))
 
 
 def _put_map(out: Chunks, values: Mapping[Any, Any]) -> int:
@@ -134,7 +134,7 @@ def _put_map(out: Chunks, values: Mapping[Any, Any]) -> int:
     size = sum([put_entry(out, _ENTRY, *entry) for entry in entries])
     if len(names) > 1:
         size += _put(out, _known_order(tuple(names)) if size < _LITTLE else _order(names))
-    return _close(out, at, size)
+    return close_field(out, at, size)
 
 
 def _order(names: Iterable[str]) -> bytes:
@@ -154,7 +154,11 @@ def _key(key: object) -> str:
     return str(text)
 
 
-def _put_tensor(out: Chunks, array: Array, tag: bytes = _TENSOR) -> int:
+def put_tensor(out: Chunks, array: Array, tag: bytes = _TENSOR) -> int:
+    """Appends a field that holds a mesh.v1.Tensor; returns how many bytes it is.
+
+    Raises TypeError for elements that have no form on the wire.
+    """
     kind = array.dtype.kind
     if kind == "U":
         return _put_strings(out, array, tag)
@@ -171,7 +175,7 @@ def _put_tensor(out: Chunks, array: Array, tag: bytes = _TENSOR) -> int:
 def _put_bfloat16(out: Chunks, array: Bfloat16) -> int:
     bits = array.bits()
     if bits is None:
-        return _put_tensor(out, np.asarray(array))
+        return put_tensor(out, np.asarray(array))
     return _put_elements(out, DataType.DATA_TYPE_BFLOAT16, bits, _TENSOR)
 
 
@@ -209,16 +213,20 @@ def _put_strings(out: Chunks, array: Array, tag: bytes) -> int:
     return _put(out, tag + varint(len(body)) + body)
 
 
-def _put_file(out: Chunks, file: File) -> int:
+def put_file(out: Chunks, file: File, tag: bytes = _FILE) -> int:
+    """Appends a field that holds a mesh.v1.File; returns how many bytes it is.
+
+    Raises ValueError if the content can't be read.
+    """
     at = len(out)
-    out.append(_FILE)
+    out.append(tag)
     size = 0
     for tag, text in ((_MEDIA_TYPE, file.media_type), (_FILENAME, file.filename)):
         size += _put_bytes(out, tag, text.encode()) if text else 0
     if file.uri:
-        return _close(out, at, size + _put_bytes(out, _URI, file.uri.encode()))
+        return close_field(out, at, size + _put_bytes(out, _URI, file.uri.encode()))
     try:
-        return _close(out, at, size + _put_bytes(out, _CONTENT, file.read()))
+        return close_field(out, at, size + _put_bytes(out, _CONTENT, file.read()))
     except OSError as error:
         raise ValueError(f"the file {file.filename!r} can't be read: {error.strerror}") from None
 
@@ -229,15 +237,19 @@ def _put_bytes(out: Chunks, tag: bytes, data: bytes) -> int:
     return head + len(data)
 
 
-def _put_table(out: Chunks, table: Table) -> int:
+def put_table(out: Chunks, table: Table, tag: bytes = _FRAME) -> int:
+    """Appends a field that holds a mesh.v1.DataFrame; returns how many bytes it is.
+
+    Raises ValueError if it needs Arrow, which is not installed.
+    """
     at = len(out)
-    out.append(_FRAME)
+    out.append(tag)
     is_plain = all(_is_plain(column) for column in table.columns)
     # An index that says something goes along where Arrow can be had, which has a place for it.
     if not is_plain or (table.is_indexed and is_installed()):
-        return _close(out, at, _put_arrow(out, table))
-    fields = [_put_column(out, column, _COLUMNS) for column in table.columns]
-    return _close(out, at, sum(fields))
+        return close_field(out, at, _put_arrow(out, table))
+    fields = [put_column(out, column, _COLUMNS) for column in table.columns]
+    return close_field(out, at, sum(fields))
 
 
 def _put_arrow(out: Chunks, table: Table | Column) -> int:
@@ -245,20 +257,29 @@ def _put_arrow(out: Chunks, table: Table | Column) -> int:
     return _put_bytes(out, _ARROW_STREAM, write_table(table, index=indexed))
 
 
-def _put_column(out: Chunks, column: Column, tag: bytes = _COLUMN) -> int:
+def _put_series(out: Chunks, column: Column) -> int:
+    if _is_plain(column):
+        return put_column(out, column, _COLUMN)
     at = len(out)
-    if not _is_plain(column):  # a table of it alone
-        out.append(_FRAME)
-        return _close(out, at, _put_arrow(out, column))
+    out.append(_FRAME)  # a table of it alone
+    return close_field(out, at, _put_arrow(out, column))
+
+
+def put_column(out: Chunks, column: Column, tag: bytes) -> int:
+    """Appends a field that holds a mesh.v1.Column; returns and raises as put_table."""
+    at = len(out)
     out.append(tag)
     size = _put_bytes(out, _NAME, column.name.encode()) if column.name else 0
+    if not _is_plain(column):
+        data = write_table(column)
+        return close_field(out, at, size + _put_bytes(out, _ARROW_COLUMN, data))
     if column.values.dtype.kind == "O":
         size += _put_strings(out, column.values, _VALUES)
     else:
-        size += _put_tensor(out, column.values, _VALUES)
+        size += put_tensor(out, column.values, _VALUES)
     if column.validity is not None:
         size += _put_bytes(out, _VALIDITY, column.validity.tobytes())
-    return _close(out, at, size)
+    return close_field(out, at, size)
 
 
 def _is_plain(column: Column) -> bool:
@@ -278,11 +299,11 @@ _PUT: dict[type, Callable[[Chunks, Any], int]] = {
     set: _put_list,
     frozenset: _put_list,
     dict: _put_map,
-    np.ndarray: _put_tensor,
+    np.ndarray: put_tensor,
     Bfloat16: _put_bfloat16,
-    File: _put_file,
-    Table: _put_table,
-    Column: _put_column,
+    File: put_file,
+    Table: put_table,
+    Column: _put_series,
 }
 
 

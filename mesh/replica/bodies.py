@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from mesh.call import CALL, JSON
+from mesh.call import CALL, JSON, TYPED
 from mesh.errors import Internal
 from mesh.io.bodies.reader import Reader
 from mesh.io.files.folder import Folder
@@ -122,7 +122,7 @@ class Bodies:
         self._removal.shutdown(wait=False)
 
 
-_AT_ONCE = frozenset({JSON, CALL})
+_AT_ONCE = frozenset({JSON, CALL, TYPED})
 _IN_A_THREAD = frozenset({FORM, ARROW})
 """Media types of which even small bodies may write files, or load a library first."""
 

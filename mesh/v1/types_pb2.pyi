@@ -58,14 +58,16 @@ class Tensor(_message.Message):
     def __init__(self, data_type: _Optional[_Union[DataType, str]] = ..., shape: _Optional[_Iterable[int]] = ..., data: _Optional[bytes] = ..., strings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Column(_message.Message):
-    __slots__ = ("name", "values", "validity")
+    __slots__ = ("name", "values", "validity", "arrow_stream")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
     VALIDITY_FIELD_NUMBER: _ClassVar[int]
+    ARROW_STREAM_FIELD_NUMBER: _ClassVar[int]
     name: str
     values: Tensor
     validity: bytes
-    def __init__(self, name: _Optional[str] = ..., values: _Optional[_Union[Tensor, _Mapping]] = ..., validity: _Optional[bytes] = ...) -> None: ...
+    arrow_stream: bytes
+    def __init__(self, name: _Optional[str] = ..., values: _Optional[_Union[Tensor, _Mapping]] = ..., validity: _Optional[bytes] = ..., arrow_stream: _Optional[bytes] = ...) -> None: ...
 
 class DataFrame(_message.Message):
     __slots__ = ("columns", "arrow_stream")

@@ -19,9 +19,10 @@ from mesh.compat.bentoml.errors import failure
 from mesh.compat.bentoml.methods import method, page, probe, samples
 from mesh.definition.local import LocalForms
 from mesh.definition.manner import Hook, Hooks, Manner
-from mesh.definition.spec import ServiceSpec, adopt
+from mesh.definition.spec import ServiceSpec, adopt, known_numbers
 from mesh.edge import ALIVE, PAGE, READY, SAMPLES, Edge
 from mesh.errors import ConfigError, DefinitionError
+from mesh.io.rpc.typed import TypedService
 
 _adapted: dict[int, tuple[Any, type]] = {}
 """Classes by the identity of the service that each was made of, which is kept alive."""
@@ -70,11 +71,15 @@ def _spec(service: Any, cls: type) -> ServiceSpec:
     }
     if not methods:
         raise DefinitionError(f"{service.name} has no method marked with @bentoml.api")
+    doc = inspect.cleandoc(service.inner.__doc__ or "")
+    known = known_numbers(service.inner, service.name)
+    rpc = TypedService(service.name, doc, methods, known=known)
     return ServiceSpec(
         name=service.name,
         cls=cls,
         config=settings.config(service),
-        methods=MappingProxyType(methods),
+        methods=MappingProxyType(rpc.attached()),
+        rpc=rpc,
         dependencies=MappingProxyType(
             {name: adapt(each.on) for name, each in service.dependencies.items()}
         ),

@@ -1,0 +1,1 @@
+"""Services as typed gRPC services: their messages, the .proto of these, and their codecs."""

@@ -1,0 +1,93 @@
+"""The typed gRPC service of a service, made when it is first needed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import Any
+
+from google.protobuf import message_factory
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+
+from mesh.io.rpc.codec import RpcCodec
+from mesh.io.rpc.contract import Contract, RpcMethod, contract, default_package
+from mesh.io.rpc.descriptors import file_descriptor, file_set, pool_of
+from mesh.io.rpc.numbers import Numbers
+from mesh.io.spec import MethodSpec
+
+
+class TypedService:
+    """Messages and codecs of all methods of one service.
+
+    `package` is empty for the usual one; `known` are numbers of fields that clients know, as
+    Numbers has them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        doc: str,
+        methods: Mapping[str, MethodSpec],
+        *,
+        package: str = "",
+        known: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._name = name
+        self._doc = doc
+        self._methods = methods
+        self._package = package or default_package(name)
+        self._known = known
+
+    def __repr__(self) -> str:
+        return f"<TypedService {self._package} with {sorted(self._methods)}>"
+
+    @cached_property
+    def contract(self) -> Contract:
+        """What the service is in protobuf. Raises ConfigError for numbers that are none."""
+        methods = [
+            RpcMethod(each.name, each.kind, each.signature, each.doc)
+            for each in self._methods.values()
+        ]
+        numbers = Numbers(self._known)
+        return contract(self._name, self._doc, methods, self._package, numbers)
+
+    @property
+    def full_name(self) -> str:
+        """The name of the gRPC service with its package."""
+        return self.contract.full_name
+
+    @cached_property
+    def files(self) -> Sequence[FileDescriptorProto]:
+        """The descriptors of its own files, each behind those that it imports."""
+        return (file_descriptor(self.contract),)
+
+    @property
+    def descriptors(self) -> bytes:
+        """Its files as a serialized google.protobuf.FileDescriptorSet."""
+        return file_set(self.files)
+
+    @cached_property
+    def codecs(self) -> Mapping[str, RpcCodec]:
+        """The codecs of its methods by name."""
+        pool = pool_of(self.files)
+        made = {}
+        for rpc in self.contract.rpcs:
+            request = pool.FindMessageTypeByName(rpc.request.proto.lstrip("."))
+            parse = message_factory.GetMessageClass(request).FromString
+            method = self._methods[rpc.method]
+            made[rpc.method] = RpcCodec(rpc, parse, method.arguments, method.result)
+        return made
+
+    @cached_property
+    def rpcs(self) -> Mapping[str, str]:
+        """Names of rpcs by method."""
+        return {rpc.method: rpc.name for rpc in self.contract.rpcs}
+
+    def attached(self) -> dict[str, MethodSpec]:
+        """The methods, each with its codecs."""
+        return {
+            name: replace(method, typed=partial(self._codec, name))
+            for name, method in self._methods.items()
+        }
+
+    def _codec(self, name: str) -> RpcCodec:
+        return self.codecs[name]
