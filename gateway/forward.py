@@ -34,6 +34,8 @@ _OWN = frozenset(
         b"grpc-encoding",
         b"grpc-timeout",
         b"host",
+        b"mesh-endpoint",
+        b"mesh-version",
         b"traceparent",
         b"tracestate",
         b"x-mesh-endpoint",
@@ -78,7 +80,10 @@ class Request(NamedTuple):
     path: str
     query: str
     fields: dict[bytes, bytes]
-    """Header fields by lower-case name; of repeated fields the last."""
+    """Header fields by lower-case name; of repeated fields the last.
+
+    `mesh-endpoint` and `mesh-version` are here under their names with `x-` as well.
+    """
     metadata: Metadata
     """The fields that go on to the service."""
     trace: Trace
@@ -95,6 +100,10 @@ class Request(NamedTuple):
             fields[name] = value
             if name not in _OWN:
                 metadata.append((name.decode("latin-1"), value.decode("latin-1")))
+        if b"mesh-endpoint" in fields:
+            fields.setdefault(b"x-mesh-endpoint", fields[b"mesh-endpoint"])
+        if b"mesh-version" in fields:
+            fields.setdefault(b"x-mesh-version", fields[b"mesh-version"])
         trace = NO_TRACE
         if b"traceparent" in fields:
             trace = Trace(

@@ -14,6 +14,7 @@ from mesh.clock import Clock
 from mesh.errors import Cancelled, InvalidArgument, MeshError
 from mesh.link.call import CallerCall
 from mesh.link.dispatch import Dispatcher, timed_out
+from mesh.traffic.snapshot import Method
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -21,13 +22,17 @@ Fields = list[tuple[bytes, bytes]]
 class Form(NamedTuple):
     """What the messages of an rpc are, and which sides of it are streams.
 
-    `media_type` is that of request and reply messages; `picker` gives, for the first message of a
-    call, what finds the method that it means.
+    `media_type` is that of request and reply messages; `kind` is None for the kind of the method
+    that is called; `picker` gives, for the first message of a call, what finds that method.
     """
 
     media_type: str
-    kind: CallKind
+    kind: CallKind | None
     picker: Callable[[bytes], PickMethod]
+
+    def kind_of(self, method: Method) -> CallKind:
+        """The kind of a call of the method."""
+        return self.kind or method.kind
 
 
 _CONTENT_TYPE = (b"content-type", b"application/grpc")
@@ -88,9 +93,11 @@ class GrpcExchange:
         deadline = self._deadline()
         reader = MessageReader(self._limits.of(endpoint))
         first, more = await self._first(reader)
-        aim = self._aim = Aim(self._dispatcher, self._request, endpoint, form.picker(first))
+        pick = form.picker(first or b"")
+        aim = self._aim = Aim(self._dispatcher, self._request, endpoint, pick)
         reader.limit = aim.target.service.max_request_bytes or self._limits.default
-        reader.check(len(first))
+        if first is not None:
+            reader.check(len(first))
         head = call_head(
             self._request,
             aim.target.method,
@@ -99,9 +106,11 @@ class GrpcExchange:
             deadline=deadline,
             trace=begin(aim),
         )
-        if form.kind.streams_in:
+        if form.kind_of(aim.target.method).streams_in:
             await self._streaming(aim, head, first, self._messages(reader, more=more))
             return
+        if first is None:
+            raise InvalidArgument("the request has no message")
         if more and await anext(self._messages(reader, more=more), None) is not None:
             raise InvalidArgument("the request has more than one message")
         await self._asking(aim, head, first)
@@ -112,8 +121,11 @@ class GrpcExchange:
             return None
         return self._clock() + timeout_seconds(given.decode("latin-1"))
 
-    async def _first(self, reader: MessageReader) -> tuple[bytes, bool]:
-        """The first message, and whether more may follow; nearly always it is all there is."""
+    async def _first(self, reader: MessageReader) -> tuple[bytes | None, bool]:
+        """The first message, and whether more may follow; nearly always it is all there is.
+
+        None is for a request without a message.
+        """
         while True:
             body, more = await self._received()
             reader.put(body)
@@ -122,9 +134,9 @@ class GrpcExchange:
                 return first, more or not reader.is_between
             if not more:
                 break
-        if reader.is_between:
-            raise InvalidArgument("the request has no message")
-        raise _cut_off()
+        if not reader.is_between:
+            raise _cut_off()
+        return None, False
 
     async def _messages(self, reader: MessageReader, *, more: bool) -> AsyncGenerator[bytes]:
         """The messages that are left; with `more` not all of them have been received."""
@@ -163,7 +175,7 @@ class GrpcExchange:
             self._clients.leave(number)
 
     async def _streaming(
-        self, aim: Aim, head: CallHead, first: bytes, messages: AsyncGenerator[bytes]
+        self, aim: Aim, head: CallHead, first: bytes | None, messages: AsyncGenerator[bytes]
     ) -> None:
         """A call with a stream of request messages; such a call has one try."""
         call, service = await self._dispatcher.open(aim.find, head)
@@ -185,7 +197,7 @@ class GrpcExchange:
     async def _send_all(
         self,
         call: CallerCall,
-        first: bytes,
+        first: bytes | None,
         messages: AsyncGenerator[bytes],
         gone: Departure,
     ) -> int | None:
@@ -194,7 +206,8 @@ class GrpcExchange:
         A client that has sent all, and still waits, is watched from then on; returns its number.
         """
         try:
-            await call.send(first)
+            if first is not None:
+                await call.send(first)
             async for message in messages:
                 if call.is_done:
                     return None

@@ -6,12 +6,11 @@ from contextlib import suppress
 
 from gateway.admin import METRICS, Admin, Page
 from gateway.asgi import BrokenReplyError, ClientGoneError, Receive, Scope, Send
-from gateway.describe import describe
 from gateway.errors import UNEXPECTED
 from gateway.forward import Request
 from gateway.fronts import Fronted, Fronts, serve_cross_origin
 from gateway.grpc import GrpcExchange, Limits
-from gateway.grpc_inference import DESCRIBE, FORMS
+from gateway.grpc_router import GrpcRouter
 from gateway.http import HttpExchange, RedirectError
 from gateway.presence import Clients
 from gateway.probes import Probes
@@ -20,7 +19,7 @@ from gateway.record import Record
 from gateway.service_metrics import ServiceMetrics
 from gateway.user_metrics import UserMetrics
 from mesh.clock import Clock
-from mesh.errors import Cancelled, Internal, MeshError, Unimplemented
+from mesh.errors import Cancelled, Internal, MeshError
 from mesh.link.dispatch import Dispatcher
 from mesh.observe.logs import log_fields
 from mesh.observe.metrics import RequestMetrics
@@ -55,6 +54,7 @@ class Gateway:
         self._limit = max_request_bytes
         self._limits = Limits(dispatcher, max_request_bytes)
         self._admin = Admin(dispatcher, render_metrics)
+        self._rpcs = GrpcRouter(dispatcher, self._admin)
         self._fronts = Fronts(dispatcher)
         questions = Questions(dispatcher, clock)
         self._probes = Probes(questions)
@@ -168,7 +168,7 @@ class Gateway:
         error: MeshError | None = None
         record = Record("grpc", self._metrics, self._tracing, self._clock)
         try:
-            await self._call(exchange, request, record)
+            await self._rpcs.serve(exchange, request, record.begin)
         except MeshError as raised:
             error = raised
             await _tell(exchange.fail(error))
@@ -181,16 +181,6 @@ class Gateway:
             await _tell(exchange.fail(error))
         finally:
             record.end(error.code.name if error else "OK", error)
-
-    async def _call(self, exchange: GrpcExchange, request: Request, record: Record) -> None:
-        endpoint, path = self._endpoint(request)
-        if path == DESCRIBE:
-            await exchange.describe(describe(self._admin.entry(request)))
-            return
-        form = FORMS.get(path)
-        if form is None:
-            raise Unimplemented(f"there is no gRPC method {path!r}")
-        await exchange.run(endpoint, form, lambda aim: record.begin(request, aim))
 
     def _endpoint(self, request: Request) -> tuple[str, str]:
         return endpoint_of(

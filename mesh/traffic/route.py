@@ -9,14 +9,31 @@ _PREFIX = "/e/"
 def endpoint_of(snapshot: Snapshot, *, authority: str, header: str, path: str) -> tuple[str, str]:
     """The name of the endpoint that a request is for, and the path that is left of its path.
 
-    The first of these that is there decides: `header` (the value of `x-mesh-endpoint`, empty if
-    absent), the prefix `/e/<endpoint>/` of `path`, the first label of `authority`
-    (`<endpoint>.<domain>`, with or without a port) if an endpoint has that name, the snapshot's
-    default endpoint. The prefix is cut off even where the header decides; the path that is left
-    begins with a slash.
+    That which `named_endpoint` finds, else the snapshot's default endpoint.
 
     Raises NotFound if the header or the prefix names an endpoint that does not exist, and if
     nothing names one and there is no default.
+    """
+    named, path = named_endpoint(snapshot, authority=authority, header=header, path=path)
+    if named:
+        return named, path
+    default = snapshot.default_endpoint
+    if default not in snapshot.endpoints:
+        raise NotFound("the request names no endpoint and there is no default endpoint")
+    return default, path
+
+
+def named_endpoint(
+    snapshot: Snapshot, *, authority: str, header: str, path: str
+) -> tuple[str, str]:
+    """The endpoint that a request names (empty: none), and the path that is left of its path.
+
+    The first of these that is there decides: `header` (the value of `x-mesh-endpoint`, empty if
+    absent), the prefix `/e/<endpoint>/` of `path`, the first label of `authority`
+    (`<endpoint>.<domain>`, with or without a port) if an endpoint has that name. The prefix is cut
+    off even where the header decides; the path that is left begins with a slash.
+
+    Raises NotFound if the header or the prefix names an endpoint that does not exist.
     """
     named = header
     if path.startswith(_PREFIX):
@@ -32,10 +49,7 @@ def endpoint_of(snapshot: Snapshot, *, authority: str, header: str, path: str) -
     # Most hosts have no dot or are an address, so the look-up comes only then.
     if "." in authority and (label := _first_label(authority)) in snapshot.endpoints:
         return label, path
-    default = snapshot.default_endpoint
-    if default not in snapshot.endpoints:
-        raise NotFound("the request names no endpoint and there is no default endpoint")
-    return default, path
+    return "", path
 
 
 def method_of(version: Version, path: str) -> tuple[Service, Method]:

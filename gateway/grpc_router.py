@@ -1,0 +1,67 @@
+"""Which rpc a gRPC request's path names, at which endpoint, and who answers it."""
+
+from collections.abc import Callable
+
+from gateway.admin import Admin
+from gateway.describe import describe
+from gateway.forward import Aim, Request
+from gateway.grpc import Form, GrpcExchange
+from gateway.grpc_inference import DESCRIBE, FORMS
+from gateway.grpc_typed import TypedRpcs, unknown_rpc
+from mesh.call import Trace
+from mesh.errors import NotFound
+from mesh.link.dispatch import Dispatcher
+from mesh.traffic.route import named_endpoint
+
+Begin = Callable[[Request, Aim], Trace]
+"""Is told the target of a request and gives the trace of its call."""
+
+
+class GrpcRouter:
+    """Has each request answered by the newest snapshot."""
+
+    def __init__(self, dispatcher: Dispatcher, admin: Admin) -> None:
+        self._dispatcher = dispatcher
+        self._admin = admin
+        self._typed = TypedRpcs(dispatcher)
+
+    async def serve(self, exchange: GrpcExchange, request: Request, begin: Begin) -> None:
+        """Answers the request, which `begin` is told of if it is a service's.
+
+        Raises:
+            MeshError: as `GrpcExchange.run`.
+            ClientGoneError: nobody waits for the reply any more.
+        """
+        named, path = named_endpoint(
+            self._dispatcher.snapshot,
+            authority=request.text(b"host"),
+            header=request.text(b"x-mesh-endpoint"),
+            path=request.path,
+        )
+        if path == DESCRIBE:
+            await exchange.describe(describe(self._admin.entry(request)))
+            return
+        endpoint, form = self._form(named, path)
+        await exchange.run(endpoint, form, lambda aim: begin(request, aim))
+
+    def _form(self, named: str, path: str) -> tuple[str, Form]:
+        """The endpoint of a call, `named` or (empty) found otherwise, and the call's form.
+
+        Raises:
+            NotFound: there is no default endpoint.
+            Unimplemented: the path leads nowhere.
+        """
+        form = FORMS.get(path)
+        if form is not None:
+            return named or self._default(), form
+        typed = self._typed.find(path)
+        if typed is None:
+            raise unknown_rpc(self._dispatcher.snapshot, path)
+        return named or typed.endpoint, typed.form
+
+    def _default(self) -> str:
+        snapshot = self._dispatcher.snapshot
+        default = snapshot.default_endpoint
+        if default not in snapshot.endpoints:
+            raise NotFound("the request names no endpoint and there is no default endpoint")
+        return default
