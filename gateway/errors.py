@@ -1,8 +1,10 @@
 """A MeshError as the body of an HTTP reply and as the trailers of a gRPC reply."""
 
 import json
+from base64 import b64encode
 from urllib.parse import quote
 
+from mesh import rich_status
 from mesh.compat.bentoml.error_body import error_body
 from mesh.edge import Dialect
 from mesh.errors import MeshError
@@ -49,24 +51,47 @@ def http_headers(error: MeshError) -> list[tuple[bytes, bytes]]:
 
 
 def grpc_trailers(error: MeshError) -> list[tuple[bytes, bytes]]:
-    """`grpc-status` and `grpc-message`; the message names every field that is at fault.
+    """`grpc-status` and `grpc-message`; the message names the fields that are at fault.
 
     The message is percent-encoded as
-    https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md says.
+    https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md says. Faults of the input and
+    the time to wait are in `grpc-status-details-bin` as well, for programs. All of it stays below
+    the 8 KiB of metadata that clients commonly take.
     """
     faults = [
         f"{'.'.join(map(str, violation.path)) or 'body'}: {violation.message}"
-        for violation in error.violations
+        for violation in error.violations[:_MOST_FAULTS]
     ]
-    text = ": ".join(filter(None, [error.message, "; ".join(faults)]))
+    if (more := len(error.violations) - len(faults)) > 0:
+        faults.append(f"and {more} more")
+    text, encoded = _percent_encoded(": ".join(filter(None, [error.message, "; ".join(faults)])))
     trailers = [(b"grpc-status", b"%d" % error.code)]
     if text:
-        trailers.append((b"grpc-message", quote(text, safe=_UNQUOTED).encode()))
+        trailers.append((b"grpc-message", encoded))
     if error.retry_after is not None:
         # https://github.com/grpc/proposal/blob/master/A6-client-retries.md
         trailers.append((b"grpc-retry-pushback-ms", b"%d" % round(error.retry_after * 1000)))
+    details = rich_status.encode(error, text)
+    if details:
+        trailers.append((rich_status.KEY.encode(), b64encode(details).rstrip(b"=")))
     return trailers
+
+
+def _percent_encoded(text: str) -> tuple[str, bytes]:
+    """The text, cut where it is too long, and as it is written."""
+    text = rich_status.writable(text)
+    encoded = quote(text, safe=_UNQUOTED)
+    while len(encoded) > _MOST_BYTES:
+        text = text[: len(text) * _MOST_BYTES // (len(encoded) + 8)]
+        encoded = quote(text + "…", safe=_UNQUOTED)
+        if len(encoded) <= _MOST_BYTES:
+            text += "…"
+    return text, encoded.encode()
 
 
 _UNQUOTED = " !\"#$&'()*+,/:;<=>?@[\\]^`{|}"
 """Printable ASCII without the percent sign; letters, digits and `_.-~` are never quoted."""
+_MOST_BYTES = 2048
+"""Bytes of a percent-encoded message."""
+_MOST_FAULTS = 20
+"""Faults that a message names."""

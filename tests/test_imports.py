@@ -26,6 +26,7 @@ DIRECTIONS = {
     "mesh.loops": set[str](),
     "mesh.memory": set[str](),
     "mesh.config": {"mesh.errors"},
+    "mesh.rich_status": {"mesh.errors"},
     "mesh.traffic": BASE,
     "mesh.io": {"mesh.errors", "mesh.call", "mesh.v1"},
     "mesh.definition": BASE | {"mesh.config", "mesh.io"},

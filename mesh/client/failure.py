@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mesh import errors
+from mesh import errors, rich_status
 from mesh.errors import Code, MeshError, TooLarge, UnsupportedMediaType, Violation
 
 _CLASSES: dict[Code, type[MeshError]] = {
@@ -42,14 +42,25 @@ _CODES = {
 _BY_STATUS: dict[int, type[MeshError]] = {413: TooLarge, 415: UnsupportedMediaType}
 
 
-def of_code(code: int, message: str, *, retry_after: float | None = None) -> MeshError:
-    """The error for a gRPC status; a number that is none becomes UNKNOWN."""
+def of_code(
+    code: int, message: str, *, retry_after: float | None = None, details: bytes = b""
+) -> MeshError:
+    """The error for a gRPC status; a number that is none becomes UNKNOWN.
+
+    `details` are those of `grpc-status-details-bin`, a google.rpc.Status.
+    """
+    violations, wait = rich_status.decode(details) if details else ((), None)
     try:
         known = Code(code)
     except ValueError:
         known = Code.UNKNOWN
     made = _CLASSES.get(known, MeshError)
-    return made(message, code=known, retry_after=retry_after)
+    return made(
+        message,
+        code=known,
+        retry_after=wait if retry_after is None else retry_after,
+        violations=violations,
+    )
 
 
 def of_http(status: int, headers: Mapping[str, str], body: bytes) -> MeshError:

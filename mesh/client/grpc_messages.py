@@ -5,6 +5,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from mesh import rich_status
 from mesh.client.failure import of_code
 from mesh.client.options import Options
 from mesh.client.outgoing import in_memory
@@ -59,7 +60,8 @@ def failure(error: Any) -> MeshError:
     if number == Code.UNAVAILABLE and "ailed to connect" in message:
         return NotSent(message)  # the library's own words when there is nobody at the address
     wait = int(pause) / 1000 if str(pause).isdecimal() else None
-    return of_code(number, message, retry_after=wait)
+    details = trailers.get(rich_status.KEY, b"")
+    return of_code(number, message, retry_after=wait, details=details)
 
 
 def description(reply: bytes) -> DescribeReply:

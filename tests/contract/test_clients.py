@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from mesh.client import AsyncClient, Client
-from mesh.errors import MeshError
+from mesh.errors import InvalidArgument, MeshError
 from mesh.testing import LocalMesh
 from tests.contract.rows import BENTOML, FAILURES, OURS, ROWS, STREAMS, Row, assert_same
 
@@ -134,6 +134,17 @@ def test_a_failure_is_an_exception_with_its_status(
     elif "http" in client:
         assert error.status == status
     assert text in str(error)
+
+
+@pytest.mark.parametrize("client", [each for each in CLIENTS if "bentoml" not in each])
+def test_the_field_that_is_wrong_is_told_over_every_protocol(
+    calls: dict[str, Call], client: str
+) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        calls[client]("whole", x="x")
+    (fault,) = caught.value.violations
+    assert (fault.path, fault.type) == (("x",), "int_parsing")
+    assert "integer" in fault.message
 
 
 def test_the_table_has_a_row_for_every_method(served: LocalMesh) -> None:

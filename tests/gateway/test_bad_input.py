@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from base64 import b64decode
 from typing import Any
 
 import pytest
 
 from gateway.grpc_frames import framed
+from mesh import rich_status
 from mesh.errors import Code
 from mesh.io.arguments import encode_call, encode_item
 from tests.gateway.asgi_client import Reply, call, call_raw, grpc_exchange, grpc_reply
@@ -86,6 +88,9 @@ def test_bad_arguments_are_invalid_argument_and_name_the_field(
             assert reply.message.startswith(f"1 validation error for Input: {place}")
             assert "Traceback" not in reply.message
             assert reply.messages == []
+            details = dict(reply.metadata)["grpc-status-details-bin"]
+            (fault,), _ = rich_status.decode(b64decode(details + "=="))
+            assert f"{'.'.join(map(str, fault.path))}: " == place
             await made.still_serves()
 
     run(main())

@@ -1,16 +1,20 @@
 """Errors as HTTP bodies and gRPC trailers, whatever is in them."""
 
 import json
+from base64 import b64decode
 from urllib.parse import unquote
 
 import pytest
+from google.rpc.error_details_pb2 import BadRequest, RetryInfo
+from google.rpc.status_pb2 import Status
 from hypothesis import given, strategies as st
 
 from gateway.errors import grpc_trailers, http_body, http_headers
+from mesh import rich_status
 from mesh.errors import HTTP_STATUS, Code, InvalidArgument, MeshError, NotFound, Violation
 
 
-@given(st.text())
+@given(st.text(max_size=150))
 def test_any_text_survives_the_percent_encoding_of_grpc(text: str) -> None:
     trailers = dict(grpc_trailers(MeshError(text)))
     raw = trailers.get(b"grpc-message", b"")
@@ -68,3 +72,58 @@ def test_any_text_is_a_json_body(text: str) -> None:
     if text in ("Not Found", "Method Not Allowed"):
         return
     assert json.loads(http_body(MeshError(text))[1]) == {"error": text}
+
+
+CHARS = st.characters()  # halves of surrogate pairs among them
+VIOLATIONS = st.builds(
+    Violation,
+    st.lists(st.text(CHARS, max_size=50) | st.integers(0, 99), max_size=5).map(tuple),
+    st.text(CHARS, max_size=30),
+    st.text(CHARS, max_size=500),
+)
+
+
+@given(st.text(CHARS, max_size=5000), st.lists(VIOLATIONS, max_size=50), st.floats(0, 1e12))
+def test_trailers_of_any_error_are_ascii_and_fit_into_a_clients_metadata(
+    text: str, violations: list[Violation], wait: float
+) -> None:
+    error = InvalidArgument(text, violations=tuple(violations), retry_after=wait)
+    trailers = grpc_trailers(error)
+    assert sum(len(name) + len(value) + 32 for name, value in trailers) < 8192
+    assert all(0x20 <= byte <= 0x7E for _, value in trailers for byte in value)
+
+
+def test_details_say_the_message_the_fields_and_the_time_to_wait() -> None:
+    error = InvalidArgument(
+        "1 validation error for Input",
+        violations=(Violation(("rows", 0, "x"), "missing", "Field required", "https://x"),),
+        retry_after=2.5,
+    )
+    trailers = dict(grpc_trailers(error))
+    details = trailers[b"grpc-status-details-bin"]
+    assert not details.endswith(b"=")
+    status = Status.FromString(b64decode(details + b"=="))
+    assert (status.code, status.message) == (3, unquote(trailers[b"grpc-message"].decode()))
+    request, info = BadRequest(), RetryInfo()
+    assert status.details[0].Unpack(request)
+    assert status.details[1].Unpack(info)
+    (fault,) = request.field_violations
+    assert (fault.field, fault.description, fault.reason) == (
+        "rows[0].x",
+        "Field required",
+        "MISSING",
+    )
+    assert info.retry_delay.ToMilliseconds() == 2500
+
+
+def test_an_error_without_faults_or_advice_has_no_details() -> None:
+    assert b"grpc-status-details-bin" not in dict(grpc_trailers(NotFound("no")))
+
+
+def test_of_many_faults_those_that_fit_are_told() -> None:
+    faults = tuple(Violation(("rows", n), "missing", "Field required") for n in range(1000))
+    trailers = dict(grpc_trailers(InvalidArgument("1000 faults", violations=faults)))
+    assert trailers[b"grpc-message"].endswith(b"and 980 more")
+    violations, _ = rich_status.decode(b64decode(trailers[b"grpc-status-details-bin"] + b"=="))
+    assert violations == faults[: len(violations)]
+    assert len(violations) > 10
