@@ -7,11 +7,12 @@ from typing import NamedTuple
 from gateway import errors
 from gateway.asgi import ClientGoneError, Receive, Send
 from gateway.forward import Aim, PickMethod, Request, call_head, reply_fields
+from gateway.grpc_compression import ACCEPTED, Codec, codec_of, takes
 from gateway.grpc_frames import MessageReader, framed, timeout_seconds
 from gateway.presence import Clients, Departure
 from mesh.call import CallHead, CallKind, Trace
 from mesh.clock import Clock
-from mesh.errors import Cancelled, InvalidArgument, MeshError
+from mesh.errors import Cancelled, Internal, InvalidArgument, MeshError, Unimplemented
 from mesh.link.call import CallerCall
 from mesh.link.dispatch import Dispatcher, timed_out
 from mesh.traffic.snapshot import Method
@@ -46,11 +47,13 @@ class GrpcExchange:
         "_aim",
         "_clients",
         "_clock",
+        "_codec",
         "_dispatcher",
         "_fields",
         "_has_begun",
         "_limits",
         "_receive",
+        "_reply_codec",
         "_request",
         "_send",
     )
@@ -78,10 +81,12 @@ class GrpcExchange:
         ]
         self._has_begun = False
         self._aim: Aim | None = None
+        self._codec: Codec | None = None  # of the request
+        self._reply_codec: Codec | None = None
 
     async def describe(self, reply: bytes) -> None:
         """Writes the reply to Describe, which the gateway itself knows."""
-        await self._one(reply)
+        await self._one(framed(reply))
 
     async def run(self, endpoint: str, form: Form, begin: Callable[[Aim], Trace]) -> None:
         """Makes the call and writes its reply. `begin` is told the target and gives the trace.
@@ -91,6 +96,8 @@ class GrpcExchange:
             ClientGoneError: nobody waits for the reply any more.
         """
         deadline = self._deadline()
+        if b"grpc-encoding" in self._request.fields:
+            self._choose_codecs()
         reader = MessageReader(self._limits.of(endpoint))
         first, more = await self._first(reader)
         pick = form.picker(first or b"")
@@ -115,6 +122,23 @@ class GrpcExchange:
             raise InvalidArgument("the request has more than one message")
         await self._asking(aim, head, first)
 
+    def _choose_codecs(self) -> None:
+        fields = self._request.fields
+        try:
+            codec = self._codec = codec_of(fields[b"grpc-encoding"])
+        except Unimplemented:
+            self._fields.append(ACCEPTED)
+            raise
+        if codec is not None and takes(fields.get(b"grpc-accept-encoding", b""), codec):
+            self._reply_codec = codec
+            self._fields.append((b"grpc-encoding", codec.name))
+
+    async def _decoded(self, message: bytes, limit: int) -> bytes:
+        """The message that a compressed one stands for."""
+        if self._codec is None:
+            raise Internal("a message is compressed, but grpc-encoding does not say how")
+        return await self._codec.decoded(message, limit)
+
     def _deadline(self) -> float | None:
         given = self._request.fields.get(b"grpc-timeout")
         if given is None:
@@ -131,6 +155,8 @@ class GrpcExchange:
             reader.put(body)
             first = reader.take()
             if first is not None:
+                if reader.compressed:
+                    first = await self._decoded(first, reader.limit)
                 return first, more or not reader.is_between
             if not more:
                 break
@@ -142,6 +168,8 @@ class GrpcExchange:
         """The messages that are left; with `more` not all of them have been received."""
         while True:
             while (message := reader.take()) is not None:
+                if reader.compressed:
+                    message = await self._decoded(message, reader.limit)
                 yield message
             if not more:
                 break
@@ -240,20 +268,20 @@ class GrpcExchange:
         self._fields.append(self._aim.version_field())
         if head.metadata:
             self._fields += reply_fields(head.metadata)
+        codec = self._reply_codec
         if head.stream:
             await self._begin()
             while (item := await call.message()) is not None:
-                await self._send(
-                    {"type": "http.response.body", "body": framed(item), "more_body": True}
-                )
+                body = framed(item) if codec is None else await codec.framed(item)
+                await self._send({"type": "http.response.body", "body": body, "more_body": True})
             await self._end(_OK)
             return
-        message = await call.message()
-        await self._one(message or b"")
+        message = await call.message() or b""
+        await self._one(framed(message) if codec is None else await codec.framed(message))
 
-    async def _one(self, message: bytes) -> None:
+    async def _one(self, body: bytes) -> None:
         await self._begin()
-        await self._send({"type": "http.response.body", "body": framed(message)})
+        await self._send({"type": "http.response.body", "body": body})
         await self._send({"type": "http.response.trailers", "headers": _OK})
 
     async def _begin(self) -> None:

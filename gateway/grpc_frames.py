@@ -5,7 +5,7 @@ https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 
 from struct import Struct
 
-from mesh.errors import InvalidArgument, TooLarge, Unimplemented
+from mesh.errors import InvalidArgument, TooLarge
 
 _PREFIX = Struct(">BI")
 _UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
@@ -13,9 +13,9 @@ _DIGITS = 8
 _METHOD = 0x0A  # the tag of field 1, length-delimited
 
 
-def framed(message: bytes) -> bytes:
-    """The message behind its five-byte prefix, not compressed."""
-    return _PREFIX.pack(0, len(message)) + message
+def framed(message: bytes, *, compressed: bool = False) -> bytes:
+    """The message behind its five-byte prefix, which says whether it is compressed."""
+    return _PREFIX.pack(compressed, len(message)) + message
 
 
 def timeout_seconds(value: str) -> float:
@@ -27,10 +27,14 @@ def timeout_seconds(value: str) -> float:
 
 
 class MessageReader:
-    """Cuts the bytes of a request into its messages. `limit` is in bytes for each message."""
+    """Cuts the bytes of a request into its messages. `limit` is in bytes for each message.
+
+    `compressed` tells of the message that `take` gave last whether it is.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self.compressed = False
         self._whole: bytes | None = None  # a message that came alone
         self._buffer = bytearray()
         self._size: int | None = None  # of the message whose prefix has been read
@@ -48,7 +52,7 @@ class MessageReader:
                 self._whole = data[_PREFIX.size :]
                 return
         elif self._whole is not None:
-            self._buffer += framed(self._whole)
+            self._buffer += framed(self._whole, compressed=self.compressed)
             self._whole = None
         self._buffer += data
 
@@ -57,7 +61,6 @@ class MessageReader:
 
         Raises:
             InvalidArgument: a prefix is malformed.
-            Unimplemented: a message is compressed.
             TooLarge: a message is over the limit, told by its prefix.
         """
         if self._whole is not None:
@@ -81,10 +84,9 @@ class MessageReader:
 
     def _checked(self, data: bytes | bytearray) -> int:
         compressed, size = _PREFIX.unpack_from(data)
-        if compressed == 1:
-            raise Unimplemented("compressed messages are not supported")
-        if compressed:
+        if compressed > 1:
             raise InvalidArgument("the request is not framed as gRPC messages")
+        self.compressed = compressed == 1
         self.check(size)
         return int(size)
 

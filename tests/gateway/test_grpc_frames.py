@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from gateway.grpc_frames import MessageReader, framed, peek_method, timeout_seconds
-from mesh.errors import InvalidArgument, MeshError, TooLarge, Unimplemented
+from mesh.errors import InvalidArgument, MeshError, TooLarge
 from mesh.v1 import inference_pb2
 
 LIMIT = 1000
@@ -93,9 +93,28 @@ def test_a_size_over_the_limit_is_told_before_the_message_comes() -> None:
     assert read(MessageReader(LIMIT), framed(bytes(LIMIT))) == [bytes(LIMIT)]
 
 
-def test_compression_is_told_apart_from_what_is_no_grpc() -> None:
-    with pytest.raises(Unimplemented):
-        read(MessageReader(LIMIT), b"\x01\0\0\0\0")
+@given(st.lists(st.tuples(st.booleans(), st.binary(max_size=20))), st.lists(st.integers(0)))
+def test_each_message_says_whether_it_is_compressed(
+    sent: list[tuple[bool, bytes]], places: list[int]
+) -> None:
+    reader = MessageReader(LIMIT)
+    found = []
+    whole = b"".join(framed(message, compressed=flag) for flag, message in sent)
+    for part in cut(whole, places):
+        reader.put(part)
+        while (message := reader.take()) is not None:
+            found.append((reader.compressed, message))
+    assert found == sent
+
+
+def test_messages_that_are_put_before_any_is_taken_keep_their_flags() -> None:
+    reader = MessageReader(LIMIT)
+    reader.put(framed(b"a", compressed=True))
+    reader.put(framed(b"b"))
+    assert [(reader.take(), reader.compressed) for _ in range(2)] == [(b"a", True), (b"b", False)]
+
+
+def test_what_is_no_grpc_is_invalid() -> None:
     with pytest.raises(InvalidArgument):
         read(MessageReader(LIMIT), b"\x02\0\0\0\0")
 
