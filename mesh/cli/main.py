@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mesh.cli.client_stub import client_stub
+from mesh.cli.proto import proto
 from mesh.cli.serve import serve
 from mesh.errors import MeshError
 
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(client_stub)
+app.command()(proto)
 
 
 @app.callback()

@@ -17,7 +17,8 @@ class GrpcClient:
     """Calls an endpoint of a mesh. Usable from several threads.
 
     `target` is `host:port`; `endpoint` is the endpoint's name (empty: the mesh's default),
-    `version` a version of its deployment (empty: chosen by weight). Arguments and results are
+    `version` a version of its deployment (empty: chosen by weight). With `secure` the connection
+    is encrypted, and the system's certificates vouch for the server. Arguments and results are
     None, bool, int, float, str, bytes, NumPy arrays, and lists and dicts of them; models and
     dataclasses are sent as dicts. Time limits are in seconds.
 
@@ -32,8 +33,13 @@ class GrpcClient:
         endpoint: str = "",
         version: str = "",
         metadata: Metadata | None = None,
+        secure: bool = False,
     ) -> None:
-        self._channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+        self._channel = (
+            grpc.secure_channel(target, grpc.ssl_channel_credentials(), CHANNEL_OPTIONS)
+            if secure
+            else grpc.insecure_channel(target, CHANNEL_OPTIONS)
+        )
         own = {"x-mesh-endpoint": endpoint, "x-mesh-version": version}
         self._metadata = {**(metadata or {}), **{name: v for name, v in own.items() if v}}
         channel = self._channel
@@ -108,10 +114,10 @@ class GrpcClient:
             )
         )
 
-    def describe(self) -> inference_pb2.DescribeReply:
-        """The endpoint's service with its methods, and its schema as JSON."""
+    def describe(self, timeout: float | None = None) -> inference_pb2.DescribeReply:
+        """The endpoint's service: its methods, its schema as JSON, its typed gRPC service."""
         try:
-            reply = self._describe(b"", metadata=self._fields(None))
+            reply = self._describe(b"", timeout=timeout, metadata=self._fields(None))
         except grpc.RpcError as error:
             raise failure(error) from None
         return description(reply)

@@ -105,6 +105,8 @@ class ReplicaHost:
         service = graph.services.get(self._launch.service)
         if service is None:
             raise ConfigError(f"the graph has no service {self._launch.service!r}")
+        if service.name == graph.entry.name:
+            service.rpc.prepare()  # now, and not when the first call comes
         return service
 
     def _instance(self, service: ServiceSpec, thread: LoopThread) -> object:

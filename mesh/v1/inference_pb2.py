@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from mesh.v1 import types_pb2 as mesh_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mesh/v1/inference.proto\x12\x07mesh.v1\x1a\x13mesh/v1/types.proto\"\xb5\x01\n\x0b\x43\x61llRequest\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x36\n\targuments\x18\x02 \x03(\x0b\x32#.mesh.v1.CallRequest.ArgumentsEntry\x12\x1c\n\x04item\x18\x03 \x01(\x0b\x32\x0e.mesh.v1.Value\x1a@\n\x0e\x41rgumentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1d\n\x05value\x18\x02 \x01(\x0b\x32\x0e.mesh.v1.Value:\x02\x38\x01\"*\n\tCallReply\x12\x1d\n\x05value\x18\x01 \x01(\x0b\x32\x0e.mesh.v1.Value\"\x11\n\x0f\x44\x65scribeRequest\"b\n\rDescribeReply\x12\x0f\n\x07service\x18\x01 \x01(\t\x12+\n\x07methods\x18\x02 \x03(\x0b\x32\x1a.mesh.v1.MethodDescription\x12\x13\n\x0bschema_json\x18\x03 \x01(\x0c\"W\n\x11MethodDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x1f\n\x04kind\x18\x03 \x01(\x0e\x32\x11.mesh.v1.CallKind*\x8f\x01\n\x08\x43\x61llKind\x12\x19\n\x15\x43\x41LL_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43\x41LL_KIND_UNARY\x10\x01\x12\x1b\n\x17\x43\x41LL_KIND_SERVER_STREAM\x10\x02\x12\x1b\n\x17\x43\x41LL_KIND_CLIENT_STREAM\x10\x03\x12\x19\n\x15\x43\x41LL_KIND_BIDI_STREAM\x10\x04\x32\xbb\x02\n\tInference\x12\x30\n\x04\x43\x61ll\x12\x14.mesh.v1.CallRequest\x1a\x12.mesh.v1.CallReply\x12>\n\x10\x43\x61llServerStream\x12\x14.mesh.v1.CallRequest\x1a\x12.mesh.v1.CallReply0\x01\x12>\n\x10\x43\x61llClientStream\x12\x14.mesh.v1.CallRequest\x1a\x12.mesh.v1.CallReply(\x01\x12>\n\x0e\x43\x61llBidiStream\x12\x14.mesh.v1.CallRequest\x1a\x12.mesh.v1.CallReply(\x01\x30\x01\x12<\n\x08\x44\x65scribe\x12\x18.mesh.v1.DescribeRequest\x1a\x16.mesh.v1.DescribeReplyB\x12P\x01Z\x0emesh/v1;meshv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mesh/v1/inference.proto\x12\x07mesh.v1\x1a\x13mesh/v1/types.proto\"\xb5\x01\n\x0b\x43\x61llRequest\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x36\n\targuments\x18\x02 \x03(\x0b\x32#.mesh.v1.CallRequest.ArgumentsEntry\x12\x1c\n\x04item\x18\x03 \x01(\x0b\x32\x0e.mesh.v1.Value\x1a@\n\x0e\x41rgumentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1d\n\x05value\x18\x02 \x01(\x0b\x32\x0e.mesh.v1.Value:\x02\x38\x01\"*\n\tCallReply\x12\x1d\n\x05value\x18\x01 \x01(\x0b\x32\x0e.mesh.v1.Value\"\x11\n\x0f\x44\x65scribeRequest\"w\n\rDescribeReply\x12\x0f\n\x07service\x18\x01 \x01(\t\x12+\n\x07methods\x18\x02 \x03(\x0b\x32\x1a.mesh.v1.MethodDescription\x12\x13\n\x0bschema_json\x18\x03 \x01(\x0c\x12\x13\n\x0b\x64\x65scriptors\x18\x04 \x01(\x0c\"W\n\x11MethodDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x1f\n\x04kind\x18\x03 \x01(\x0e\x32\x11.mesh.v1.CallKind*\x8f\x01\n\x08\x43\x61llKind\x12\x19\n\x15\x43\x41LL_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43\x41LL_KIND_UNARY\x10\x01\x12\x1b\n\x17\x43\x41LL_KIND_SERVER_STREAM\x10\x02\x12\x1b\n\x17\x43\x41LL_KIND_CLIENT_STREAM\x10\x03\x12\x19\n\x15\x43\x41LL_KIND_BIDI_STREAM\x10\x04\x32\xbb\x02\n\tInference\x12\x30\n\x04\x43\x61ll\x12\x14.mesh.v1.CallRequest\x1a\x12.mesh.v1.CallReply\x12>\n\x10\x43\x61llServerStream\x12\x14.mesh.v1.CallRequest\x1a\x12.mesh.v1.CallReply0\x01\x12>\n\x10\x43\x61llClientStream\x12\x14.mesh.v1.CallRequest\x1a\x12.mesh.v1.CallReply(\x01\x12>\n\x0e\x43\x61llBidiStream\x12\x14.mesh.v1.CallRequest\x1a\x12.mesh.v1.CallReply(\x01\x30\x01\x12<\n\x08\x44\x65scribe\x12\x18.mesh.v1.DescribeRequest\x1a\x16.mesh.v1.DescribeReplyB\x12P\x01Z\x0emesh/v1;meshv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'P\001Z\016mesh/v1;meshv1'
   _globals['_CALLREQUEST_ARGUMENTSENTRY']._loaded_options = None
   _globals['_CALLREQUEST_ARGUMENTSENTRY']._serialized_options = b'8\001'
-  _globals['_CALLKIND']._serialized_start=494
-  _globals['_CALLKIND']._serialized_end=637
+  _globals['_CALLKIND']._serialized_start=515
+  _globals['_CALLKIND']._serialized_end=658
   _globals['_CALLREQUEST']._serialized_start=58
   _globals['_CALLREQUEST']._serialized_end=239
   _globals['_CALLREQUEST_ARGUMENTSENTRY']._serialized_start=175
@@ -46,9 +46,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DESCRIBEREQUEST']._serialized_start=285
   _globals['_DESCRIBEREQUEST']._serialized_end=302
   _globals['_DESCRIBEREPLY']._serialized_start=304
-  _globals['_DESCRIBEREPLY']._serialized_end=402
-  _globals['_METHODDESCRIPTION']._serialized_start=404
-  _globals['_METHODDESCRIPTION']._serialized_end=491
-  _globals['_INFERENCE']._serialized_start=640
-  _globals['_INFERENCE']._serialized_end=955
+  _globals['_DESCRIBEREPLY']._serialized_end=423
+  _globals['_METHODDESCRIPTION']._serialized_start=425
+  _globals['_METHODDESCRIPTION']._serialized_end=512
+  _globals['_INFERENCE']._serialized_start=661
+  _globals['_INFERENCE']._serialized_end=976
 # @@protoc_insertion_point(module_scope)

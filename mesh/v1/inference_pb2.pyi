@@ -49,14 +49,16 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeReply(_message.Message):
-    __slots__ = ("service", "methods", "schema_json")
+    __slots__ = ("service", "methods", "schema_json", "descriptors")
     SERVICE_FIELD_NUMBER: _ClassVar[int]
     METHODS_FIELD_NUMBER: _ClassVar[int]
     SCHEMA_JSON_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTORS_FIELD_NUMBER: _ClassVar[int]
     service: str
     methods: _containers.RepeatedCompositeFieldContainer[MethodDescription]
     schema_json: bytes
-    def __init__(self, service: _Optional[str] = ..., methods: _Optional[_Iterable[_Union[MethodDescription, _Mapping]]] = ..., schema_json: _Optional[bytes] = ...) -> None: ...
+    descriptors: bytes
+    def __init__(self, service: _Optional[str] = ..., methods: _Optional[_Iterable[_Union[MethodDescription, _Mapping]]] = ..., schema_json: _Optional[bytes] = ..., descriptors: _Optional[bytes] = ...) -> None: ...
 
 class MethodDescription(_message.Message):
     __slots__ = ("name", "description", "kind")

@@ -55,6 +55,11 @@ class TypedService:
         """The name of the gRPC service with its package."""
         return self.contract.full_name
 
+    @property
+    def numbers(self) -> dict[str, Any] | None:
+        """The numbers of its fields, as they are to be kept; None if others say what they are."""
+        return self.contract.numbers.plain()
+
     @cached_property
     def files(self) -> Sequence[FileDescriptorProto]:
         """The descriptors of its own files, each behind those that it imports."""
@@ -81,6 +86,10 @@ class TypedService:
     def rpcs(self) -> Mapping[str, str]:
         """Names of rpcs by method."""
         return {rpc.method: rpc.name for rpc in self.contract.rpcs}
+
+    def prepare(self) -> None:
+        """Makes what is made when it is first needed. Raises ConfigError."""
+        _ = self.codecs
 
     def attached(self) -> dict[str, MethodSpec]:
         """The methods, each with its codecs."""
