@@ -20,6 +20,8 @@ def service(
     *,
     name: str = ...,
     package: str = ...,
+    proto: str = ...,
+    rpc_service: str = ...,
     resources: Mapping[str, Any] = ...,
     traffic: Mapping[str, Any] = ...,
     fetch: Mapping[str, Any] = ...,
@@ -35,6 +37,8 @@ def service(
     *,
     name: str = "",
     package: str = "",
+    proto: str = "",
+    rpc_service: str = "",
     resources: Mapping[str, Any] = MappingProxyType({}),
     traffic: Mapping[str, Any] = MappingProxyType({}),
     fetch: Mapping[str, Any] = MappingProxyType({}),
@@ -59,12 +63,18 @@ def service(
     blocks. `threads` is how many plain methods run at once in one replica, `replicas` how many
     are started where the deployment does not say, `envs` their environment variables.
 
+    `proto` is a .proto file, seen from the module's folder, that was written by hand: methods are
+    bound by their names to the rpcs of its `rpc_service`, such as "pkg.Name", and nothing is
+    generated.
+
     Raises DefinitionError naming the class, and the method, the parameter or the setting that is
     wrong.
     """
     options = {
         "name": name,
         "package": package,
+        "proto": proto,
+        "rpc_service": rpc_service,
         "resources": dict(resources),
         "traffic": dict(traffic),
         "fetch": dict(fetch),

@@ -82,7 +82,7 @@ def _service(spec: ServiceSpec) -> ServiceManifest:
                 route=each.route,
                 kind=each.kind,
                 idempotent=each.idempotent,
-                rpc=spec.rpc.rpcs[each.name],
+                rpc=spec.rpc.rpcs.get(each.name, ""),
             )
             for each in methods
         ),

@@ -6,8 +6,11 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeGuard
+
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from mesh.config import ServiceConfig, parse
 from mesh.definition.context import Context
@@ -17,11 +20,15 @@ from mesh.definition.methods import ApiOptions, api_options
 from mesh.edge import PLAIN, Edge
 from mesh.errors import ConfigError, DefinitionError
 from mesh.io.annotation import resolve
+from mesh.io.rpc.descriptors import file_set
 from mesh.io.rpc.numbers import lock_path, read_lock
-from mesh.io.rpc.typed import TypedService
+from mesh.io.rpc.protoc import compiled
+from mesh.io.rpc.typed import BoundService, TypedService
 from mesh.io.spec import MethodSpec, method_spec
 
 _OPTIONS = "__mesh_options__"
+_CONTRACT = ("package", "proto", "rpc_service", "numbers", "files")
+"""Options that are about the service's gRPC."""
 _SERVICE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
 _PACKAGE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 _METHOD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
@@ -61,8 +68,7 @@ def define(cls: type, options: Mapping[str, Any], local_names: Mapping[str, Any]
 
     `local_names` help to read annotations in quotes. Raises DefinitionError.
     """
-    numbers = known_numbers(cls, options["name"] or cls.__name__)
-    setattr(cls, _OPTIONS, {**options, "numbers": numbers})
+    setattr(cls, _OPTIONS, {**options, **_contract(cls, options)})
     try:
         spec = _SPECS[cls] = _read(cls, local_names)
     except DefinitionError:
@@ -96,19 +102,15 @@ def service_spec(cls: type) -> ServiceSpec:
 def _read(cls: type, local_names: Mapping[str, Any]) -> ServiceSpec:
     options = dict(vars(cls)[_OPTIONS])
     name = options.pop("name") or cls.__name__
-    package, known = options.pop("package"), options.pop("numbers")
+    contract = {name: options.pop(name) for name in _CONTRACT}
     if not _SERVICE_NAME.fullmatch(name):
         raise DefinitionError(f"{_title(cls)}: {name!r} is no name for a service")
-    if package and not _PACKAGE.fullmatch(package):
-        raise DefinitionError(
-            f"{_title(cls)}: {package!r} is no package of protobuf such as 'acme.vision.v1'"
-        )
     try:
         config = parse(ServiceConfig, options, what=_title(cls))
     except ConfigError as error:
         raise DefinitionError(error.message) from error
     doc = inspect.cleandoc(cls.__doc__ or "")
-    rpc = TypedService(name, doc, _methods(cls, local_names), package=package, known=known)
+    rpc = _typed(cls, name, doc, _methods(cls, local_names), contract)
     return ServiceSpec(
         name=name,
         cls=cls,
@@ -118,6 +120,43 @@ def _read(cls: type, local_names: Mapping[str, Any]) -> ServiceSpec:
         doc=doc,
         rpc=rpc,
     )
+
+
+def _typed(
+    cls: type, name: str, doc: str, methods: Mapping[str, MethodSpec], contract: Mapping[str, Any]
+) -> TypedService:
+    """The typed gRPC service, generated or bound to a contract that there is."""
+    if contract["files"]:
+        files = list(FileDescriptorSet.FromString(contract["files"]).file)
+        return BoundService(name, methods, files, contract["rpc_service"], where=_title(cls))
+    package, known = contract["package"], contract["numbers"]
+    if package and not _PACKAGE.fullmatch(package):
+        raise DefinitionError(
+            f"{_title(cls)}: {package!r} is no package of protobuf such as 'acme.vision.v1'"
+        )
+    return TypedService(name, doc, methods, package=package, known=known)
+
+
+def _contract(cls: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What lies in files about the service's gRPC, so that it goes with a class sent by value.
+
+    Raises DefinitionError for a file that is not there or is wrong.
+    """
+    name, proto = options["name"] or cls.__name__, options["proto"]
+    if bool(proto) != bool(options["rpc_service"]):
+        raise DefinitionError(f"{_title(cls)}: proto and rpc_service go together")
+    if not proto:
+        return {"numbers": known_numbers(cls, name), "files": b""}
+    if options["package"]:
+        raise DefinitionError(f"{_title(cls)}: package is what the file of proto says")
+    home = Path(getattr(sys.modules.get(cls.__module__), "__file__", None) or Path.cwd() / "_")
+    path = home.parent / proto
+    roots = [each for each in path.parents if each.is_relative_to(home.parent)]
+    try:
+        files = compiled(path, roots or [path.parent])
+    except ConfigError as error:
+        raise DefinitionError(f"{_title(cls)}: {error.message}") from error
+    return {"numbers": {}, "files": file_set(files)}
 
 
 def known_numbers(cls: type, service: str) -> dict[str, Any]:

@@ -72,8 +72,10 @@ def pool_of(files: Iterable[FileDescriptorProto]) -> descriptor_pool.DescriptorP
     pool = descriptor_pool.DescriptorPool()
     for shared in SHARED:
         pool.AddSerializedFile(shared.serialized_pb)
+    known = {each.name for each in SHARED}
     for file in files:
-        pool.Add(file)
+        if file.name not in known:
+            pool.AddSerializedFile(file.SerializeToString())
     return pool
 
 
@@ -175,13 +177,13 @@ def _service(contract: Contract) -> ServiceDescriptorProto:
 
 
 def _add_rpc(service: ServiceDescriptorProto, rpc: Rpc) -> None:
-    service.method.add(
-        name=rpc.name,
-        input_type=rpc.request.proto,
-        output_type=rpc.response.proto,
-        client_streaming=rpc.kind.streams_in,
-        server_streaming=rpc.kind.streams_out,
+    made = service.method.add(
+        name=rpc.name, input_type=rpc.request.proto, output_type=rpc.response.proto
     )
+    if rpc.kind.streams_in:
+        made.client_streaming = True
+    if rpc.kind.streams_out:
+        made.server_streaming = True
 
 
 def _comment_message(file: FileDescriptorProto, path: _Path, message: Message) -> None:

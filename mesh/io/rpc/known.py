@@ -28,7 +28,7 @@ class OfKind(Held):
     ) -> None:
         self.proto = f".mesh.v1.{name}"
         self.short = name
-        self._kind = kind
+        self.kind = kind
         self._read = read
         self._put = put
 
@@ -38,7 +38,7 @@ class OfKind(Held):
 
     def put(self, out: Chunks, tag: bytes, value: Any) -> int:
         """As of every type; raises what the kind raises for a value without a form."""
-        return self._put(out, self._kind.wire(value), tag)
+        return self._put(out, self.kind.wire(value), tag)
 
 
 def tensor(kind: Kind) -> Held:
@@ -163,14 +163,15 @@ class AnyValue(Held):
             case str():
                 size = put_bytes(out, tag_of(3, 2), value.encode())
             case dict():
-                size = self._put_struct(out, value)
+                size = self.put_struct(out, tag_of(5, 2), value)
             case _:
                 size = self._put_list(out, value)
         return close_field(out, at, size)
 
-    def _put_struct(self, out: Chunks, fields: dict[str, Any]) -> int:
+    def put_struct(self, out: Chunks, tag: bytes, fields: dict[str, Any]) -> int:
+        """Appends a field that holds a google.protobuf.Struct; returns how many bytes it is."""
         at = len(out)
-        out.append(tag_of(5, 2))
+        out.append(tag)
         size = 0
         for name, value in fields.items():
             entry = len(out)

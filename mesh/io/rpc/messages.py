@@ -65,7 +65,9 @@ class Member:
     """One value inside a message: a field, or with `arms` one of several.
 
     `key` is its name in what pydantic reads, `attribute` its name in the object that is written.
-    `nullable` says that where it is absent it was given as None; else it was not given.
+    `nullable` says that where it is absent it was given as None; else it was not given. With
+    `zero_lacks` a 0, or an empty text, says that it was not given. With `whole` it is the message
+    itself.
     """
 
     key: str
@@ -74,6 +76,8 @@ class Member:
     arms: tuple[Arm, ...] = ()
     oneof: str = ""
     nullable: bool = False
+    zero_lacks: bool = False
+    whole: "Message | None" = None
 
     @property
     def fields(self) -> list[Field]:
@@ -89,6 +93,8 @@ class Member:
         return None if found is MISSING and self.nullable else found
 
     def _found(self, message: Any) -> Any:
+        if self.whole is not None:
+            return self.whole.read(message)
         if self.field is None:
             name = message.WhichOneof(self.oneof)
             if name is None:
@@ -105,12 +111,14 @@ class Member:
         if field.has_presence and not message.HasField(field.name):
             return MISSING
         value = getattr(message, field.name)
-        if isinstance(field.holds, EnumType) and not value:
+        if not value and (self.zero_lacks or isinstance(field.holds, EnumType)):
             return MISSING
         return field.holds.read(value)
 
     def put(self, out: Chunks, value: Any) -> int:
         """Appends the value; returns how many bytes that is. Raises TypeError or ValueError."""
+        if self.whole is not None:
+            return self.whole.put_members(out, value)
         if self.field is None:
             return 0 if value is None else self._put_arm(out, value)
         field = self.field

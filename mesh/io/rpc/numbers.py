@@ -46,14 +46,12 @@ class Numbers:
         last = max([0, *before.used.values(), *before.gone.values()])
         found: dict[str, int] = {}
         for name in names:
-            number = before.used.get(name)
+            number = before.used.get(name) or before.gone.get(name)
             if number is None:
                 number = last = _following(last)
             found[name] = number
-        gone = before.gone | {
-            name: number for name, number in before.used.items() if name not in found
-        }
-        gone = {name: number for name, number in gone.items() if name not in found}
+        ever = before.gone | before.used
+        gone = {name: number for name, number in ever.items() if name not in found}
         self._now[owner] = Known(found, gone)
         return found
 

@@ -155,7 +155,7 @@ class Package:
             field_name = free(f"{name}_{each.name}", taken)
             taken.add(field_name)
             field = Field(field_name, 0, self.held(each.shape), doc=() if number else doc)
-            load = _loader(each) if several else None
+            load = loader(each) if several else None
             arms.append(Arm(field, each.fits, load))
         return tuple(arms)
 
@@ -206,7 +206,7 @@ class Package:
             made = self._made[annotation] = self._begun(
                 name, single=False, row=False, doc=class_comment(cls)
             )
-            made.members = self._members(name, _values(annotation, cls))
+            made.members = self._members(name, fields_of(annotation))
         return self._made[annotation]
 
     def _class_name(self, annotation: Any, cls: type) -> str:
@@ -257,8 +257,9 @@ def _numbered(draft: Member, numbers: dict[str, int]) -> Member:
     )
 
 
-def _values(annotation: Any, cls: Any) -> list[Value]:
-    """The fields of a class."""
+def fields_of(annotation: Any) -> list[Value]:
+    """The fields of a class as values of the message that it is."""
+    cls = get_origin(annotation) or annotation
     found = []
     for name, each in (members(annotation) or {}).items():
         key, default = _key_and_default(cls, name)
@@ -290,7 +291,7 @@ def _dataclass_default(cls: Any, name: str) -> Any:
     return PydanticUndefined
 
 
-def _loader(arm: ArmOf) -> Callable[[Any], Any] | None:
+def loader(arm: ArmOf) -> Callable[[Any], Any] | None:
     """What makes objects of the arm's class, which no other arm then takes for its own.
 
     None where the class has files, which only the call they are for can take, or is a dict.

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from struct import Struct, error as struct_error
 from typing import Any
 
-from pydantic import Secret, SecretBytes, SecretStr
 from pydantic_core import to_jsonable_python
 
 from mesh.io.rpc.held import FIXED32, FIXED64, VARINT, Held, put_bytes
@@ -95,11 +94,7 @@ class Binary(Held):
 
 
 def as_text(value: Any) -> str:
-    """The text that JSON has of a value: of dates, UUIDs, addresses; of secrets, the secret."""
-    if isinstance(value, (Secret, SecretStr)):
-        value = value.get_secret_value()
-    if isinstance(value, SecretBytes):
-        value = value.get_secret_value().decode()
+    """The text that JSON has of a value: of dates, UUIDs, addresses; of secrets, asterisks."""
     return value if isinstance(value, str) else str(to_jsonable_python(value))
 
 

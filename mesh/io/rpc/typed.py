@@ -11,6 +11,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from mesh.io.rpc.codec import RpcCodec
 from mesh.io.rpc.contract import Contract, RpcMethod, contract, default_package
 from mesh.io.rpc.descriptors import file_descriptor, file_set, pool_of
+from mesh.io.rpc.existing import bind
 from mesh.io.rpc.numbers import Numbers
 from mesh.io.spec import MethodSpec
 
@@ -40,15 +41,21 @@ class TypedService:
     def __repr__(self) -> str:
         return f"<TypedService {self._package} with {sorted(self._methods)}>"
 
-    @cached_property
-    def contract(self) -> Contract:
-        """What the service is in protobuf. Raises ConfigError for numbers that are none."""
-        methods = [
+    def _rpc_methods(self) -> list[RpcMethod]:
+        return [
             RpcMethod(each.name, each.kind, each.signature, each.doc)
             for each in self._methods.values()
         ]
+
+    @cached_property
+    def _made(self) -> Contract:
         numbers = Numbers(self._known)
-        return contract(self._name, self._doc, methods, self._package, numbers)
+        return contract(self._name, self._doc, self._rpc_methods(), self._package, numbers)
+
+    @property
+    def contract(self) -> Contract:
+        """What the service is in protobuf. Raises ConfigError for numbers that are none."""
+        return self._made
 
     @property
     def full_name(self) -> str:
@@ -61,9 +68,13 @@ class TypedService:
         return self.contract.numbers.plain()
 
     @cached_property
+    def _file(self) -> FileDescriptorProto:
+        return file_descriptor(self.contract)
+
+    @property
     def files(self) -> Sequence[FileDescriptorProto]:
         """The descriptors of its own files, each behind those that it imports."""
-        return (file_descriptor(self.contract),)
+        return (self._file,)
 
     @property
     def descriptors(self) -> bytes:
@@ -94,9 +105,51 @@ class TypedService:
     def attached(self) -> dict[str, MethodSpec]:
         """The methods, each with its codecs."""
         return {
-            name: replace(method, typed=partial(self._codec, name))
+            name: replace(method, typed=partial(self._codec, name) if self._has(name) else None)
             for name, method in self._methods.items()
         }
 
+    def _has(self, name: str) -> bool:
+        """Whether the method has an rpc."""
+        return name in self._methods
+
     def _codec(self, name: str) -> RpcCodec:
         return self.codecs[name]
+
+
+class BoundService(TypedService):
+    """A service behind a contract that was written by hand, in `files` under `rpc_service`.
+
+    Raises DefinitionError, whose message `where` begins, if the methods don't fit it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        methods: Mapping[str, MethodSpec],
+        files: Sequence[FileDescriptorProto],
+        rpc_service: str,
+        *,
+        where: str,
+    ) -> None:
+        super().__init__(name, "", methods)
+        self._files = files
+        self._bound = bind(files, rpc_service, self._rpc_methods(), where=where)
+
+    @property
+    def contract(self) -> Contract:
+        """The contract as far as methods are bound to it."""
+        return self._bound
+
+    @property
+    def files(self) -> Sequence[FileDescriptorProto]:
+        """The descriptors of the contract's files, each behind those that it imports."""
+        return self._files
+
+    @property
+    def numbers(self) -> None:
+        """Not ours to give."""
+        return
+
+    def _has(self, name: str) -> bool:
+        return name in self.rpcs
