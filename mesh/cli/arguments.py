@@ -166,24 +166,23 @@ class _Reader:
         first: Sequence[Schema] = schema.get("prefixItems") or ()
         rest: Schema = schema.get("items") or {}
         if len(texts) == 1:
-            item = self._resolved(first[0] if first else rest)
-            found = self._whole_list(texts[0], item, name)
-            if isinstance(found, list):
-                return found
-            if found is None and schema.get("default", ...) is None:
-                return None
+            return self._only(texts[0], self._resolved(first[0] if first else rest), schema, name)
         return [
             self._one(text, self._resolved(first[at] if at < len(first) else rest), name)
             for at, text in enumerate(texts)
         ]
 
-    def _whole_list(self, text: str, item: Schema, name: str) -> Any:
-        """What a text is in JSON, if that may be the whole list; `_NO_JSON` if not."""
-        if not _is_source(text):
-            return _json(text)
-        if item.get("type") == "file" or _is_binary(item):
-            return _NO_JSON
-        return Source(name, text[1:], self._stdin).document()
+    def _only(self, text: str, item: Schema, schema: Schema, name: str) -> Any:
+        """The value of a list of which one text was given: all of it, or its one item."""
+        if _is_source(text):
+            source = Source(name, text[1:], self._stdin)
+            is_item = item.get("type") == "file" or _is_binary(item)
+            found = _NO_JSON if is_item else source.document()
+            return found if isinstance(found, list) else [source.value(item)]
+        found = _json(text)
+        if isinstance(found, list) or (found is None and schema.get("default", ...) is None):
+            return found
+        return [self._one(text, item, name)]
 
     def _one(self, text: str, schema: Schema, name: str) -> Any:
         if _is_source(text):

@@ -87,7 +87,8 @@ def call(
         _show(results(client, method, given), sink, is_stream=method.streams_out)
 
 
-call.__doc__ = _HELP
+# A line for each paragraph, for what shows it breaks lines anew but keeps those that there are.
+call.__doc__ = "\n\n".join(" ".join(each.split()) for each in _HELP.split("\n\n"))
 
 
 def headers(given: list[str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
@@ -171,14 +171,19 @@ def methods_table(service: ServiceDescription) -> Table:
         table.add_row(
             Text(clean(method.name), "bold"),
             kind(method),
-            _cell(parameter(method, name) for name in method.parameters),
+            _cell(_takes(method)),
             _cell([result(method)]),
             _cell([_first_line(method.doc)]),
         )
     return table
 
 
-def _cell(lines: Sequence[str] | Iterator[str]) -> Text:
+def _takes(method: MethodDescription) -> Iterator[str]:
+    for name in method.parameters:
+        yield parameter(method, name) + (", /" if method.root else "")
+
+
+def _cell(lines: Iterable[str]) -> Text:
     return Text(clean("\n".join(lines)))
 
 

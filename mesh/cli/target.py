@@ -23,9 +23,7 @@ class Target:
         """Reads `method`, `endpoint.method` or `endpoint.Service.method`. Raises WrongUsage."""
         parts = text.split(".")
         if not all(parts) or len(parts) > 3:
-            raise WrongUsage(
-                f"{text!r} is none of method, endpoint.method, endpoint.Service.method"
-            )
+            raise WrongUsage(f"{text!r}: give method, endpoint.method or endpoint.Service.method")
         endpoint = parts[0] if len(parts) > 1 else ""
         return cls(endpoint, parts[1] if len(parts) == 3 else "", parts[-1])
 
