@@ -165,7 +165,8 @@ def versions(endpoint: EndpointListing) -> Iterator[str]:
 def methods_table(service: ServiceDescription) -> Table:
     """A row for each method."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("method", "kind", "takes", "gives", "about"):
+    has_docs = any(method.doc for method in service.methods.values())
+    for column in ("method", "kind", "takes", "gives", *(["about"] if has_docs else [])):
         table.add_column(column, overflow="fold")
     for method in service.methods.values():
         table.add_row(
@@ -173,7 +174,7 @@ def methods_table(service: ServiceDescription) -> Table:
             kind(method),
             _cell(_takes(method)),
             _cell([result(method)]),
-            _cell([_first_line(method.doc)]),
+            *([_cell([_first_line(method.doc)])] if has_docs else []),
         )
     return table
 
