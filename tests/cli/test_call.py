@@ -151,8 +151,10 @@ def test_a_failed_call_is_told_with_its_code_and_exits_with_1(start: Start, prot
     assert done.err.startswith("error: DEADLINE_EXCEEDED: ")
 
 
-def test_each_field_that_is_wrong_has_a_line(start: Start) -> None:
-    done = run(start, "call", "bounded", "prompt=123456", "temperature=1", "tokens=50")
+@both
+def test_each_field_that_is_wrong_has_a_line(start: Start, protocol: str) -> None:
+    wrong = ["prompt=123456", "temperature=1", "tokens=50"]
+    done = run(start, "call", "bounded", *wrong, protocol)
     assert done.code == 1
     assert done.err.splitlines() == [
         "error: INVALID_ARGUMENT: 2 validation error for Input",
