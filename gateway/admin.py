@@ -5,6 +5,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from gateway import docs
+from gateway.endpoints import endpoints
 from gateway.forward import Request
 from mesh.errors import MeshError, NotFound
 from mesh.link.dispatch import Dispatcher
@@ -19,8 +20,10 @@ METRICS = "/metrics"
 INDEX = "/"
 DOCS = "/docs.json"
 FILES = "/static_content/"
+ENDPOINTS = "/endpoints.json"
+"""Of the whole mesh, and so not below an endpoint's own path."""
 PATHS = LIVE | {READY, SCHEMA, METRICS, INDEX, DOCS}
-"""Paths that no method can have, and none can begin with FILES."""
+"""Paths that no method can have, nor ENDPOINTS; and none can begin with FILES."""
 
 
 class Page(NamedTuple):
@@ -54,6 +57,8 @@ class Admin:
             return OK
         if path == METRICS:
             return Page(200, *self._render_metrics())
+        if path == ENDPOINTS:
+            return Page(200, b"application/json", endpoints(self._dispatcher.snapshot))
         if path == READY:
             return self._ready(request)
         if path == SCHEMA:

@@ -1,6 +1,7 @@
 """README.md: its services are served, its commands and calls give what it shows."""
 
 import doctest
+import os
 import re
 import shlex
 import subprocess
@@ -36,6 +37,9 @@ README = (ROOT / "README.md").read_text()
 REFERENCE = (ROOT / "mesh" / "io" / "README.md").read_text()
 ADDRESS = "localhost:3000"
 """Where the page has its services listen."""
+_MESH = f"{shlex.quote(sys.executable)} -c 'from mesh.cli.main import main; main()'"
+RUN = {"curl": "curl -sS -m 30", "mesh call": _MESH, "mesh describe": _MESH}
+"""Commands of the page that are run, and as what; the others are only looked up."""
 _FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SERVE = re.compile(r"mesh serve (\w+:\w+)")
 
@@ -158,13 +162,16 @@ def lines(text: str) -> list[str]:
 def test_commands_write_what_is_shown(block: Block, served: Served) -> None:
     for command, output in commands(block.text):
         program, *arguments = shlex.split(command, comments=True)
-        if program != "curl":
+        runs = RUN.get(program if program != "mesh" else f"mesh {arguments[0]}")
+        if runs is None:
             assert_known(program, arguments)
             continue
-        here = command.replace(ADDRESS, served.address(block.target))
+        address = served.address(block.target)
+        here = command.replace(ADDRESS, address)
         done = subprocess.run(
-            here.replace("curl", "curl -sS -m 30", 1),
+            here.replace(program, runs, 1),
             shell=True, cwd=served.folder, capture_output=True, text=True, check=False,
+            env={**os.environ, "MESH_URL": f"http://{address}", "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         assert done.returncode == 0, f"{here}: {done.stderr}"
         assert len(lines(done.stdout)) == len(lines(output)), done.stdout

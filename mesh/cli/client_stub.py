@@ -5,12 +5,10 @@ from typing import Annotated
 
 import typer
 
+from mesh.cli.described import described
 from mesh.client.client import Client
 from mesh.client.description import ServiceDescription
 from mesh.client.stub import stub
-from mesh.definition.graph import resolve
-from mesh.definition.loader import load
-from mesh.definition.manifest import describe
 from mesh.errors import ConfigError
 
 
@@ -41,5 +39,4 @@ def _service(source: str) -> ServiceDescription:
     if "://" in source:
         with Client(source, timeout=10) as client:
             return client.service
-    manifest = describe(resolve(load(source, (str(Path.cwd()),))))
-    return ServiceDescription.of_json(manifest.services[manifest.entry].schema_json.encode())
+    return described(source)[0]

@@ -3,10 +3,11 @@
 import sys
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
+from mesh.cli.call import call
 from mesh.cli.client_stub import client_stub
+from mesh.cli.describe import describe
+from mesh.cli.failure import exit_code, show, told
 from mesh.cli.proto import proto
 from mesh.cli.serve import serve
 from mesh.errors import MeshError
@@ -19,6 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(serve)
+app.command()(call)
+app.command()(describe)
 app.command()(client_stub)
 app.command()(proto)
 
@@ -29,11 +32,9 @@ def _commands() -> None:
 
 
 def main() -> None:
-    """Runs the command; what goes wrong is one line on stderr and exit code 1."""
+    """Runs the command; what goes wrong is told on stderr, and by exit code 1 or 2."""
     try:
         app()
     except MeshError as error:
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
-        text = " ".join(error.message.split())
-        console.print(Text.assemble(("error:", "bold red"), " ", text))
-        sys.exit(1)
+        show(told(error))
+        sys.exit(exit_code(error))

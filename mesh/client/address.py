@@ -16,8 +16,13 @@ class Address:
     """
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in (*_HTTP, *_GRPC) or not parts.netloc:
+        try:
+            parts = urlsplit(url)
+            is_known = parts.scheme in (*_HTTP, *_GRPC) and bool(parts.hostname)
+            _ = parts.port  # raises as urlsplit does
+        except ValueError:
+            is_known = False
+        if not is_known:
             shown = url.rpartition("@")[2]
             raise ConfigError(f"{shown!r}: give http://host:port, https://, grpc:// or grpcs://")
         self.url = url.rstrip("/")

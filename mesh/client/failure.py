@@ -70,8 +70,7 @@ def of_http(status: int, headers: Mapping[str, str], body: bytes) -> MeshError:
     code = _CODES.get(status, default)
     made = _BY_STATUS.get(status) or _CLASSES.get(code, MeshError)
     wait = headers.get("retry-after", "")
-    faults = [f"{'.'.join(map(str, each.path)) or 'body'}: {each.message}" for each in violations]
-    text = ": ".join(filter(None, (message, "; ".join(faults))))
+    text = ": ".join(filter(None, (message, _faults(violations))))
     error = made(
         text or f"the service answered with status {status}",
         violations=violations,
@@ -81,6 +80,20 @@ def of_http(status: int, headers: Mapping[str, str], body: bytes) -> MeshError:
     if made is MeshError:
         error.code = code
     return error
+
+
+def headline(error: MeshError) -> str:
+    """The error's message without the faults at its end, which `violations` tell one by one."""
+    faults = _faults(error.violations)
+    if not faults or not error.message.endswith(faults):
+        return error.message
+    return error.message.removesuffix(faults).removesuffix(": ")
+
+
+def _faults(violations: tuple[Violation, ...]) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, each.path)) or 'body'}: {each.message}" for each in violations
+    )
 
 
 def _read(body: bytes) -> tuple[str, tuple[Violation, ...]]:

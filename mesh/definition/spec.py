@@ -33,7 +33,10 @@ _SERVICE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
 _PACKAGE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 _METHOD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 _ROUTE = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
-_RESERVED = ("/livez", "/readyz", "/healthz", "/metrics", "/schema.json", "/docs.json")
+_RESERVED = (
+    *("/livez", "/readyz", "/healthz", "/metrics"),
+    *("/schema.json", "/docs.json", "/endpoints.json"),
+)
 """Paths that the gateway answers itself."""
 _RESERVED_PREFIXES = ("/e/", "/static_content/")
 """Of the path form of an endpoint, and of the files of the gateway's page."""

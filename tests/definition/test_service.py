@@ -267,6 +267,7 @@ def test_a_service_has_at_least_one_method():
         ({"route": "/livez"}, "Bad.method: the gateway answers '/livez' itself"),
         ({"route": "/e/x"}, "Bad.method: the gateway answers '/e/x' itself"),
         ({"route": "/docs.json"}, "Bad.method: the gateway answers '/docs.json' itself"),
+        ({"route": "/endpoints.json"}, "Bad.method: the gateway answers '/endpoints.json' itself"),
         ({"route": "/static_content/x"}, "the gateway answers '/static_content/x' itself"),
         ({"name": "a-b"}, "Bad.method: 'a-b' is no name for a method"),
         ({"name": "other"}, "Bad: two methods are called 'other'"),

@@ -1,0 +1,53 @@
+"""What is to be called, and where: `endpoint.Service.method` at a URL."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from mesh.cli.failure import WrongUsage
+from mesh.client.description import MethodDescription, ServiceDescription
+
+DEFAULT_URL = "http://localhost:3000"
+_OTHER = {"http": "grpc", "https": "grpcs", "grpc": "http", "grpcs": "https"}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A method of an endpoint; `endpoint` is empty for the default, `service` if it is not said."""
+
+    endpoint: str
+    service: str
+    method: str
+
+    @classmethod
+    def of(cls, text: str) -> "Target":
+        """Reads `method`, `endpoint.method` or `endpoint.Service.method`. Raises WrongUsage."""
+        parts = text.split(".")
+        if not all(parts) or len(parts) > 3:
+            raise WrongUsage(f"{text!r}: give method, endpoint.method or endpoint.Service.method")
+        endpoint = parts[0] if len(parts) > 1 else ""
+        return cls(endpoint, parts[1] if len(parts) == 3 else "", parts[-1])
+
+    def method_of(self, service: ServiceDescription) -> MethodDescription:
+        """The method, of the service that the endpoint has. Raises WrongUsage for another."""
+        if self.service and self.service != service.name:
+            raise WrongUsage(
+                f"{self.endpoint} serves {service.name}: calls enter there, not at {self.service}"
+            )
+        found = service.methods.get(self.method)
+        if found is None:
+            known = ", ".join(service.methods) or "none"
+            raise WrongUsage(f"{service.name} has no method {self.method!r}", f"methods: {known}")
+        return found
+
+
+def url_over(url: str, *, is_grpc: bool | None) -> str:
+    """The URL of the same place over gRPC or HTTP; as it is if nothing is said of that.
+
+    A URL without a scheme is one of HTTP.
+    """
+    if "://" not in url:
+        url = f"http://{url}"
+    scheme = urlsplit(url).scheme
+    if is_grpc is None or scheme not in _OTHER or scheme.startswith("grpc") == is_grpc:
+        return url
+    return f"{_OTHER[scheme]}{url[len(scheme) :]}"

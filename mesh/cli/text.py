@@ -1,0 +1,12 @@
+"""Text from elsewhere on a terminal."""
+
+_CONTROLS = {
+    code: chr(0x2400 + code) if code < 0x20 else "�"
+    for code in (*range(0x20), 0x7F, *range(0x80, 0xA0))
+    if chr(code) not in "\n\t"
+}
+
+
+def clean(text: str) -> str:
+    """The text with a picture of each control character that would do something to a terminal."""
+    return text.translate(_CONTROLS)
