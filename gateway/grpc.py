@@ -38,6 +38,8 @@ class Form(NamedTuple):
 
 _CONTENT_TYPE = (b"content-type", b"application/grpc")
 _OK = [(b"grpc-status", b"0")]
+OWN_LIMIT = 64 * 1024
+"""Bytes of a message to the gateway itself."""
 
 
 class GrpcExchange:
@@ -88,6 +90,19 @@ class GrpcExchange:
         """Writes the reply to Describe, which the gateway itself knows."""
         await self._one(framed(reply))
 
+    async def converse(self, answer: Callable[[bytes], bytes]) -> None:
+        """Writes the gateway's own answer to each message as it comes.
+
+        Raises what `answer` raises, and as `run`.
+        """
+        self._choose_codecs()
+        reader = MessageReader(OWN_LIMIT)
+        await self._begin()
+        async for message in self._messages(reader, more=True):
+            body = framed(answer(message))
+            await self._send({"type": "http.response.body", "body": body, "more_body": True})
+        await self._end(_OK)
+
     async def run(self, endpoint: str, form: Form, begin: Callable[[Aim], Trace]) -> None:
         """Makes the call and writes its reply. `begin` is told the target and gives the trace.
 
@@ -96,8 +111,7 @@ class GrpcExchange:
             ClientGoneError: nobody waits for the reply any more.
         """
         deadline = self._deadline()
-        if b"grpc-encoding" in self._request.fields:
-            self._choose_codecs()
+        self._choose_codecs()
         reader = MessageReader(self._limits.of(endpoint))
         first, more = await self._first(reader)
         pick = form.picker(first or b"")
@@ -124,8 +138,11 @@ class GrpcExchange:
 
     def _choose_codecs(self) -> None:
         fields = self._request.fields
+        encoding = fields.get(b"grpc-encoding")
+        if encoding is None:
+            return
         try:
-            codec = self._codec = codec_of(fields[b"grpc-encoding"])
+            codec = self._codec = codec_of(encoding)
         except Unimplemented:
             self._fields.append(ACCEPTED)
             raise

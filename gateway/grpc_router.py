@@ -1,12 +1,13 @@
 """Which rpc a gRPC request's path names, at which endpoint, and who answers it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from gateway.admin import Admin
 from gateway.describe import describe
 from gateway.forward import Aim, Request
 from gateway.grpc import Form, GrpcExchange
 from gateway.grpc_inference import DESCRIBE, FORMS
+from gateway.grpc_reflection import PATHS as REFLECTION, Asked, Reflection
 from gateway.grpc_typed import TypedRpcs, unknown_rpc
 from mesh.call import Trace
 from mesh.errors import NotFound
@@ -16,6 +17,9 @@ from mesh.traffic.route import named_endpoint
 Begin = Callable[[Request, Aim], Trace]
 """Is told the target of a request and gives the trace of its call."""
 
+Own = Callable[[GrpcExchange, Request, str], Awaitable[None]]
+"""Answers a request to the gateway itself; is told the endpoint that the request names."""
+
 
 class GrpcRouter:
     """Has each request answered by the newest snapshot."""
@@ -24,6 +28,11 @@ class GrpcRouter:
         self._dispatcher = dispatcher
         self._admin = admin
         self._typed = TypedRpcs(dispatcher)
+        self._reflection = Reflection(dispatcher)
+        self._own: Mapping[str, Own] = {
+            DESCRIBE: self._describe,
+            **dict.fromkeys(REFLECTION, self._reflect),
+        }
 
     async def serve(self, exchange: GrpcExchange, request: Request, begin: Begin) -> None:
         """Answers the request, which `begin` is told of if it is a service's.
@@ -38,11 +47,19 @@ class GrpcRouter:
             header=request.text(b"x-mesh-endpoint"),
             path=request.path,
         )
-        if path == DESCRIBE:
-            await exchange.describe(describe(self._admin.entry(request)))
+        own = self._own.get(path)
+        if own is not None:
+            await own(exchange, request, named)
             return
         endpoint, form = self._form(named, path)
         await exchange.run(endpoint, form, lambda aim: begin(request, aim))
+
+    async def _describe(self, exchange: GrpcExchange, request: Request, _: str) -> None:
+        await exchange.describe(describe(self._admin.entry(request)))
+
+    async def _reflect(self, exchange: GrpcExchange, request: Request, named: str) -> None:
+        asked = Asked(named, request.text(b"x-mesh-version"))
+        await exchange.converse(lambda message: self._reflection.answer(asked, message))
 
     def _form(self, named: str, path: str) -> tuple[str, Form]:
         """The endpoint of a call, `named` or (empty) found otherwise, and the call's form.
