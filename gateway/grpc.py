@@ -1,7 +1,9 @@
 """gRPC: one request as a call of any of the four kinds, in any of the forms that gRPC has here."""
 
 import asyncio
+from asyncio import FIRST_COMPLETED
 from collections.abc import AsyncGenerator, Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from gateway import errors
@@ -86,9 +88,55 @@ class GrpcExchange:
         self._codec: Codec | None = None  # of the request
         self._reply_codec: Codec | None = None
 
-    async def describe(self, reply: bytes) -> None:
-        """Writes the reply to Describe, which the gateway itself knows."""
+    async def asked(self) -> bytes:
+        """The one message of a request that the gateway itself answers.
+
+        Raises as `run`.
+        """
+        self._choose_codecs()
+        reader = MessageReader(OWN_LIMIT)
+        message, more = await self._first(reader)
+        if message is None:
+            raise InvalidArgument("the request has no message")
+        if more:
+            await self._check_end(reader)
+        return message
+
+    async def answer(self, reply: bytes) -> None:
+        """Writes the gateway's own reply of one message."""
         await self._one(framed(reply))
+
+    async def follow(self, replies: AsyncGenerator[bytes]) -> None:
+        """Writes the gateway's own replies as they come, until they end or the client leaves.
+
+        Raises:
+            DeadlineExceeded: the client's deadline has passed.
+            ClientGoneError: the client has left.
+        """
+        deadline = self._deadline()
+        await self._begin()
+        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        number = self._clients.enter(self._receive, partial(_resolve, gone))
+        reply: asyncio.Future[bytes | None] | None = None
+        try:
+            while True:
+                reply = asyncio.ensure_future(anext(replies, None))
+                left = None if deadline is None else max(0.0, deadline - self._clock())
+                await asyncio.wait((reply, gone), timeout=left, return_when=FIRST_COMPLETED)
+                if not reply.done():
+                    raise ClientGoneError if gone.done() else timed_out(None)
+                message = reply.result()
+                if message is None:
+                    break
+                body = framed(message)
+                await self._send({"type": "http.response.body", "body": body, "more_body": True})
+        finally:
+            self._clients.leave(number)
+            if reply is not None and not reply.done():
+                reply.cancel()
+                await asyncio.wait((reply,))
+            await replies.aclose()
+        await self._end(_OK)
 
     async def converse(self, answer: Callable[[bytes], bytes]) -> None:
         """Writes the gateway's own answer to each message as it comes.
@@ -132,8 +180,8 @@ class GrpcExchange:
             return
         if first is None:
             raise InvalidArgument("the request has no message")
-        if more and await anext(self._messages(reader, more=more), None) is not None:
-            raise InvalidArgument("the request has more than one message")
+        if more:
+            await self._check_end(reader)
         await self._asking(aim, head, first)
 
     def _choose_codecs(self) -> None:
@@ -180,6 +228,10 @@ class GrpcExchange:
         if not reader.is_between:
             raise _cut_off()
         return None, False
+
+    async def _check_end(self, reader: MessageReader) -> None:
+        if await anext(self._messages(reader, more=True), None) is not None:
+            raise InvalidArgument("the request has more than one message")
 
     async def _messages(self, reader: MessageReader, *, more: bool) -> AsyncGenerator[bytes]:
         """The messages that are left; with `more` not all of them have been received."""
@@ -356,6 +408,11 @@ class Limits:
             deployment = self._snapshot.deployments.get(share.deployment)
             for version in deployment.versions if deployment is not None else ():
                 yield version.services[version.entry].max_request_bytes or self.default
+
+
+def _resolve(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _cut_off() -> InvalidArgument:

@@ -6,6 +6,7 @@ from gateway.admin import Admin
 from gateway.describe import describe
 from gateway.forward import Aim, Request
 from gateway.grpc import Form, GrpcExchange
+from gateway.grpc_health import CHECK, WATCH, Health
 from gateway.grpc_inference import DESCRIBE, FORMS
 from gateway.grpc_reflection import PATHS as REFLECTION, Asked, Reflection
 from gateway.grpc_typed import TypedRpcs, unknown_rpc
@@ -29,8 +30,11 @@ class GrpcRouter:
         self._admin = admin
         self._typed = TypedRpcs(dispatcher)
         self._reflection = Reflection(dispatcher)
+        self._health = Health(dispatcher)
         self._own: Mapping[str, Own] = {
             DESCRIBE: self._describe,
+            CHECK: self._check,
+            WATCH: self._watch,
             **dict.fromkeys(REFLECTION, self._reflect),
         }
 
@@ -55,7 +59,13 @@ class GrpcRouter:
         await exchange.run(endpoint, form, lambda aim: begin(request, aim))
 
     async def _describe(self, exchange: GrpcExchange, request: Request, _: str) -> None:
-        await exchange.describe(describe(self._admin.entry(request)))
+        await exchange.answer(describe(self._admin.entry(request)))
+
+    async def _check(self, exchange: GrpcExchange, _: Request, named: str) -> None:
+        await exchange.answer(self._health.check(named, await exchange.asked()))
+
+    async def _watch(self, exchange: GrpcExchange, _: Request, named: str) -> None:
+        await exchange.follow(self._health.watch(named, await exchange.asked()))
 
     async def _reflect(self, exchange: GrpcExchange, request: Request, named: str) -> None:
         asked = Asked(named, request.text(b"x-mesh-version"))
