@@ -9,8 +9,9 @@ from typing import NamedTuple
 from gateway import errors
 from gateway.asgi import ClientGoneError, Receive, Send
 from gateway.forward import Aim, PickMethod, Request, call_head, reply_fields
-from gateway.grpc_compression import ACCEPTED, Codec, codec_of, takes
+from gateway.grpc_compression import ACCEPTED, IDENTITY, Codec, codec_of, takes
 from gateway.grpc_frames import MessageReader, framed, timeout_seconds
+from gateway.grpc_metadata import read
 from gateway.presence import Clients, Departure
 from mesh.call import CallHead, CallKind, Trace
 from mesh.clock import Clock
@@ -104,7 +105,7 @@ class GrpcExchange:
 
     async def answer(self, reply: bytes) -> None:
         """Writes the gateway's own reply of one message."""
-        await self._one(framed(reply))
+        await self._one(framed(reply), _OK)
 
     async def follow(self, replies: AsyncGenerator[bytes]) -> None:
         """Writes the gateway's own replies as they come, until they end or the client leaves.
@@ -159,7 +160,8 @@ class GrpcExchange:
             ClientGoneError: nobody waits for the reply any more.
         """
         deadline = self._deadline()
-        self._choose_codecs()
+        if b"grpc-encoding" in self._request.fields:
+            self._choose_codecs()
         reader = MessageReader(self._limits.of(endpoint))
         first, more = await self._first(reader)
         pick = form.picker(first or b"")
@@ -170,6 +172,7 @@ class GrpcExchange:
         head = call_head(
             self._request,
             aim.target.method,
+            metadata=read(self._request.metadata),
             media_type=form.media_type,
             accept=form.media_type,
             deadline=deadline,
@@ -186,11 +189,8 @@ class GrpcExchange:
 
     def _choose_codecs(self) -> None:
         fields = self._request.fields
-        encoding = fields.get(b"grpc-encoding")
-        if encoding is None:
-            return
         try:
-            codec = self._codec = codec_of(encoding)
+            codec = self._codec = codec_of(fields.get(b"grpc-encoding", IDENTITY))
         except Unimplemented:
             self._fields.append(ACCEPTED)
             raise
@@ -343,15 +343,16 @@ class GrpcExchange:
             while (item := await call.message()) is not None:
                 body = framed(item) if codec is None else await codec.framed(item)
                 await self._send({"type": "http.response.body", "body": body, "more_body": True})
-            await self._end(_OK)
+            await self._end(_trailers(call))
             return
         message = await call.message() or b""
-        await self._one(framed(message) if codec is None else await codec.framed(message))
+        body = framed(message) if codec is None else await codec.framed(message)
+        await self._one(body, _trailers(call))
 
-    async def _one(self, body: bytes) -> None:
+    async def _one(self, body: bytes, trailers: Fields) -> None:
         await self._begin()
         await self._send({"type": "http.response.body", "body": body})
-        await self._send({"type": "http.response.trailers", "headers": _OK})
+        await self._send({"type": "http.response.trailers", "headers": trailers})
 
     async def _begin(self) -> None:
         self._has_begun = True
@@ -408,6 +409,10 @@ class Limits:
             deployment = self._snapshot.deployments.get(share.deployment)
             for version in deployment.versions if deployment is not None else ():
                 yield version.services[version.entry].max_request_bytes or self.default
+
+
+def _trailers(call: CallerCall) -> Fields:
+    return [*reply_fields(call.trailers), *_OK] if call.trailers else _OK
 
 
 def _resolve(future: "asyncio.Future[None]") -> None:

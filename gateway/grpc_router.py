@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from gateway.admin import Admin
 from gateway.describe import describe
 from gateway.forward import Aim, Request
-from gateway.grpc import Form, GrpcExchange
+from gateway.grpc import GrpcExchange
 from gateway.grpc_health import CHECK, WATCH, Health
 from gateway.grpc_inference import DESCRIBE, FORMS
 from gateway.grpc_reflection import PATHS as REFLECTION, Asked, Reflection
@@ -51,11 +51,16 @@ class GrpcRouter:
             header=request.text(b"x-mesh-endpoint"),
             path=request.path,
         )
-        own = self._own.get(path)
-        if own is not None:
+        form = FORMS.get(path)
+        if form is not None:
+            endpoint = named or self._default()
+        elif (own := self._own.get(path)) is not None:
             await own(exchange, request, named)
             return
-        endpoint, form = self._form(named, path)
+        elif (typed := self._typed.find(path)) is not None:
+            form, endpoint = typed.form, named or typed.endpoint
+        else:
+            raise unknown_rpc(self._dispatcher.snapshot, path)
         await exchange.run(endpoint, form, lambda aim: begin(request, aim))
 
     async def _describe(self, exchange: GrpcExchange, request: Request, _: str) -> None:
@@ -71,22 +76,8 @@ class GrpcRouter:
         asked = Asked(named, request.text(b"x-mesh-version"))
         await exchange.converse(lambda message: self._reflection.answer(asked, message))
 
-    def _form(self, named: str, path: str) -> tuple[str, Form]:
-        """The endpoint of a call, `named` or (empty) found otherwise, and the call's form.
-
-        Raises:
-            NotFound: there is no default endpoint.
-            Unimplemented: the path leads nowhere.
-        """
-        form = FORMS.get(path)
-        if form is not None:
-            return named or self._default(), form
-        typed = self._typed.find(path)
-        if typed is None:
-            raise unknown_rpc(self._dispatcher.snapshot, path)
-        return named or typed.endpoint, typed.form
-
     def _default(self) -> str:
+        """The endpoint of calls that name none. Raises NotFound if there is none."""
         snapshot = self._dispatcher.snapshot
         default = snapshot.default_endpoint
         if default not in snapshot.endpoints:
