@@ -2,6 +2,7 @@
 
 import random
 import re
+from base64 import b64encode
 from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import parse_qsl
@@ -56,22 +57,23 @@ _BREAKS = bytes.maketrans(b"\r\n\0", b"   ")
 
 
 def reply_fields(metadata: Metadata) -> list[tuple[bytes, bytes]]:
-    """Metadata of a reply as header fields.
+    """Metadata of a reply as header fields, binary values in base64 without padding.
 
     Without those that would change its framing, and those whose names are none.
     """
     return [
-        (name.encode(), field_value(value))
+        (
+            name.encode(),
+            b64encode(value).rstrip(b"=") if isinstance(value, bytes) else field_value(value),
+        )
         for name, value in metadata
         if name not in _FRAMING and not name.startswith("grpc-") and _NAME.fullmatch(name)
     ]
 
 
-def field_value(value: str | bytes) -> bytes:
+def field_value(value: str) -> bytes:
     """The value of a header field, with spaces for what would end it (RFC 9110 section 5.5)."""
-    if isinstance(value, str):
-        value = value.encode("latin-1", "replace")
-    return value.translate(_BREAKS)
+    return value.encode("latin-1", "replace").translate(_BREAKS)
 
 
 class Request(NamedTuple):
@@ -223,14 +225,15 @@ def call_head(
     accept: str,
     deadline: float | None,
     trace: Trace,
+    metadata: Metadata | None = None,
 ) -> CallHead:
-    """The head of the call that a request becomes."""
+    """The head of the call that a request becomes; `metadata` replaces the request's."""
     return CallHead(
         method.name,
         media_type,
         accept,
         deadline,
-        request.metadata,
+        request.metadata if metadata is None else metadata,
         request.request_id,
         trace,
         request.query,

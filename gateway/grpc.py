@@ -1,14 +1,17 @@
 """gRPC: one request as a call of any of the four kinds, in any of the forms that gRPC has here."""
 
 import asyncio
+from asyncio import FIRST_COMPLETED
 from collections.abc import AsyncGenerator, Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from gateway import errors
 from gateway.asgi import ClientGoneError, Receive, Send
 from gateway.forward import Aim, PickMethod, Request, call_head, reply_fields
-from gateway.grpc_compression import ACCEPTED, Codec, codec_of, takes
+from gateway.grpc_compression import ACCEPTED, IDENTITY, Codec, codec_of, takes
 from gateway.grpc_frames import MessageReader, framed, timeout_seconds
+from gateway.grpc_metadata import read
 from gateway.presence import Clients, Departure
 from mesh.call import CallHead, CallKind, Trace
 from mesh.clock import Clock
@@ -38,6 +41,8 @@ class Form(NamedTuple):
 
 _CONTENT_TYPE = (b"content-type", b"application/grpc")
 _OK = [(b"grpc-status", b"0")]
+OWN_LIMIT = 64 * 1024
+"""Bytes of a message to the gateway itself."""
 
 
 class GrpcExchange:
@@ -84,9 +89,68 @@ class GrpcExchange:
         self._codec: Codec | None = None  # of the request
         self._reply_codec: Codec | None = None
 
-    async def describe(self, reply: bytes) -> None:
-        """Writes the reply to Describe, which the gateway itself knows."""
-        await self._one(framed(reply))
+    async def asked(self) -> bytes:
+        """The one message of a request that the gateway itself answers.
+
+        Raises as `run`.
+        """
+        self._choose_codecs()
+        reader = MessageReader(OWN_LIMIT)
+        message, more = await self._first(reader)
+        if message is None:
+            raise InvalidArgument("the request has no message")
+        if more:
+            await self._check_end(reader)
+        return message
+
+    async def answer(self, reply: bytes) -> None:
+        """Writes the gateway's own reply of one message."""
+        await self._one(framed(reply), _OK)
+
+    async def follow(self, replies: AsyncGenerator[bytes]) -> None:
+        """Writes the gateway's own replies as they come, until they end or the client leaves.
+
+        Raises:
+            DeadlineExceeded: the client's deadline has passed.
+            ClientGoneError: the client has left.
+        """
+        deadline = self._deadline()
+        await self._begin()
+        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        number = self._clients.enter(self._receive, partial(_resolve, gone))
+        reply: asyncio.Future[bytes | None] | None = None
+        try:
+            while True:
+                reply = asyncio.ensure_future(anext(replies, None))
+                left = None if deadline is None else max(0.0, deadline - self._clock())
+                await asyncio.wait((reply, gone), timeout=left, return_when=FIRST_COMPLETED)
+                if not reply.done():
+                    raise ClientGoneError if gone.done() else timed_out(None)
+                message = reply.result()
+                if message is None:
+                    break
+                body = framed(message)
+                await self._send({"type": "http.response.body", "body": body, "more_body": True})
+        finally:
+            self._clients.leave(number)
+            if reply is not None and not reply.done():
+                reply.cancel()
+                await asyncio.wait((reply,))
+            await replies.aclose()
+        await self._end(_OK)
+
+    async def converse(self, answer: Callable[[bytes], bytes]) -> None:
+        """Writes the gateway's own answer to each message as it comes.
+
+        Raises what `answer` raises, and as `run`.
+        """
+        self._choose_codecs()
+        reader = MessageReader(OWN_LIMIT)
+        await self._begin()
+        async for message in self._messages(reader, more=True):
+            body = framed(answer(message))
+            await self._send({"type": "http.response.body", "body": body, "more_body": True})
+        await self._end(_OK)
 
     async def run(self, endpoint: str, form: Form, begin: Callable[[Aim], Trace]) -> None:
         """Makes the call and writes its reply. `begin` is told the target and gives the trace.
@@ -108,6 +172,7 @@ class GrpcExchange:
         head = call_head(
             self._request,
             aim.target.method,
+            metadata=read(self._request.metadata),
             media_type=form.media_type,
             accept=form.media_type,
             deadline=deadline,
@@ -118,14 +183,14 @@ class GrpcExchange:
             return
         if first is None:
             raise InvalidArgument("the request has no message")
-        if more and await anext(self._messages(reader, more=more), None) is not None:
-            raise InvalidArgument("the request has more than one message")
+        if more:
+            await self._check_end(reader)
         await self._asking(aim, head, first)
 
     def _choose_codecs(self) -> None:
         fields = self._request.fields
         try:
-            codec = self._codec = codec_of(fields[b"grpc-encoding"])
+            codec = self._codec = codec_of(fields.get(b"grpc-encoding", IDENTITY))
         except Unimplemented:
             self._fields.append(ACCEPTED)
             raise
@@ -163,6 +228,10 @@ class GrpcExchange:
         if not reader.is_between:
             raise _cut_off()
         return None, False
+
+    async def _check_end(self, reader: MessageReader) -> None:
+        if await anext(self._messages(reader, more=True), None) is not None:
+            raise InvalidArgument("the request has more than one message")
 
     async def _messages(self, reader: MessageReader, *, more: bool) -> AsyncGenerator[bytes]:
         """The messages that are left; with `more` not all of them have been received."""
@@ -274,15 +343,16 @@ class GrpcExchange:
             while (item := await call.message()) is not None:
                 body = framed(item) if codec is None else await codec.framed(item)
                 await self._send({"type": "http.response.body", "body": body, "more_body": True})
-            await self._end(_OK)
+            await self._end(_trailers(call))
             return
         message = await call.message() or b""
-        await self._one(framed(message) if codec is None else await codec.framed(message))
+        body = framed(message) if codec is None else await codec.framed(message)
+        await self._one(body, _trailers(call))
 
-    async def _one(self, body: bytes) -> None:
+    async def _one(self, body: bytes, trailers: Fields) -> None:
         await self._begin()
         await self._send({"type": "http.response.body", "body": body})
-        await self._send({"type": "http.response.trailers", "headers": _OK})
+        await self._send({"type": "http.response.trailers", "headers": trailers})
 
     async def _begin(self) -> None:
         self._has_begun = True
@@ -339,6 +409,15 @@ class Limits:
             deployment = self._snapshot.deployments.get(share.deployment)
             for version in deployment.versions if deployment is not None else ():
                 yield version.services[version.entry].max_request_bytes or self.default
+
+
+def _trailers(call: CallerCall) -> Fields:
+    return [*reply_fields(call.trailers), *_OK] if call.trailers else _OK
+
+
+def _resolve(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _cut_off() -> InvalidArgument:

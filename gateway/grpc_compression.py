@@ -17,6 +17,7 @@ from mesh.errors import InvalidArgument, TooLarge, Unimplemented
 
 ACCEPTED = (b"grpc-accept-encoding", b"gzip,deflate,identity")
 """The header field that says what requests may be encoded with."""
+IDENTITY = b"identity"
 PIECE = 64 * 1024
 """Bytes that are compressed, or made by decompression, at one go."""
 WORTH = 1024
@@ -73,7 +74,7 @@ _CODECS = MappingProxyType(
 
 def codec_of(encoding: bytes) -> Codec | None:
     """What a `grpc-encoding` means; None for identity. Raises Unimplemented for one not known."""
-    if encoding == b"identity":
+    if encoding == IDENTITY:
         return None
     codec = _CODECS.get(encoding)
     if codec is None:

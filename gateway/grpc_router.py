@@ -1,12 +1,14 @@
 """Which rpc a gRPC request's path names, at which endpoint, and who answers it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from gateway.admin import Admin
 from gateway.describe import describe
 from gateway.forward import Aim, Request
-from gateway.grpc import Form, GrpcExchange
+from gateway.grpc import GrpcExchange
+from gateway.grpc_health import CHECK, WATCH, Health
 from gateway.grpc_inference import DESCRIBE, FORMS
+from gateway.grpc_reflection import PATHS as REFLECTION, Asked, Reflection
 from gateway.grpc_typed import TypedRpcs, unknown_rpc
 from mesh.call import Trace
 from mesh.errors import NotFound
@@ -16,6 +18,9 @@ from mesh.traffic.route import named_endpoint
 Begin = Callable[[Request, Aim], Trace]
 """Is told the target of a request and gives the trace of its call."""
 
+Own = Callable[[GrpcExchange, Request, str], Awaitable[None]]
+"""Answers a request to the gateway itself; is told the endpoint that the request names."""
+
 
 class GrpcRouter:
     """Has each request answered by the newest snapshot."""
@@ -24,6 +29,14 @@ class GrpcRouter:
         self._dispatcher = dispatcher
         self._admin = admin
         self._typed = TypedRpcs(dispatcher)
+        self._reflection = Reflection(dispatcher)
+        self._health = Health(dispatcher)
+        self._own: Mapping[str, Own] = {
+            DESCRIBE: self._describe,
+            CHECK: self._check,
+            WATCH: self._watch,
+            **dict.fromkeys(REFLECTION, self._reflect),
+        }
 
     async def serve(self, exchange: GrpcExchange, request: Request, begin: Begin) -> None:
         """Answers the request, which `begin` is told of if it is a service's.
@@ -38,28 +51,33 @@ class GrpcRouter:
             header=request.text(b"x-mesh-endpoint"),
             path=request.path,
         )
-        if path == DESCRIBE:
-            await exchange.describe(describe(self._admin.entry(request)))
-            return
-        endpoint, form = self._form(named, path)
-        await exchange.run(endpoint, form, lambda aim: begin(request, aim))
-
-    def _form(self, named: str, path: str) -> tuple[str, Form]:
-        """The endpoint of a call, `named` or (empty) found otherwise, and the call's form.
-
-        Raises:
-            NotFound: there is no default endpoint.
-            Unimplemented: the path leads nowhere.
-        """
         form = FORMS.get(path)
         if form is not None:
-            return named or self._default(), form
-        typed = self._typed.find(path)
-        if typed is None:
+            endpoint = named or self._default()
+        elif (own := self._own.get(path)) is not None:
+            await own(exchange, request, named)
+            return
+        elif (typed := self._typed.find(path)) is not None:
+            form, endpoint = typed.form, named or typed.endpoint
+        else:
             raise unknown_rpc(self._dispatcher.snapshot, path)
-        return named or typed.endpoint, typed.form
+        await exchange.run(endpoint, form, lambda aim: begin(request, aim))
+
+    async def _describe(self, exchange: GrpcExchange, request: Request, _: str) -> None:
+        await exchange.answer(describe(self._admin.entry(request)))
+
+    async def _check(self, exchange: GrpcExchange, _: Request, named: str) -> None:
+        await exchange.answer(self._health.check(named, await exchange.asked()))
+
+    async def _watch(self, exchange: GrpcExchange, _: Request, named: str) -> None:
+        await exchange.follow(self._health.watch(named, await exchange.asked()))
+
+    async def _reflect(self, exchange: GrpcExchange, request: Request, named: str) -> None:
+        asked = Asked(named, request.text(b"x-mesh-version"))
+        await exchange.converse(lambda message: self._reflection.answer(asked, message))
 
     def _default(self) -> str:
+        """The endpoint of calls that name none. Raises NotFound if there is none."""
         snapshot = self._dispatcher.snapshot
         default = snapshot.default_endpoint
         if default not in snapshot.endpoints:

@@ -18,11 +18,16 @@ from mesh.io.files.folder import Folder
 class Fields(Mapping[str, str]):
     """Metadata of a request by name, whatever the case; of a repeated name the last value counts.
 
-    Binary values (names that end in `-bin`) are in `raw` only.
+    Binary values (names that end in `-bin`) are bytes, in `raw` and by `getbytes` only.
     """
 
     def __init__(self, raw: Metadata) -> None:
         self.raw = raw
+
+    def getbytes(self, name: str) -> list[bytes]:
+        """Every binary value of the name, in order; empty if there is none."""
+        name = name.lower()
+        return [value for key, value in self.raw if key == name and isinstance(value, bytes)]
 
     def getlist(self, name: str) -> list[str]:
         """Every value of the name, in order; empty if there is none."""
@@ -46,7 +51,10 @@ class Fields(Mapping[str, str]):
 
 
 class ReplyFields(MutableMapping[str, str]):
-    """Metadata of a reply: setting a name replaces its values, `append` adds one more."""
+    """Metadata of a reply: setting a name replaces its values, `append` adds one more.
+
+    Values of names that end in `-bin` may be bytes; those are in `raw` only.
+    """
 
     def __init__(self) -> None:
         self._raw: list[tuple[str, str | bytes]] = []
@@ -56,14 +64,16 @@ class ReplyFields(MutableMapping[str, str]):
         """Names in lower case with their values, in the order in which they were set."""
         return tuple(self._raw)
 
-    def append(self, name: str, value: str) -> None:
+    def append(self, name: str, value: str | bytes) -> None:
         """Adds a value beside those that the name has."""
-        self._raw.append((_name(name), _text(value)))
+        name = _name(name)
+        is_binary = isinstance(value, bytes) and name.endswith("-bin")
+        self._raw.append((name, value if is_binary else _text(value)))
 
     def getlist(self, name: str) -> list[str]:
-        """Every value of the name, in order; empty if there is none."""
+        """Every value of the name that is text, in order; empty if there is none."""
         name = name.lower()
-        return [str(value) for key, value in self._raw if key == name]
+        return [value for key, value in self._raw if key == name and isinstance(value, str)]
 
     def __getitem__(self, name: str) -> str:
         values = self.getlist(name)
@@ -71,20 +81,21 @@ class ReplyFields(MutableMapping[str, str]):
             raise KeyError(name)
         return values[-1]
 
-    def __setitem__(self, name: str, value: str) -> None:
+    def __setitem__(self, name: str, value: str | bytes) -> None:
         self._raw = [pair for pair in self._raw if pair[0] != name.lower()]
         self.append(name, value)
 
     def __delitem__(self, name: str) -> None:
-        if name not in self:
+        left = [pair for pair in self._raw if pair[0] != name.lower()]
+        if len(left) == len(self._raw):
             raise KeyError(name)
-        self._raw = [pair for pair in self._raw if pair[0] != name.lower()]
+        self._raw = left
 
     def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(key for key, _ in self._raw))
+        return iter(dict.fromkeys(key for key, value in self._raw if isinstance(value, str)))
 
     def __len__(self) -> int:
-        return len(dict.fromkeys(key for key, _ in self._raw))
+        return len(list(iter(self)))
 
     def __repr__(self) -> str:
         return f"ReplyFields({self._raw!r})"
@@ -100,7 +111,7 @@ def _name(name: str) -> str:
     return lower
 
 
-def _text(value: str) -> str:
+def _text(value: object) -> str:
     # A line break would let the value start a header field of its own.
     if not isinstance(value, str) or any(each in value for each in "\r\n\0"):
         raise ValueError(f"{value!r} is no value of a header field")
@@ -145,8 +156,9 @@ class Request:
 class Response:
     """What the method says about its reply. `status_code` is an HTTP status; None means 200.
 
-    `background` takes work that is to be done when the reply is sent. All of it counts only if
-    the method does not fail.
+    `background` takes work that is to be done when the reply is sent. `trailers` are set like
+    `headers`, also after the first item of a stream, and go with the reply's end; they are for
+    gRPC, and left out of HTTP. All of it counts only if the method does not fail.
     """
 
     def __init__(self) -> None:
@@ -154,6 +166,18 @@ class Response:
         self.headers = ReplyFields()
         self.background = Background()
         self._cookies: dict[str, str] = {}
+        self._trailers: ReplyFields | None = None
+
+    @property
+    def trailers(self) -> ReplyFields:
+        """Metadata that goes with the end of the reply (gRPC: trailing metadata)."""
+        if self._trailers is None:
+            self._trailers = ReplyFields()
+        return self._trailers
+
+    def trailing(self) -> Metadata:
+        """The trailers as metadata of the reply."""
+        return () if self._trailers is None else self._trailers.raw
 
     @property
     def cookies(self) -> Mapping[str, str]:
@@ -217,7 +241,7 @@ class Context:
 
     `request` is what the caller said besides the arguments: `headers`, `cookies`, `query_params`,
     `method`, `request_id`. `response` is what the reply is to say: `status_code`, `headers`,
-    `set_cookie(...)`, and `background.add_task(...)` for work when it is sent.
+    `trailers`, `set_cookie(...)`, and `background.add_task(...)` for work when it is sent.
 
     `deployment` and `version` say where the replica runs (empty in tests); `state` is a dict
     that all calls of the replica share; `deadline` is on the monotonic clock, in seconds (None:

@@ -7,11 +7,11 @@ for the state to change.
 import asyncio
 from collections.abc import Callable
 
-from mesh.call import CallHead, ReplyHead
+from mesh.call import CallHead, Metadata, ReplyHead
 from mesh.errors import Cancelled, Internal, MeshError, TooLarge
 from mesh.link import error_wire
 from mesh.link.frames import WINDOW, Incoming, Outbox, Outgoing, Piece
-from mesh.link.head_wire import write_reply_head
+from mesh.link.head_wire import write_metadata, write_reply_head
 from mesh.v1 import link_pb2
 
 Waiter = asyncio.Future[None]
@@ -166,7 +166,7 @@ def _check_size(size: int, limit: int) -> None:
 class CallerCall(CallEnd):
     """The caller's end: sends the request, reads the reply."""
 
-    __slots__ = ("_on_cancel", "head", "is_lost", "refused")
+    __slots__ = ("_on_cancel", "head", "is_lost", "refused", "trailers")
 
     def __init__(
         self,
@@ -179,6 +179,7 @@ class CallerCall(CallEnd):
         super().__init__(call, outbox, credit, on_output)
         self.head: ReplyHead | None = None
         self.refused = False  # the method never ran: another replica may be asked
+        self.trailers: Metadata = ()  # known when the reply has ended
         self.is_lost = False  # the link broke while the replica held the call
         self._on_cancel = on_cancel
 
@@ -247,6 +248,10 @@ class ReplicaCall(CallEnd):
             self.outgoing.put(frame if fits else None, data, message_end=message_end, end=end)
         self._on_output()
 
+    def trail(self, metadata: Metadata) -> None:
+        """Sends this metadata with the end of the reply, which is still to come."""
+        self.outgoing.finish = lambda frame: write_metadata(frame.trailers, metadata)
+
     def end_reply(self) -> None:
         """Ends a streamed reply well."""
         if not self.is_done:
@@ -272,7 +277,7 @@ class ReplicaCall(CallEnd):
             self.outgoing.put(None, last_item, message_end=True, end=False)
         described = error_wire.to_proto(error)
         if self.outgoing.queued and self._is_stream and not at_once:
-            self.outgoing.error = described
+            self.outgoing.finish = lambda frame: frame.error.CopyFrom(described)
             self.outgoing.put(None, b"", message_end=False, end=True)
             return
         frame = self._outbox.frame(self.id)

@@ -157,6 +157,14 @@ class Dispatcher:
             until = until or self._clock() + limit
             await self._wait_for_change(until, deadline)
 
+    def is_reached(self, version: Version) -> bool:
+        """Whether there is a link to a replica of the version's entry."""
+        return self._has_link(version)
+
+    async def changed(self) -> None:
+        """Returns when there was a change since the call: of the snapshot, or of a link."""
+        await self._pool.changed()
+
     def _has_link(self, version: Version) -> bool:
         known = self._linked_versions.get(version.id)
         if known is None:

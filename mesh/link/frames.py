@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mesh.v1 import errors_pb2, link_pb2
+from mesh.v1 import link_pb2
 
 CHUNK = 256 * 1024
 """Most bytes of `data` in one frame."""
@@ -83,7 +83,7 @@ class Outgoing:
         "_queue",
         "_waits",
         "credit",
-        "error",
+        "finish",
         "on_end",
         "on_room",
         "queued",
@@ -96,7 +96,8 @@ class Outgoing:
         self._waits = False  # whether this object stands in the outbox's turns
         self.credit = credit
         self.queued = 0  # bytes that wait for credit or for their turn
-        self.error: errors_pb2.Error | None = None  # goes with the last piece
+        # Adds to the frame of the last piece what goes with it.
+        self.finish: Callable[[link_pb2.Frame], None] | None = None
         self.on_end: Callable[[], None] | None = None  # the last piece is in the batch
         self.on_room: Callable[[], None] | None = None  # no more than a window is queued
 
@@ -135,8 +136,8 @@ class Outgoing:
             frame.message_end = True
         if end:
             frame.end = True
-            if self.error is not None:
-                frame.error.CopyFrom(self.error)
+            if self.finish is not None:
+                self.finish(frame)
             if (on_end := self.on_end) is not None:
                 on_end()
 
@@ -184,6 +185,7 @@ class Outgoing:
         self._queue.clear()
         self.queued = 0
         self.on_end = None
+        self.finish = None
 
 
 class Incoming:

@@ -25,7 +25,7 @@ def write_start(start: link_pb2.Start, head: CallHead, now: float) -> None:
     if head.query:
         start.query = head.query
     if head.metadata:
-        _write_metadata(start.metadata, head.metadata)
+        write_metadata(start.metadata, head.metadata)
 
 
 def read_start(start: link_pb2.Start, now: float) -> CallHead:
@@ -37,7 +37,7 @@ def read_start(start: link_pb2.Start, now: float) -> CallHead:
         start.media_type,
         start.accept,
         now + timeout_us / 1e6 if timeout_us else None,
-        _read_metadata(start.metadata),
+        read_metadata(start.metadata),
         start.request_id,
         Trace(traceparent, start.tracestate) if traceparent else NO_TRACE,
         start.query,
@@ -54,7 +54,7 @@ def write_reply_head(reply: link_pb2.Reply, head: ReplyHead) -> None:
     if head.length:
         reply.length = head.length
     if head.metadata:
-        _write_metadata(reply.metadata, head.metadata)
+        write_metadata(reply.metadata, head.metadata)
 
 
 def read_reply_head(reply: link_pb2.Reply) -> ReplyHead:
@@ -62,19 +62,21 @@ def read_reply_head(reply: link_pb2.Reply) -> ReplyHead:
     return ReplyHead(
         reply.media_type,
         reply.http_status,
-        _read_metadata(reply.metadata),
+        read_metadata(reply.metadata),
         reply.stream,
         reply.length,
     )
 
 
-def _write_metadata(fields: "Iterable[link_pb2.Metadata]", metadata: Metadata) -> None:
+def write_metadata(fields: "Iterable[link_pb2.Metadata]", metadata: Metadata) -> None:
+    """Adds `metadata` to the repeated field `fields`."""
     for name, value in metadata:
         raw = value if isinstance(value, bytes) else value.encode()
         fields.add(name=name, value=raw)  # type: ignore[attr-defined]  # a repeated field
 
 
-def _read_metadata(fields: Iterable[link_pb2.Metadata]) -> Metadata:
+def read_metadata(fields: Iterable[link_pb2.Metadata]) -> Metadata:
+    """The metadata in the repeated field `fields`."""
     return tuple(
         # A value that is no text is this call's fault and must not break the link of all calls.
         (

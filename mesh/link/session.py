@@ -102,6 +102,8 @@ class CallerSession:
         if not call.take_frame(frame):
             raise ProtocolError(f"call {call.id}: the replica sent more than its window")
         if frame.end:
+            if frame.trailers:
+                call.trailers = head_wire.read_metadata(frame.trailers)
             self._ended(call, None)
 
     def _ended(self, call: CallerCall, failure: MeshError | None) -> None:

@@ -172,6 +172,7 @@ class Run:
             threads=self._around.threads,
             place=self._place,
         )
+        self._trail(context)
         if is_response(value) or encoder.varies(value):
             await self._reply_body(value, encoder, context)
         else:
@@ -191,6 +192,11 @@ class Run:
     async def _encoded(self, value: Any, encoder: ReplyEncoder) -> bytes:
         """The message of a value whose encoding blocks."""
         return await self._around.replies.data(encoder, value, self._place)
+
+    def _trail(self, context: Context | None) -> None:
+        """Has the trailers that the method set sent with the end of the reply."""
+        if context is not None and (trailers := context.response.trailing()):
+            self._call.trail(trailers)
 
     def _leave(self, context: Context | None) -> None:
         """Has the work done that the method left for after its reply."""
@@ -225,6 +231,7 @@ class Run:
             await items.aclose()
         if not started:
             call.start_reply(_reply_head(encoder, context))
+        self._trail(context)
         call.end_reply()
         self._leave(context)
 

@@ -14,7 +14,7 @@ class Frames(_message.Message):
     def __init__(self, frames: _Optional[_Iterable[_Union[Frame, _Mapping]]] = ...) -> None: ...
 
 class Frame(_message.Message):
-    __slots__ = ("call", "start", "reply", "data", "message_end", "end", "error", "cancel", "credit", "hello", "going_away", "refused")
+    __slots__ = ("call", "start", "reply", "data", "message_end", "end", "error", "cancel", "credit", "hello", "going_away", "refused", "trailers")
     CALL_FIELD_NUMBER: _ClassVar[int]
     START_FIELD_NUMBER: _ClassVar[int]
     REPLY_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +27,7 @@ class Frame(_message.Message):
     HELLO_FIELD_NUMBER: _ClassVar[int]
     GOING_AWAY_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
+    TRAILERS_FIELD_NUMBER: _ClassVar[int]
     call: int
     start: Start
     reply: Reply
@@ -39,7 +40,8 @@ class Frame(_message.Message):
     hello: Hello
     going_away: bool
     refused: bool
-    def __init__(self, call: _Optional[int] = ..., start: _Optional[_Union[Start, _Mapping]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ..., data: _Optional[bytes] = ..., message_end: bool = ..., end: bool = ..., error: _Optional[_Union[_errors_pb2.Error, _Mapping]] = ..., cancel: bool = ..., credit: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., going_away: bool = ..., refused: bool = ...) -> None: ...
+    trailers: _containers.RepeatedCompositeFieldContainer[Metadata]
+    def __init__(self, call: _Optional[int] = ..., start: _Optional[_Union[Start, _Mapping]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ..., data: _Optional[bytes] = ..., message_end: bool = ..., end: bool = ..., error: _Optional[_Union[_errors_pb2.Error, _Mapping]] = ..., cancel: bool = ..., credit: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., going_away: bool = ..., refused: bool = ..., trailers: _Optional[_Iterable[_Union[Metadata, _Mapping]]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("window",)

@@ -23,6 +23,8 @@ def test_headers_are_found_whatever_their_case():
     assert list(headers) == ["x-a", "accept"]
     assert len(headers) == 2
     assert headers.raw == metadata
+    assert headers.getbytes("Key-Bin") == [b"\0"]
+    assert headers.getbytes("x-a") == []
     with pytest.raises(KeyError):
         headers["key-bin"]
 
@@ -68,6 +70,30 @@ def test_a_reply_keeps_repeated_headers():
     assert len(response.headers) == 1
     with pytest.raises(KeyError):
         del response.headers["x-multi"]
+
+
+def test_binary_values_of_a_reply_are_for_names_that_say_so():
+    response = Context().response
+    response.headers["X-A-Bin"] = b"\0\xff"
+    response.headers.append("x-a-bin", b"")
+    assert response.metadata() == (("x-a-bin", b"\0\xff"), ("x-a-bin", b""))
+    assert dict(response.headers) == {}
+    with pytest.raises(ValueError, match="no value of a header field"):
+        response.headers["x-a"] = b"text"
+    del response.headers["x-a-bin"]
+    assert response.metadata() == ()
+
+
+def test_trailers_are_set_like_headers():
+    response = Context().response
+    assert response.trailing() == ()
+    response.trailers["X-Cost"] = "3"
+    response.trailers.append("x-cost", "4")
+    response.trailers["x-key-bin"] = b"\0"
+    assert response.trailing() == (("x-cost", "3"), ("x-cost", "4"), ("x-key-bin", b"\0"))
+    assert response.metadata() == ()
+    with pytest.raises(ValueError, match="no name"):
+        response.trailers["not a name"] = "x"
 
 
 def test_a_content_type_is_the_replys_media_type():

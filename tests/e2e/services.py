@@ -1,6 +1,7 @@
 """Services that run on the real mesh of these tests."""
 
 import asyncio
+import base64
 import os
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated
@@ -144,6 +145,19 @@ class Shop:
     async def counters(self) -> dict[str, int]:
         below = await self.prices.to_async.broken_off()
         return {"hanging": self.hanging, "cancelled": self.cancelled, "below": below}
+
+
+@mesh.service
+class Noted:
+    """Sends metadata back."""
+
+    @mesh.api
+    async def note(self, ctx: Context) -> str:
+        (key,) = ctx.request.headers.getbytes("x-key-bin")
+        ctx.response.headers["x-user"] = ctx.request.headers["x-user"]
+        ctx.response.trailers["x-cost"] = "3"
+        ctx.response.trailers["x-key-bin"] = key[::-1]
+        return base64.b64encode(key).decode()
 
 
 @mesh.service

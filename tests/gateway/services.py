@@ -142,6 +142,30 @@ class Demo:
             "seen": ",".join(sorted(ctx.request.headers)),
         }
 
+    @mesh.api
+    async def binary(self, ctx: Context) -> list[list[int]]:
+        """What came under x-key-bin; goes back under the same name."""
+        values = ctx.request.headers.getbytes("x-key-bin")
+        for value in values:
+            ctx.response.headers.append("x-key-bin", value)
+            ctx.response.trailers.append("x-key-bin", value)
+        return [list(value) for value in values]
+
+    @mesh.api
+    async def costly(self, ctx: Context, fails: bool = False, size: int = 1) -> str:
+        ctx.response.trailers["x-cost"] = "3"
+        ctx.response.trailers["grpc-status"] = "7"
+        ctx.response.trailers["x-line"] = "é"
+        if fails:
+            raise mesh.NotFound("no")
+        return "a" * size
+
+    @mesh.api
+    async def costly_items(self, n: int, ctx: Context) -> AsyncIterator[int]:
+        for number in range(n):
+            yield number
+        ctx.response.trailers["x-cost"] = str(n)
+
 
 @mesh.service(traffic={"timeout": 0.3})
 class Hasty:

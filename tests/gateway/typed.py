@@ -29,7 +29,7 @@ from mesh.traffic.snapshot import (
     WeightedDeployment,
 )
 from tests.gateway.asgi_client import GrpcReply, Headers, call
-from tests.link.rig import until
+from tests.link.rig import at_once, until
 
 LIMIT = 1 << 20
 """Bytes of a message at most."""
@@ -132,7 +132,7 @@ class Typed:
             for replica in service.replicas
         }
         self.replicas = {name: Echo(name) for name in sorted(names)}
-        self._links: set[asyncio.Task[None]] = set()
+        self._links: dict[asyncio.Task[None], Transport] = {}
         self.pool = Pool(self._connect, monotonic, Random(1))
         self.dispatcher = Dispatcher(self.pool, monotonic, Random(1))
         self.metrics = RequestMetrics()
@@ -148,9 +148,14 @@ class Typed:
     async def _connect(self, address: str) -> Transport:
         near, far = memory_pair()
         link = asyncio.ensure_future(self.replicas[address].end.serve(far))
-        self._links.add(link)
-        link.add_done_callback(self._links.discard)
+        self._links[link] = far
+        link.add_done_callback(self._links.pop)
         return near
+
+    def break_links(self) -> None:
+        """Breaks all links; the pool opens new ones."""
+        for transport in self._links.values():
+            at_once(transport.close())
 
     async def follow(self, snapshot: Snapshot) -> None:
         """Routes by the snapshot; returns when there are links to all its replicas."""
