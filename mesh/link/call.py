@@ -64,11 +64,14 @@ class CallEnd:
         if frame.credit:
             self.outgoing.grant(frame.credit)
             self._on_output()
+        return self.take_piece(frame.data, message_end=frame.message_end, end=frame.end)
+
+    def take_piece(self, data: bytes, *, message_end: bool, end: bool) -> bool:
+        """Takes a piece of what the other side sends; False if it broke the window."""
         within = True
-        data = frame.data
-        if data or frame.message_end:
-            within = self.incoming.put(data, message_end=frame.message_end)
-        if frame.end:
+        if data or message_end:
+            within = self.incoming.put(data, message_end=message_end)
+        if end:
             self.incoming.ended = True
         self._wake_reader()
         return within

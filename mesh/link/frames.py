@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from mesh.link.batch import other_frame, piece_frame
 from mesh.v1 import link_pb2
 
 CHUNK = 256 * 1024
@@ -32,7 +33,7 @@ class Outbox:
     """The frames that the next write takes.
 
     Small frames are put into the batch at once; the pieces of `Outgoing` queues join in turn when
-    the batch is taken.
+    the batch is taken, behind them.
     """
 
     __slots__ = ("_batch", "_turns", "size")
@@ -61,17 +62,20 @@ class Outbox:
     def take(self) -> bytes | None:
         """The next batch, serialized; None if nothing waits."""
         turns = self._turns
+        pieces: list[bytes | memoryview] = []
+        # Before turns are taken, for a last piece may have on_end called, which adds frames.
+        batch, self._batch = self._batch, link_pb2.Frames()
         while turns:
             # One turn at least: what joins without waiting may fill every batch.
             outgoing = turns.popleft()
-            if outgoing.write_one():
+            if outgoing.write_one(pieces):
                 turns.append(outgoing)
             if self.size >= BATCH:
                 break
-        if not self._batch.frames:
-            return None
-        batch, self._batch, self.size = self._batch, link_pb2.Frames(), 0
-        return batch.SerializeToString()
+        self.size = 0
+        if not pieces:
+            return batch.SerializeToString() if batch.frames else None
+        return b"".join((batch.SerializeToString(), *pieces))
 
 
 class Outgoing:
@@ -126,11 +130,8 @@ class Outgoing:
         self._join()
 
     def _fill(self, frame: link_pb2.Frame, data: bytes, *, message_end: bool, end: bool) -> None:
-        size = len(data)
-        if size or message_end:
-            self.credit -= size + OVERHEAD
-            self._outbox.size += size + OVERHEAD
-        if size:
+        self._count(len(data), message_end=message_end)
+        if data:
             frame.data = data
         if message_end:
             frame.message_end = True
@@ -140,6 +141,11 @@ class Outgoing:
                 self.finish(frame)
             if (on_end := self.on_end) is not None:
                 on_end()
+
+    def _count(self, size: int, *, message_end: bool) -> None:
+        if size or message_end:
+            self.credit -= size + OVERHEAD
+            self._outbox.size += size + OVERHEAD
 
     def _join(self) -> None:
         if not self._waits and self._is_writable():
@@ -154,22 +160,29 @@ class Outgoing:
             return self.credit > OVERHEAD
         return self.credit >= OVERHEAD or not message_end
 
-    def write_one(self) -> bool:
-        """Moves at most one chunk into the batch; tells whether more could follow."""
+    def write_one(self, pieces: list[bytes | memoryview]) -> bool:
+        """Moves at most one chunk to `pieces` of a batch; tells whether more could follow."""
         if not self._is_writable():
             self._waits = False
             return False
         data, message_end, end = self._queue[0]
         size = min(len(data), CHUNK, max(0, self.credit - OVERHEAD))
-        frame = self._outbox.frame(self._call)
         if size == len(data):
             self._queue.popleft()
             self.queued -= size + OVERHEAD
-            self._fill(frame, bytes(data), message_end=message_end, end=end)
         else:
             self._queue[0] = (data[size:], message_end, end)
             self.queued -= size
-            self._fill(frame, bytes(data[:size]), message_end=False, end=False)
+            data, message_end, end = data[:size], False, False
+        if end and self.finish is not None:  # which says more than a piece does
+            frame = link_pb2.Frame(call=self._call)
+            self._fill(frame, bytes(data), message_end=message_end, end=end)
+            pieces.append(other_frame(frame))
+        else:
+            self._count(size, message_end=message_end)
+            pieces += piece_frame(self._call, data, message_end=message_end, end=end)
+            if end and (on_end := self.on_end) is not None:
+                on_end()
         if self.on_room is not None and self.queued <= WINDOW:
             self.on_room()
         self._waits = self._is_writable()

@@ -39,7 +39,9 @@ class NearbyTransport(asyncio.Protocol):
     def __init__(self, on_open: "Callable[[NearbyTransport], None] | None" = None) -> None:
         self._on_open = on_open
         self._socket: asyncio.Transport | None = None
-        self._buffer = bytearray()  # the beginning of a batch
+        self._prefix = b""  # the beginning of a batch's length
+        self._parts: list[memoryview] = []  # the beginning of a batch
+        self._missing = 0  # bytes of it that are still to come
         self._batches: deque[bytes] = deque()
         self._unread = 0  # bytes in the batches
         self._is_paused = False
@@ -58,30 +60,45 @@ class NearbyTransport(asyncio.Protocol):
 
     def data_received(self, data: bytes | bytearray) -> None:
         """As of asyncio.Protocol: cuts what has come into batches."""
-        buffer = self._buffer
-        if buffer:
-            buffer += data
-            data = buffer
+        if self._prefix:
+            data, self._prefix = self._prefix + data, b""
+        view = memoryview(data)
         start, length = 0, len(data)
-        while length - start >= _LENGTH.size:
+        if self._missing:
+            start = min(self._missing, length)
+            self._gather(view[:start])
+        while start < length:
+            if length - start < _LENGTH.size:
+                self._prefix = bytes(view[start:])
+                break
             (size,) = _LENGTH.unpack_from(data, start)
             if size > _LONGEST:
                 self._abort()
                 return
-            end = start + _LENGTH.size + size
-            if end > length:
-                break
-            self._batches.append(bytes(data[start + _LENGTH.size : end]))
-            self._unread += size
+            start += _LENGTH.size
+            end = start + size
+            if end <= length:
+                self._put(data[start:end] if type(data) is bytes else bytes(view[start:end]))
+            else:
+                self._missing = size
+                self._gather(view[start:])
             start = end
-        if data is buffer:
-            del buffer[:start]
-        elif start < length:
-            buffer += memoryview(data)[start:]
         if self._unread > _PAUSE_AT and not self._is_paused and self._socket is not None:
             self._is_paused = True
             self._socket.pause_reading()
         self._wake()
+
+    def _gather(self, part: memoryview) -> None:
+        """Takes a part of a batch; what has come is copied once, when the batch is complete."""
+        self._parts.append(part)
+        self._missing -= len(part)
+        if not self._missing:
+            parts, self._parts = self._parts, []
+            self._put(b"".join(parts))
+
+    def _put(self, batch: bytes) -> None:
+        self._batches.append(batch)
+        self._unread += len(batch)
 
     def _abort(self) -> None:
         self._has_ended = True

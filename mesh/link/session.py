@@ -1,6 +1,6 @@
 """All calls of one link at one of its ends. No input or output: batches go in, batches come out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from google.protobuf.message import DecodeError
 
@@ -8,6 +8,7 @@ from mesh.call import CallHead
 from mesh.clock import Clock
 from mesh.errors import Cancelled, Internal, MeshError, Unavailable
 from mesh.link import error_wire, head_wire
+from mesh.link.batch import Part, PieceFrame, frames
 from mesh.link.call import CallEnd, CallerCall, ReplicaCall
 from mesh.link.frames import WINDOW, Outbox
 from mesh.v1 import link_pb2
@@ -17,9 +18,9 @@ class ProtocolError(Internal):
     """The other end broke the rules of the link; the link is of no more use."""
 
 
-def _parse(batch: bytes) -> link_pb2.Frames:
+def _parse(batch: bytes) -> Iterable[Part]:
     try:
-        return link_pb2.Frames.FromString(batch)
+        return frames(batch)
     except DecodeError as error:
         raise ProtocolError("a batch on the link is not a mesh.v1.Frames message") from error
 
@@ -84,15 +85,23 @@ class CallerSession:
             ProtocolError: it is no batch, or breaks a rule.
         """
         calls = self.calls
-        for frame in _parse(batch).frames:
+        for frame in _parse(batch):
             call = calls.get(frame.call)
             if call is not None:
                 self._take(call, frame)
+            elif isinstance(frame, PieceFrame):
+                pass  # as below
             elif frame.call == 0:
                 self._take_own(frame)
             # Else the call was given up and the replica did not know yet.
 
-    def _take(self, call: CallerCall, frame: link_pb2.Frame) -> None:
+    def _take(self, call: CallerCall, frame: Part) -> None:
+        if isinstance(frame, PieceFrame):
+            if not call.take_piece(frame.data, message_end=frame.message_end, end=frame.end):
+                raise ProtocolError(f"call {call.id}: the replica sent more than its window")
+            if frame.end:
+                self._ended(call, None)
+            return
         if frame.HasField("reply"):
             call.head = head_wire.read_reply_head(frame.reply)
         if frame.HasField("error"):
@@ -175,8 +184,10 @@ class ReplicaSession:
             ProtocolError: it is no batch, or breaks a rule.
         """
         calls = self.calls
-        for frame in _parse(batch).frames:
-            if frame.HasField("start"):
+        for frame in _parse(batch):
+            if isinstance(frame, PieceFrame):
+                self._take_piece(frame)
+            elif frame.HasField("start"):
                 self._start(frame)
             elif (call := calls.get(frame.call)) is not None:
                 self._take(call, frame)
@@ -194,6 +205,13 @@ class ReplicaSession:
         call.outgoing.on_end = lambda: self._ended(call)
         self._take(call, frame)
         self._on_call(call)
+
+    def _take_piece(self, frame: PieceFrame) -> None:
+        call = self.calls.get(frame.call)
+        if call is not None and not call.take_piece(
+            frame.data, message_end=frame.message_end, end=frame.end
+        ):
+            raise ProtocolError(f"call {call.id}: the caller sent more than its window")
 
     def _take(self, call: ReplicaCall, frame: link_pb2.Frame) -> None:
         if frame.cancel:
