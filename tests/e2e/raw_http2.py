@@ -86,6 +86,21 @@ class RawHttp2:
         self.h2.send_data(stream, data, end_stream=end)
         self.flush()
 
+    def send_all(self, stream: int, data: bytes) -> None:
+        """Sends all of a request as the window allows, unless it is answered before."""
+        while data and not (self.is_closed or self.replies[stream].is_over):
+            room = min(self.h2.local_flow_control_window(stream), self.h2.max_outbound_frame_size)
+            if not room:
+                self.read()
+                continue
+            self.send(stream, data[:room], end=len(data) <= room)
+            data = data[room:]
+
+    def wait_settings(self) -> None:
+        """Returns when the other end has said what it allows."""
+        while not self.h2.remote_settings.max_concurrent_streams < 2**31:
+            self.read()
+
     def reset(self, stream: int) -> None:
         self.h2.reset_stream(stream, 8)  # CANCEL
         self.flush()
