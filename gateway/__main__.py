@@ -17,6 +17,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=3000, help="port to listen on")
     parser.add_argument("--name", default="gateway", help="who this is, in the controller's log")
     parser.add_argument("--max-request-bytes", type=int, default=MAX_REQUEST_BYTES)
+    parser.add_argument(
+        "--grpc-web-origin",
+        action="append",
+        default=[],
+        type=_origin,
+        help="whose pages may call gRPC-Web, such as https://app.example.com, or *; repeatable",
+    )
     parser.add_argument("--log-level", default="INFO")
     parser.add_argument("--log-format", choices=("json", "text"), default="json")
     parser.add_argument("--admin-path", default="", help="file for the administration address")
@@ -31,10 +38,20 @@ def main(arguments: list[str] | None = None) -> int:
         os.getppid() if given.end_with_parent else 0,
     )
     try:
-        become(Listen(given.host, given.port, given.admin_path), settings, os.environ)
+        origins = tuple(given.grpc_web_origin)
+        listen = Listen(given.host, given.port, given.admin_path, origins)
+        become(listen, settings, os.environ)
     except OSError as error:
         sys.stderr.write(f"the gateway cannot start: {error}\n")
     return 1
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers send it. Raises ValueError for what none can be."""
+    scheme, _, host = text.rstrip("/").partition("://")
+    if text != "*" and not (scheme and host and "/" not in host):
+        raise ValueError
+    return text.rstrip("/").lower()
 
 
 if __name__ == "__main__":

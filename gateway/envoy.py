@@ -16,6 +16,7 @@ from pyvoy import PyvoyServer
 # Not among pyvoy's public names, but what its own command line uses for the same purpose.
 from pyvoy._server import get_envoy_environ
 
+from gateway.grpc_web import speak_grpc_web
 from gateway.settings import Settings
 
 _APPLICATION = "gateway.app:app"
@@ -26,6 +27,7 @@ _DRAIN_SECONDS = "5"
 class Listen:
     """Where a gateway listens; gateways with one address share it.
 
+    `web_origins` are those whose pages may call gRPC-Web besides the gateway's own, `*` for any;
     `admin_path` is a file into which Envoy writes the address of its administration port, which
     is open on the loopback interface only; empty: none is written.
     """
@@ -33,6 +35,7 @@ class Listen:
     host: str
     port: int
     admin_path: str = ""
+    web_origins: tuple[str, ...] = ()
 
 
 def command(listen: Listen, settings: Settings) -> tuple[list[str], dict[str, str]]:
@@ -66,7 +69,9 @@ def _configuration(listen: Listen) -> dict[str, Any]:
     for listener in config["static_resources"]["listeners"]:
         listener["enable_reuse_port"] = True
         for chain in listener["filter_chains"]:
-            _tune(chain["filters"][-1]["typed_config"])
+            http = chain["filters"][-1]["typed_config"]
+            _tune(http)
+            speak_grpc_web(http, listen.web_origins)
     return config
 
 
@@ -75,7 +80,11 @@ def _tune(http: dict[str, Any]) -> None:
     http["stream_idle_timeout"] = "0s"
     http["request_headers_timeout"] = "10s"
     http["server_header_transformation"] = "PASS_THROUGH"
-    http["common_http_protocol_options"] = {"idle_timeout": "3600s"}
+    http["common_http_protocol_options"] = {
+        "idle_timeout": "3600s",
+        # The gateway itself refuses far fewer, with a status; Envoy resets the stream.
+        "max_headers_count": 1000,
+    }
     # nginx speaks 1.0 to what is behind it, unless it is told otherwise.
     http["http_protocol_options"] = {
         "accept_http_10": True,
@@ -85,4 +94,6 @@ def _tune(http: dict[str, Any]) -> None:
         "max_concurrent_streams": 1000,
         "initial_stream_window_size": 1024 * 1024,
         "initial_connection_window_size": 16 * 1024 * 1024,
+        # A peer that is gone without a word takes its streams with it.
+        "connection_keepalive": {"interval": "60s", "timeout": "20s"},
     }

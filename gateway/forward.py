@@ -9,10 +9,12 @@ from urllib.parse import parse_qsl
 
 from gateway.asgi import Scope
 from mesh.call import NO_TRACE, CallHead, Metadata, Trace
-from mesh.errors import NotFound, Unavailable
+from mesh.errors import NotFound, TooLarge, Unavailable
 from mesh.link.dispatch import Dispatcher
 from mesh.traffic.snapshot import Deployment, Method, Service, SplitBy, Version
 
+MAX_FIELDS = 100
+"""Fields for the service that a request may have; the size of all is the server's business."""
 _OWN = frozenset(
     {
         # Hop by hop, RFC 9110 section 7.6.1.
@@ -125,6 +127,12 @@ class Request(NamedTuple):
             request_id,
             scope["method"] == "HEAD",
         )
+
+    def check_fields(self) -> None:
+        """Raises TooLarge with the status 431 if there are too many fields."""
+        if len(self.metadata) > MAX_FIELDS:
+            text = f"the request has more than {MAX_FIELDS} header fields"
+            raise TooLarge(text, http_status=431)
 
     def text(self, name: bytes) -> str:
         """The field's value; empty if it is not there."""

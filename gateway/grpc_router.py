@@ -45,6 +45,7 @@ class GrpcRouter:
             MeshError: as `GrpcExchange.run`.
             ClientGoneError: nobody waits for the reply any more.
         """
+        request.check_fields()
         named, path = named_endpoint(
             self._dispatcher.snapshot,
             authority=request.text(b"host"),

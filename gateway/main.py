@@ -110,6 +110,7 @@ class Gateway:
         error: MeshError | None = None
         record = None
         try:
+            request.check_fields()
             if fronted is not None:
                 page = await self._page_of(fronted, verb, request)
             else:

@@ -78,6 +78,13 @@ def serve(
             help="Logical GPUs of its own Ray; else the machine's.", min=0, show_default=False
         ),
     ] = None,
+    grpc_web_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Whose pages may call gRPC-Web, such as https://app.example.com, or *.",
+            show_default=False,
+        ),
+    ] = None,
     log_level: Annotated[
         LogLevel,
         typer.Option(help="Least severe lines of gateways and replicas.", case_sensitive=False),
@@ -104,6 +111,7 @@ def serve(
         num_gpus=num_gpus,
         logs=log_format.value,
         log_level=log_level.value,
+        web_origins=tuple(grpc_web_origin or ()),
     )
     console = Console(stderr=True, highlight=False)
     signals = _Signals()

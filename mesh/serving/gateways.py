@@ -33,6 +33,7 @@ class GatewayProcess:
         name: str = "gateway",
         log_format: str = "json",
         log_level: str = "INFO",
+        web_origins: tuple[str, ...] = (),
         output: int | IO[bytes] | None = None,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="mesh-gateway-")
@@ -48,6 +49,7 @@ class GatewayProcess:
                 *("--log-format", log_format),
                 *("--log-level", log_level),
                 *("--admin-path", str(self._admin)),
+                *(f"--grpc-web-origin={origin}" for origin in web_origins),
                 "--end-with-parent",
             ],
             stdin=subprocess.DEVNULL,

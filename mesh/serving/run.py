@@ -37,6 +37,7 @@ class Place:
     `port` 0 takes one that is free; `control_port` None opens none. `address` is that of a Ray
     cluster to join; empty starts a Ray of one's own, with `num_cpus` and `num_gpus` logical
     devices (None: what the machine has). `logs` is the form of the logs: `json` or `text`.
+    Pages of `web_origins` may call gRPC-Web besides the mesh's own, of any if `*` is among them.
     """
 
     host: str = "127.0.0.1"
@@ -48,6 +49,7 @@ class Place:
     num_gpus: int | None = None
     logs: str = "json"
     log_level: str = "INFO"
+    web_origins: tuple[str, ...] = ()
 
 
 class RunningMesh:
@@ -117,6 +119,7 @@ class RunningMesh:
             name=f"gateway/{number}",
             log_format=self.place.logs,
             log_level=self.place.log_level,
+            web_origins=self.place.web_origins,
         )
 
     def _stop_gateways(self) -> None:

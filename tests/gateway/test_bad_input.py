@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.forward import MAX_FIELDS
 from gateway.grpc_frames import framed
 from mesh import rich_status
 from mesh.errors import Code
@@ -289,6 +290,17 @@ def test_a_malformed_grpc_timeout_is_invalid_argument(given: str) -> None:
             await made.still_serves()
 
     run(main())
+
+
+@in_world
+async def test_a_flood_of_header_fields_is_431_or_resource_exhausted(made: World) -> None:
+    flood = [(f"x-{number}", "v") for number in range(MAX_FIELDS + 1)]
+    text = f"the request has more than {MAX_FIELDS} header fields"
+    assert told(await made.post("/greet", {"name": "a"}, headers=flood))[:2] == (431, text)
+    reply = await made.call("greet", name="a", headers=flood)
+    assert (reply.code, reply.message) == (Code.RESOURCE_EXHAUSTED, text)
+    assert (await made.call("greet", name="a", headers=flood[1:])).code == 0
+    await made.still_serves()
 
 
 @in_world
