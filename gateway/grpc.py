@@ -10,7 +10,7 @@ from gateway import errors
 from gateway.asgi import ClientGoneError, Receive, Send
 from gateway.forward import Aim, PickMethod, Request, call_head, reply_fields
 from gateway.grpc_compression import ACCEPTED, IDENTITY, Codec, codec_of, takes
-from gateway.grpc_frames import MessageReader, framed, timeout_seconds
+from gateway.grpc_frames import MessageReader, framed, prefix, timeout_seconds
 from gateway.grpc_metadata import read
 from gateway.presence import Clients, Departure
 from mesh.call import CallHead, CallKind, Trace
@@ -18,6 +18,7 @@ from mesh.clock import Clock
 from mesh.errors import Cancelled, Internal, InvalidArgument, MeshError, Unimplemented
 from mesh.link.call import CallerCall
 from mesh.link.dispatch import Dispatcher, timed_out
+from mesh.link.frames import CHUNK
 from mesh.traffic.snapshot import Method
 
 Fields = list[tuple[bytes, bytes]]
@@ -27,12 +28,14 @@ class Form(NamedTuple):
     """What the messages of an rpc are, and which sides of it are streams.
 
     `media_type` is that of request and reply messages; `kind` is None for the kind of the method
-    that is called; `picker` gives, for the first message of a call, what finds that method.
+    that is called; `picker` gives, for the first message of a call, what finds that method. It
+    looks into the message only if it `reads_message`.
     """
 
     media_type: str
     kind: CallKind | None
     picker: Callable[[bytes], PickMethod]
+    reads_message: bool = True
 
     def kind_of(self, method: Method) -> CallKind:
         """The kind of a call of the method."""
@@ -130,7 +133,7 @@ class GrpcExchange:
                 if message is None:
                     break
                 body = framed(message)
-                await self._send({"type": "http.response.body", "body": body, "more_body": True})
+                await self._send_more(body)
         finally:
             self._clients.leave(number)
             if reply is not None and not reply.done():
@@ -149,7 +152,7 @@ class GrpcExchange:
         await self._begin()
         async for message in self._messages(reader, more=True):
             body = framed(answer(message))
-            await self._send({"type": "http.response.body", "body": body, "more_body": True})
+            await self._send_more(body)
         await self._end(_OK)
 
     async def run(self, endpoint: str, form: Form, begin: Callable[[Aim], Trace]) -> None:
@@ -163,12 +166,14 @@ class GrpcExchange:
         if b"grpc-encoding" in self._request.fields:
             self._choose_codecs()
         reader = MessageReader(self._limits.of(endpoint))
-        first, more = await self._first(reader)
+        first, more = await self._first(reader, whole=form.reads_message)
         pick = form.picker(first or b"")
         aim = self._aim = Aim(self._dispatcher, self._request, endpoint, pick)
         reader.limit = aim.target.service.max_request_bytes or self._limits.default
         if first is not None:
             reader.check(len(first))
+        elif reader.left:
+            reader.check(reader.size)
         head = call_head(
             self._request,
             aim.target.method,
@@ -180,6 +185,9 @@ class GrpcExchange:
         )
         if form.kind_of(aim.target.method).streams_in:
             await self._streaming(aim, head, first, self._messages(reader, more=more))
+            return
+        if reader.left:
+            await self._passing(aim, head, reader)
             return
         if first is None:
             raise InvalidArgument("the request has no message")
@@ -210,10 +218,13 @@ class GrpcExchange:
             return None
         return self._clock() + timeout_seconds(given.decode("latin-1"))
 
-    async def _first(self, reader: MessageReader) -> tuple[bytes | None, bool]:
+    async def _first(
+        self, reader: MessageReader, *, whole: bool = True
+    ) -> tuple[bytes | None, bool]:
         """The first message, and whether more may follow; nearly always it is all there is.
 
-        None is for a request without a message.
+        None is for a request without a message or, unless the `whole` message is asked for, for a
+        large one, of which the reader has the beginning.
         """
         while True:
             body, more = await self._received()
@@ -225,6 +236,8 @@ class GrpcExchange:
                 return first, more or not reader.is_between
             if not more:
                 break
+            if not whole and reader.left and reader.size > CHUNK and not reader.compressed:
+                return None, True
         if not reader.is_between:
             raise _cut_off()
         return None, False
@@ -270,6 +283,41 @@ class GrpcExchange:
             raise ClientGoneError if gone.has_gone else error from None
         finally:
             self._clients.leave(number)
+
+    async def _passing(self, aim: Aim, head: CallHead, reader: MessageReader) -> None:
+        """A call with one large message, passed on as it comes; such a call has one try."""
+        call, service = await self._dispatcher.open(aim.find, head)
+        gone = Departure()
+        gone.follow(call)
+        try:
+            if await self._pass(call, reader):
+                await self._check_end(reader)
+            number = self._clients.enter(self._receive, gone.cancel)
+            try:
+                await self._dispatcher.reply(call, service, head)
+                await self._reply(call, head)
+            finally:
+                self._clients.leave(number)
+        except Cancelled as error:
+            raise ClientGoneError if gone.has_gone else error from None
+        finally:
+            call.cancel()
+
+    async def _pass(self, call: CallerCall, reader: MessageReader) -> bool:
+        """Sends the message whose beginning the reader has; tells whether more may follow."""
+        left = reader.left
+        part, more = reader.take_part(), True
+        while True:
+            await call.send(part, message_end=not left, end=not left)
+            if not left or call.is_done:
+                return more
+            if not more:
+                raise _cut_off()
+            body, more = await self._received()
+            part = body[:left]
+            left -= len(part)
+            if len(part) < len(body):
+                raise InvalidArgument("the request has more than one message")
 
     async def _streaming(
         self, aim: Aim, head: CallHead, first: bytes | None, messages: AsyncGenerator[bytes]
@@ -342,12 +390,29 @@ class GrpcExchange:
             await self._begin()
             while (item := await call.message()) is not None:
                 body = framed(item) if codec is None else await codec.framed(item)
-                await self._send({"type": "http.response.body", "body": body, "more_body": True})
+                await self._send_more(body)
             await self._end(_trailers(call))
+            return
+        if head.length > CHUNK and codec is None:
+            await self._pieces(call, head.length)
             return
         message = await call.message() or b""
         body = framed(message) if codec is None else await codec.framed(message)
         await self._one(body, _trailers(call))
+
+    async def _pieces(self, call: CallerCall, length: int) -> None:
+        """Writes one large message of `length` bytes as its pieces come."""
+        await self._begin()
+        await self._send_more(prefix(length))
+        while (piece := await call.piece()) is not None:
+            await self._send_more(piece.data)
+            length -= len(piece.data)
+        if length:
+            raise Internal("the reply is not as long as it was said to be")
+        await self._end(_trailers(call))
+
+    async def _send_more(self, body: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
 
     async def _one(self, body: bytes, trailers: Fields) -> None:
         await self._begin()

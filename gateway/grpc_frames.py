@@ -18,6 +18,11 @@ def framed(message: bytes, *, compressed: bool = False) -> bytes:
     return _PREFIX.pack(compressed, len(message)) + message
 
 
+def prefix(size: int) -> bytes:
+    """What stands before a message of `size` bytes that is not compressed."""
+    return _PREFIX.pack(0, size)
+
+
 def timeout_seconds(value: str) -> float:
     """Seconds of a `grpc-timeout`: up to eight digits and a unit. Raises InvalidArgument."""
     digits, unit = value[:-1], value[-1:]
@@ -55,6 +60,23 @@ class MessageReader:
             self._buffer += framed(self._whole, compressed=self.compressed)
             self._whole = None
         self._buffer += data
+
+    @property
+    def size(self) -> int:
+        """Bytes of the message that has begun to come; 0 while its prefix is not here."""
+        return self._size or 0
+
+    @property
+    def left(self) -> int:
+        """Bytes of that message that are still to come."""
+        return max(0, self.size - len(self._buffer))
+
+    def take_part(self) -> bytes:
+        """What has come of a message of which some is left; the rest does not come through here."""
+        part = bytes(self._buffer)
+        self._buffer.clear()
+        self._size = None
+        return part
 
     def take(self) -> bytes | None:
         """The next message; None while it is not complete.

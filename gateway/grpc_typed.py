@@ -99,7 +99,7 @@ def _form(path: str) -> Form:
     def picker(_: bytes) -> PickMethod:
         return pick
 
-    return Form(TYPED, None, picker)
+    return Form(TYPED, None, picker, reads_message=False)
 
 
 def _not_in(version: Version, service: Service, path: str) -> Unimplemented:

@@ -17,6 +17,7 @@ from mesh.errors import Unavailable
 from mesh.link.frames import BATCH
 from mesh.link.transport import Transport
 
+_ROOM = 2 * 2**20  # bytes that a socket may hold, of which the system takes some
 _LENGTH = Struct("<I")
 _PEER = Struct("3i")  # struct ucred of unix(7): process, user, group
 _LONGEST = 256 * BATCH
@@ -26,6 +27,15 @@ _PAUSE_AT = 4 * BATCH
 
 _FLUSH_WAIT = 1.0
 """Seconds in which the other end has to read what was written before a link is closed."""
+
+
+def _widen(ours: socket.socket | None) -> None:
+    """Lets a whole batch wait in the socket, so that the two ends need not take turns.
+
+    The system may allow less.
+    """
+    if ours is not None:
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ROOM)
 
 
 def _name(address: str) -> str:
@@ -55,6 +65,7 @@ class NearbyTransport(asyncio.Protocol):
         """As of asyncio.Protocol."""
         # uvloop's transports have the methods of asyncio.Transport, not its type.
         self._socket = cast("asyncio.Transport", transport)
+        _widen(transport.get_extra_info("socket"))
         if self._on_open is not None:
             self._on_open(self)
 

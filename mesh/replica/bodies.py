@@ -148,7 +148,10 @@ class _Reading:
             if ended:
                 found: tuple[Bound, Any] = await self._run(partial(_finish, self._reader, data))
                 return found
-            await self._run(partial(self._reader.feed, data))
+            if self._reader.only_keeps:
+                self._reader.feed(data)
+            else:
+                await self._run(partial(self._reader.feed, data))
             piece = await call.piece()
             if piece is None:
                 raise Internal("the other end broke a message off")

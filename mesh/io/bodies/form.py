@@ -14,6 +14,7 @@ class FormReader:
     """Reads an urlencoded body, which is held in memory."""
 
     __slots__ = ("_arguments", "_fields", "_intake", "_limits", "_parts")
+    only_keeps = False
 
     def __init__(
         self, arguments: Arguments, fields: FormFields, intake: Intake | None, limits: Limits

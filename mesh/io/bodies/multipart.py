@@ -29,6 +29,7 @@ class MultipartReader:
     """
 
     __slots__ = ("_arguments", "_fields", "_intake", "_parser", "_parts")
+    only_keeps = False
 
     def __init__(
         self,

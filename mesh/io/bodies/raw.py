@@ -37,6 +37,7 @@ class FileReader:
     """
 
     __slots__ = ("_arguments", "_intake", "_may_be_url", "_media_type", "_spool")
+    only_keeps = False
 
     def __init__(
         self,

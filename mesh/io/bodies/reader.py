@@ -18,7 +18,12 @@ from mesh.io.violations import invalid_input
 
 
 class Reader(Protocol):
-    """Reads one body piece by piece. No method is called while another runs; all may block."""
+    """Reads one body piece by piece. No method is called while another runs; all may block.
+
+    With `only_keeps` `feed` does nothing but keep the piece, and never blocks.
+    """
+
+    only_keeps: bool
 
     def feed(self, data: bytes) -> None:
         """Takes the next piece of the body.

@@ -14,6 +14,7 @@ class WholeReader:
     """Holds a body in memory until `decode` takes it."""
 
     __slots__ = ("_decode", "_intake", "_parts")
+    only_keeps = True
 
     def __init__(self, decode: Decode, intake: Intake | None) -> None:
         self._decode = decode
