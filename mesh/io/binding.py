@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mesh.errors import Violation
+from mesh.io.replies.encoder import ReplyEncoder
 from mesh.io.signature import ARGS, KWARGS, Signature
 from mesh.io.violations import invalid_input
 
@@ -20,11 +21,13 @@ class Bound(NamedTuple):
     """What the user's function is called with.
 
     `args` are a root input, or the items of `*args` and what stands before them; `kwargs` is the
-    rest, and the caller's to change.
+    rest, and the caller's to change. `encoder` makes the reply where the body itself says in which
+    form it is wanted.
     """
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    encoder: ReplyEncoder | None = None
 
 
 @dataclass(frozen=True, slots=True)
