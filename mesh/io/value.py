@@ -114,7 +114,7 @@ def _special(tensor: Tensor) -> Array:
 
 
 def words(strings: Sequence[str]) -> Array:
-    """An array of text. Raises InvalidArgument where that would take far more room than the texts."""
+    """An array of text. Raises InvalidArgument where it would take far more room than the texts."""
     # NumPy gives every element the room of the longest.
     if 4 * len(strings) * max(map(len, strings), default=0) > _TEXT_ROOM:
         raise _fault("tensor_text", "A tensor of text has an element too long for its number")

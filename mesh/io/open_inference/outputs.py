@@ -41,9 +41,7 @@ def values_of(wire: Any, model: Interface) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def outputs_of(
-    wire: Any, model: Interface, wanted: Iterable[str] | None
-) -> list[Output]:
+def outputs_of(wire: Any, model: Interface, wanted: Iterable[str] | None) -> list[Output]:
     """The tensors of a result that are wanted (None: all), in the order of the wish.
 
     Raises ValueError or TypeError for a value that is no tensor.

@@ -1,7 +1,6 @@
 """ModelInferRequest as it comes over gRPC."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from google.protobuf.message import DecodeError
 
@@ -19,11 +18,15 @@ def read_proto(body: bytes) -> InferRequest:
     try:
         message = ModelInferRequest.FromString(body)
     except DecodeError:
-        raise fault("", "The message is no inference.ModelInferRequest", "message_invalid") from None
+        raise fault(
+            "", "The message is no inference.ModelInferRequest", "message_invalid"
+        ) from None
     unique((each.name for each in message.inputs), "inputs")
     unique((each.name for each in message.outputs), "outputs")
-    for tensor in (*message.inputs, *message.outputs):
-        _check_parameters(tensor.name, tensor.parameters)
+    for each in message.inputs:
+        _check_parameters(each.name, each.parameters)
+    for output in message.outputs:
+        _check_parameters(output.name, output.parameters)
     return InferRequest(
         message.id,
         dict(_inputs(message)),
@@ -39,6 +42,9 @@ def _inputs(message: ModelInferRequest) -> Iterator[tuple[str, Array]]:
         count = len(message.inputs)
         raise fault("", f"There are {len(raw)} raw_input_contents for {count} inputs")
     for number, each in enumerate(message.inputs):
+        if raw and each.HasField("contents"):
+            both = "the elements are both in contents and in raw_input_contents"
+            raise fault(each.name, both)
         yield each.name, _input(each, raw[number] if raw else None)
 
 
@@ -47,14 +53,12 @@ def _input(tensor: ModelInferRequest.InferInputTensor, raw: bytes | None) -> Arr
         datatype, shape = tensors.checked(tensor.datatype, tuple(tensor.shape))
         if raw is None:
             return tensors.from_contents(datatype, shape, tensor.contents)
-        if tensor.HasField("contents"):
-            raise ValueError("the elements are both in contents and in raw_input_contents")
         return tensors.from_raw(datatype, shape, raw)
     except ValueError as error:
         raise fault(tensor.name, str(error)) from None
 
 
-def _check_parameters(name: str, parameters: Mapping[str, InferParameter] | Any) -> None:
+def _check_parameters(name: str, parameters: Mapping[str, InferParameter]) -> None:
     if any(each.startswith("shared_memory") for each in parameters):
         raise fault(name, SHARED_MEMORY)
     if "classification" in parameters:

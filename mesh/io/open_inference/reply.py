@@ -75,9 +75,8 @@ class Replier:
         if is_last is not None:
             response.parameters[FINAL].bool_param = is_last
         contents = None
-        if self.request.typed:
-            found = [tensors.to_contents(each.datatype, each.array) for each in outputs]
-            contents = None if any(each is None for each in found) else found
+        if self.request.typed and all(tensors.is_typed(each.datatype) for each in outputs):
+            contents = [tensors.to_contents(each.datatype, each.array) for each in outputs]
         for number, each in enumerate(outputs):
             output = response.outputs.add(
                 name=each.name, datatype=each.datatype, shape=each.array.shape
@@ -173,4 +172,3 @@ class Replier:
 
 def _failure(message: str) -> bytes:
     return b"data: " + json_text({"error": message}) + b"\n\n"
-

@@ -40,7 +40,7 @@ def checked(datatype: Any, shape: Any) -> tuple[str, tuple[int, ...]]:
     if not isinstance(datatype, str) or datatype not in DATATYPES:
         raise ValueError(f"there is no datatype {datatype!r}")
     if not isinstance(shape, Sequence) or isinstance(shape, str | bytes):
-        raise ValueError("the shape is no list of extents")
+        raise ValueError("the shape is no list of extents")  # noqa: TRY004 - bad input, no bad call
     extents = tuple(shape)
     if any(type(each) is not int or each < 0 for each in extents):
         raise ValueError("an extent of the shape is no whole number from 0")
@@ -113,7 +113,7 @@ def from_contents(datatype: str, shape: tuple[int, ...], contents: InferTensorCo
 def from_json(datatype: str, shape: tuple[int, ...], data: Any) -> Array:
     """The array of elements in JSON, in one list or in nested ones; BYTES are text there."""
     if not isinstance(data, list):
-        raise ValueError("the data is no list")
+        raise ValueError("the data is no list")  # noqa: TRY004 - as above
     if datatype == BYTES:
         _, words = flat(data)
         count = len(words)
@@ -148,7 +148,7 @@ def _narrowed(array: Array) -> Array:
 
 def _encoded(element: Any) -> bytes:
     if not isinstance(element, str):
-        raise ValueError("an element of BYTES is no text")
+        raise ValueError("an element of BYTES is no text")  # noqa: TRY004 - as above
     return element.encode()  # UnicodeEncodeError is a ValueError
 
 
@@ -180,13 +180,15 @@ def to_raw(array: Array) -> bytes:
     return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
-def to_contents(datatype: str, array: Array) -> InferTensorContents | None:
-    """Typed contents; None for a datatype that has none."""
-    field = _CONTENTS.get(datatype)
-    if field is None:
-        return None
+def is_typed(datatype: str) -> bool:
+    """Whether the datatype has typed contents."""
+    return datatype in _CONTENTS
+
+
+def to_contents(datatype: str, array: Array) -> InferTensorContents:
+    """The array as typed contents, which its datatype has."""
     contents = InferTensorContents()
-    getattr(contents, field).extend(array.ravel().tolist())
+    getattr(contents, _CONTENTS[datatype]).extend(array.ravel().tolist())
     return contents
 
 
