@@ -20,9 +20,11 @@ ROWS = np.arange(1, 5, dtype="<f4").reshape(1, 4)
 FINAL = "triton_final_response"
 
 
-def request(model: str, *, version: str = "", id: str = "", ends: bool = False, **raw: Any) -> bytes:
+def request(
+    model: str, *, version: str = "", number: str = "", ends: bool = False, **raw: Any
+) -> bytes:
     """A request with raw contents: arrays, numbers, texts."""
-    made = pb.ModelInferRequest(model_name=model, model_version=version, id=id)
+    made = pb.ModelInferRequest(model_name=model, model_version=version, id=number)
     if ends:
         made.parameters["triton_enable_empty_final_response"].bool_param = True
     for name, value in raw.items():
@@ -113,7 +115,7 @@ async def test_server_and_models_say_what_they_are(made: World) -> None:
 
 @at_zoo
 async def test_raw_contents_give_raw_contents(made: World) -> None:
-    found = response(await infer(made, request("Zoo.double", id="7", rows=ROWS)))
+    found = response(await infer(made, request("Zoo.double", number="7", rows=ROWS)))
     assert (found.model_name, found.model_version, found.id) == ("Zoo.double", "main", "7")
     (output,) = found.outputs
     assert (output.datatype, list(output.shape)) == ("FP32", [1, 4])
@@ -199,7 +201,7 @@ async def test_what_is_not_served_is_unimplemented_and_says_why(made: World) -> 
 
 @at_zoo
 async def test_a_stream_answers_methods_that_return_in_order(made: World) -> None:
-    messages = [request("add", id=str(n), a=np.array([n])) for n in range(50)]
+    messages = [request("add", number=str(n), a=np.array([n])) for n in range(50)]
     found = responses(await stream(made, *messages))
     assert [each.infer_response.id for each in found] == [str(n) for n in range(50)]
     numbers = [struct.unpack("<q", each.infer_response.raw_output_contents[0]) for each in found]
@@ -210,10 +212,12 @@ async def test_a_stream_answers_methods_that_return_in_order(made: World) -> Non
 
 @at_zoo
 async def test_a_method_that_yields_answers_with_many_responses(made: World) -> None:
-    found = responses(await stream(made, request("countdown", id="1", n=np.array([3]))))
+    found = responses(await stream(made, request("countdown", number="1", n=np.array([3]))))
     assert [each.infer_response.raw_output_contents[0][0] for each in found] == [3, 2, 1]
     assert not any(each.infer_response.parameters[FINAL].bool_param for each in found)
-    found = responses(await stream(made, request("countdown", id="1", ends=True, n=np.array([2]))))
+    found = responses(
+        await stream(made, request("countdown", number="1", ends=True, n=np.array([2])))
+    )
     assert [each.infer_response.parameters[FINAL].bool_param for each in found] == [0, 0, 1]
     assert [len(each.infer_response.outputs) for each in found] == [1, 1, 0]
     assert {each.infer_response.id for each in found} == {"1"}
@@ -226,13 +230,13 @@ async def test_a_failure_in_a_stream_is_a_message_of_it(made: World) -> None:
     found = responses(
         await stream(
             made,
-            request("add", id="a", a=np.array([1])),
-            request("nothing", id="b"),
+            request("add", number="a", a=np.array([1])),
+            request("nothing", number="b"),
             b"\xff",
-            request("refuse", id="c", x=np.array([1])),
-            request("tokens", id="d", text_input="to be or", fail_after=np.array([1])),
-            request("add", id="e", a=np.array([1]), version="none"),
-            request("add", id="f", a=np.array([2])),
+            request("refuse", number="c", x=np.array([1])),
+            request("tokens", number="d", text_input="to be or", fail_after=np.array([1])),
+            request("add", number="e", a=np.array([1]), version="none"),
+            request("add", number="f", a=np.array([2])),
         )
     )
     failed = {each.infer_response.id: each.error_message for each in found if each.error_message}
@@ -259,12 +263,12 @@ async def test_a_response_comes_before_the_stream_ends_and_a_slow_call_holds_no_
 ) -> None:
     instance = made.links.replicas["one"].instance
     exchange = grpc_exchange(made.gateway, f"{SERVICE}ModelStreamInfer")
-    await exchange.feed(framed(request("wait", id="slow", x=np.array([1]))), more=True)
+    await exchange.feed(framed(request("wait", number="slow", x=np.array([1]))), more=True)
     await until(lambda: instance.started == 1)
-    await exchange.feed(framed(request("countdown", id="quick", n=np.array([2]))), more=True)
+    await exchange.feed(framed(request("countdown", number="quick", n=np.array([2]))), more=True)
     await exchange.begun(2)
     assert {each.infer_response.id for each in read(exchange, 2)} == {"quick"}
-    await exchange.feed(framed(request("add", id="next", a=np.array([2]))), more=True)
+    await exchange.feed(framed(request("add", number="next", a=np.array([2]))), more=True)
     instance.go_on.set()
     await exchange.begun(4)
     assert [each.infer_response.id for each in read(exchange, 4)[2:]] == ["slow", "next"]
@@ -305,7 +309,7 @@ async def test_a_stream_that_is_cut_off_ends_with_a_status(made: World) -> None:
 @at_zoo
 async def test_a_deadline_ends_the_calls_of_a_stream(made: World) -> None:
     reply = await stream(
-        made, request("wait", id="1", x=np.array([1])), headers=[("grpc-timeout", "50m")]
+        made, request("wait", number="1", x=np.array([1])), headers=[("grpc-timeout", "50m")]
     )
     (found,) = responses(reply)
     assert "deadline" in found.error_message
@@ -324,7 +328,7 @@ async def test_more_requests_than_run_at_a_time_are_all_answered(made: World) ->
 
 
 def test_names_are_read_whatever_stands_around_them() -> None:
-    whole = pb.ModelInferRequest.FromString(request("m", version="v", id="i", rows=ROWS))
+    whole = pb.ModelInferRequest.FromString(request("m", version="v", number="i", rows=ROWS))
     assert names(whole.SerializeToString()) == Names("m", "v", "i")
     tail = pb.ModelInferRequest(model_name="other").SerializeToString()
     assert names(whole.SerializeToString() + tail).model == "other", "the last one counts"

@@ -129,9 +129,7 @@ async def test_tensors_in_json_give_tensors_in_json(made: World) -> None:
         "id": "7",
         "model_name": "Zoo.double",
         "model_version": "main",
-        "outputs": [
-            {"name": "result", "datatype": "FP32", "shape": [1, 4], "data": [3, 6, 9, 12]}
-        ],
+        "outputs": [{"name": "result", "datatype": "FP32", "shape": [1, 4], "data": [3, 6, 9, 12]}],
     }
 
 
@@ -283,7 +281,9 @@ def test_other_methods_below_v2_are_reached_as_before() -> None:
         table = snapshot(version(Demo, {"Demo": ("one",)}))
         async with world(Running(Demo(), "one"), table=table) as made:
             assert (await made.post("/v2/sum", {"numbers": [1, 2]})).body == b"3"
-            reply = await post(made, infer("add"), {"inputs": [tensor("numbers", "INT64", [2], [1, 2])]})
+            reply = await post(
+                made, infer("add"), {"inputs": [tensor("numbers", "INT64", [2], [1, 2])]}
+            )
             assert json.loads(reply.body)["outputs"][0]["data"] == [3]
 
     run(main())
@@ -296,7 +296,10 @@ def test_without_a_replica_a_model_is_there_and_not_ready() -> None:
             assert (await made.get("/v2/health/ready")).status == 503
             assert (await made.get("/v2/models/double")).status == 200
             reply = await made.get("/v2/models/double/ready")
-            assert (reply.status, error(reply)) == (503, "no replica of model 'Zoo.double' is ready")
+            assert (reply.status, error(reply)) == (
+                503,
+                "no replica of model 'Zoo.double' is ready",
+            )
             (state, *_) = {
                 each["state"]
                 for each in json.loads((await post(made, "/v2/repository/index", b"")).body)
@@ -339,7 +342,10 @@ BAD: dict[str, tuple[Any, str]] = {
     "an unknown input": ([ROWS, tensor("more", "FP32", [1], [1])], "more: there is no such input"),
     "a missing input": ([], "rows: Field required"),
     "a scalar of two": ([ROWS, tensor("factor", "FP64", [2], [1, 2])], "factor: one element"),
-    "text for a scalar": ([ROWS, tensor("factor", "BYTES", [1], ["1"])], "factor: elements of FP64"),
+    "text for a scalar": (
+        [ROWS, tensor("factor", "BYTES", [1], ["1"])],
+        "factor: elements of FP64",
+    ),
     "no list": ("rows", "inputs: This is no list"),
     "no name": ([{"shape": [1]}], "inputs: There is a tensor without a name"),
 }
