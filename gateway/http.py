@@ -14,6 +14,7 @@ from mesh.call import CALL, JSON, CallHead, Trace
 from mesh.compat.bentoml.error_body import is_own
 from mesh.edge import Dialect
 from mesh.errors import Cancelled, Code, MeshError, NotFound, TooLarge, UnsupportedMediaType
+from mesh.io.open_inference.media import is_open_inference
 from mesh.link.call import CallerCall
 from mesh.link.dispatch import Dispatcher
 from mesh.link.frames import CHUNK, Piece
@@ -103,7 +104,7 @@ class HttpExchange:
         head = call_head(
             request,
             target.method,
-            media_type=media_type or request.text(b"content-type") or JSON,
+            media_type=media_type or self._media_type(),
             accept=request.text(b"accept"),
             deadline=None,
             trace=trace,
@@ -115,6 +116,13 @@ class HttpExchange:
         except BaseException:
             call.cancel()
             raise
+
+    def _media_type(self) -> str:
+        """What the client says that its body is. Raises UnsupportedMediaType."""
+        said = self._request.text(b"content-type") or JSON
+        if is_open_inference(said):  # with which the gateway tells replicas how to read a body
+            raise UnsupportedMediaType("bodies of this type are for the gateway: use /v2")
+        return said
 
     async def _ask(self, aim: Aim, head: CallHead, limit: int) -> CallerCall:
         """Sends the request's body and waits for the reply to begin."""

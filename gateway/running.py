@@ -8,13 +8,14 @@ from typing import Any
 class Turn:
     """The place of one piece of work behind those that were started before it."""
 
-    __slots__ = ("_before", "_is_over")
+    __slots__ = ("_before", "_is_given_up", "_is_over")
 
     def __init__(
         self, before: "asyncio.Future[None] | None", is_over: "asyncio.Future[None]"
     ) -> None:
         self._before = before
         self._is_over = is_over
+        self._is_given_up = False
 
     async def come(self) -> None:
         """Returns when all work before has ended or given up its turn."""
@@ -25,6 +26,9 @@ class Turn:
 
     def give_up(self) -> None:
         """Nobody waits for this work any more, nor it for others."""
+        if self._is_given_up:
+            return
+        self._is_given_up = True
         before, self._before = self._before, None
         if before is None or before.done():
             self._end()

@@ -4,11 +4,15 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from mesh.edge import Cors, Dialect, Edge
+from mesh.io.open_inference import media
+from mesh.io.open_inference.media import Body
 from tests.gateway.asgi_client import Exchange, Headers, Reply, ask
 from tests.gateway.rig import World, world
 from tests.gateway.services import Demo
@@ -289,6 +293,24 @@ def test_other_methods_below_v2_are_reached_as_before() -> None:
     run(main())
 
 
+def test_services_of_another_dialect_speak_the_protocol_all_the_same() -> None:
+    async def main() -> None:
+        found = version(Zoo, {"Zoo": ("one",)})
+        edge = Edge(dialect=Dialect.BENTOML, cors=Cors(origins=("http://shop.example",)))
+        services = {name: replace(each, edge=edge) for name, each in found.services.items()}
+        table = snapshot(replace(found, services=services))
+        async with world(Running(Zoo(), "one"), table=table) as made:
+            origin = [("origin", "http://shop.example")]
+            reply = await post(made, infer("double"), {"inputs": [ROWS]}, origin)
+            assert json.loads(reply.body)["outputs"][0]["data"] == [2, 4, 6, 8]
+            assert reply.header("access-control-allow-origin") == "http://shop.example"
+            reply = await post(made, infer("refuse"), {"inputs": [tensor("x", "INT64", [1], [1])]})
+            assert (reply.status, error(reply)) == (422, "not before noon")
+            assert (await made.get("/v2/models/double")).status == 200
+
+    run(main())
+
+
 def test_without_a_replica_a_model_is_there_and_not_ready() -> None:
     async def main() -> None:
         table = snapshot(version(Zoo, {}))
@@ -387,6 +409,17 @@ async def test_bodies_that_are_no_request_are_refused(made: World) -> None:
     reply = await post(made, infer("Zoo.double"), b" " * (2**20 + 1))
     assert reply.status == 413
     assert error(reply)
+    await still_infers(made)
+
+
+@at_zoo
+async def test_a_client_cannot_say_what_only_the_gateway_says_of_a_body(made: World) -> None:
+    said = str(Body(media.JSON, "Zoo.add", "main", encoding="gzip", limit=2**40))
+    body = gzip.compress(json.dumps({"inputs": []}).encode())
+    reply = await post(made, "/add", body, [("content-type", said)])
+    assert reply.status == 415
+    reply = await post(made, infer("add"), body, [("content-type", said)])
+    assert reply.status == 400, "where it has no meaning"
     await still_infers(made)
 
 
