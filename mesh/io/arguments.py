@@ -103,16 +103,6 @@ class Arguments:
             raise self._misfit(error) from None
         return self.binding.bound(self._open(arguments))
 
-    def load_named(self, found: Mapping[str, Any], intake: Intake | None) -> tuple[Bound, Any]:
-        """As `load`, from values by name; a root input has its parameter's, or those of its fields.
-
-        Raises InvalidArgument with every fault.
-        """
-        if not self.root or self.parts is not None:
-            return self.load(found, intake)
-        (name,) = self.fields
-        return self.load(found[name], intake) if name in found else self._load_nothing(intake)
-
     def load_call(self, body: bytes, intake: Intake | None) -> tuple[Bound, Any]:
         """What the function is called with, from a serialized mesh.v1.CallRequest.
 
@@ -139,6 +129,12 @@ class Arguments:
             return self.load(found, intake)
         name = next(iter(self.fields))
         return self.load(found[name], intake) if name in found else self._load_nothing(intake)
+
+    def load_fields(self, found: dict[str, Any], intake: Intake | None) -> tuple[Bound, Any]:
+        """As `load_named`; of a root input that is a model, values by the names of its fields."""
+        if self.root and self.parts is not None:
+            return self.load(found, intake)
+        return self.load_named(found, intake)
 
     def _load_nothing(self, intake: Intake | None) -> tuple[Bound, Any]:
         """A root input that was not given: its default, or what an empty body is."""

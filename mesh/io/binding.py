@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from mesh.errors import Violation
 from mesh.io.replies.encoder import ReplyEncoder
@@ -21,13 +21,33 @@ class Bound(NamedTuple):
     """What the user's function is called with.
 
     `args` are a root input, or the items of `*args` and what stands before them; `kwargs` is the
-    rest, and the caller's to change. `encoder` makes the reply where the body itself says in which
-    form it is wanted.
+    rest, and the caller's to change.
     """
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    encoder: ReplyEncoder | None = None
+
+    @property
+    def encoder(self) -> ReplyEncoder | None:
+        """What makes the reply, if the body itself says in which form it is wanted."""
+        return None
+
+
+class Asking(Bound):
+    """As Bound, from a body that says in which form its reply is wanted."""
+
+    _encoder: ReplyEncoder
+
+    def __new__(cls, bound: Bound, encoder: ReplyEncoder) -> Self:
+        """The same arguments, with what makes the reply."""
+        made = super().__new__(cls, *bound)
+        made._encoder = encoder
+        return made
+
+    @property
+    def encoder(self) -> ReplyEncoder:
+        """What makes the reply."""
+        return self._encoder
 
 
 @dataclass(frozen=True, slots=True)

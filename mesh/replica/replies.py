@@ -7,7 +7,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-from mesh.call import CALL, Metadata, ReplyHead
+from mesh.call import CALL, TYPED, Metadata, ReplyHead
 from mesh.definition.context import Response
 from mesh.errors import Internal
 from mesh.io.open_inference.media import PROTO
@@ -26,7 +26,7 @@ THREADS = 16
 
 Task = Callable[[], Any]
 
-_MESSAGES = frozenset({CALL, PROTO})
+_MESSAGES = frozenset({CALL, TYPED, PROTO})
 """Media types of replies whose bodies are messages, which no Response is."""
 
 

@@ -217,6 +217,23 @@ def test_http_bodies_may_be_compressed(algorithm: str, http: Any) -> None:
     assert result.as_numpy("result").tolist() == (BIG * 2).tolist()
 
 
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+def test_grpc_messages_may_be_compressed(algorithm: str, grpc: Any) -> None:
+    result = grpc.infer(
+        "Zoo.double",
+        inputs(grpc_client, rows=BIG),
+        headers=dict(HEADERS),
+        compression_algorithm=algorithm,
+    )
+    assert result.as_numpy("result").tolist() == (BIG * 2).tolist()
+    stream = Stream(grpc, compression_algorithm=algorithm)
+    stream.send("Zoo.double", "1", rows=BIG)
+    ((result, error),) = stream.take(1)
+    assert error is None
+    assert result.as_numpy("result").tolist() == (BIG * 2).tolist()
+    assert stream.close() == []
+
+
 def test_calls_side_by_side_get_their_own_results(http: Any, grpc: Any) -> None:
     asked = [http.async_infer("Zoo.add", inputs(http_client, a=n)) for n in range(20)]
     assert [each.get_result().as_numpy("result")[0] for each in asked] == list(range(1, 21))
@@ -235,12 +252,11 @@ def test_calls_side_by_side_get_their_own_results(http: Any, grpc: Any) -> None:
 class Stream:
     """The responses of a stream of tritonclient's."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, **how: Any) -> None:
         self.client = client
         self._found: queue.Queue[Any] = queue.Queue()
-        client.start_stream(
-            lambda result, error: self._found.put((result, error)), headers=dict(HEADERS)
-        )
+        how["headers"] = dict(HEADERS)
+        client.start_stream(lambda result, error: self._found.put((result, error)), **how)
 
     def send(self, model: str, number: str, *, final: bool = False, **arrays: Any) -> None:
         self.client.async_stream_infer(

@@ -2,7 +2,7 @@
 
 from mesh.errors import Unimplemented
 from mesh.io.arguments import Arguments
-from mesh.io.binding import Bound
+from mesh.io.binding import Asking, Bound
 from mesh.io.open_inference import media
 from mesh.io.open_inference.compression import inflated
 from mesh.io.open_inference.generate_request import read_generate
@@ -47,9 +47,9 @@ class Decoder:
             if body.media_type == media.GENERATE
             else arguments_of(request, model)
         )
-        bound, item = arguments.load_named(found, intake)
+        bound, item = arguments.load_fields(found, intake)
         encoder = Replier(body, request, model, self._result.values).encoder()
-        return bound._replace(encoder=encoder), item
+        return Asking(bound, encoder), item
 
     def _request(self, data: bytes) -> InferRequest:
         match self._body.media_type:

@@ -41,6 +41,9 @@ class Owner:
     def lists(self, x: list[list[int]]) -> list[list[int]]:
         return x
 
+    def root(self, result: Result, /) -> int:
+        return len(result.rows)
+
     def wrong(self, x: int) -> list[list[int]]:
         return [[1], [2, 3]]
 
@@ -111,6 +114,19 @@ def test_lists_have_the_shape_that_they_have() -> None:
     with pytest.raises(InvalidArgument) as raised:
         ask(spec("lists"), {"inputs": [tensor("x", "INT32", [1], [1])]})
     assert "2 dimensions" in raised.value.violations[0].message
+
+
+def test_the_fields_of_a_model_that_is_the_whole_input_are_inputs() -> None:
+    inputs = [
+        tensor("rows", "FP32", [3, 2], [0] * 6),
+        tensor("names", "BYTES", [1], ["a"]),
+        tensor("data", "BYTES", [1], ["b"]),
+    ]
+    found = json.loads(ask(spec("root"), {"inputs": inputs}))
+    assert found["outputs"][0]["data"] == [3]
+    with pytest.raises(InvalidArgument) as raised:
+        ask(spec("root"), {"inputs": inputs[:2]})
+    assert raised.value.violations[0].path == ("data",)
 
 
 def test_a_result_that_is_no_tensor_is_a_fault_of_the_service() -> None:
