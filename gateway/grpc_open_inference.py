@@ -16,6 +16,8 @@ from mesh.v1 import open_inference_pb2 as pb
 SERVICE = "/inference.GRPCInferenceService/"
 INFER = f"{SERVICE}ModelInfer"
 STREAM = f"{SERVICE}ModelStreamInfer"
+HEALTH = frozenset({f"{SERVICE}ServerLive", f"{SERVICE}ServerReady"})
+"""Rpcs that need no endpoint."""
 MISSING: Mapping[str, str] = {
     f"{SERVICE}ModelStatistics": missing.NO_STATISTICS,
     **{f"{SERVICE}RepositoryModel{verb}": missing.NO_LOADING for verb in ("Load", "Unload")},

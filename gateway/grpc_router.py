@@ -8,6 +8,7 @@ from gateway.forward import Aim, Request
 from gateway.grpc import GrpcExchange
 from gateway.grpc_health import CHECK, WATCH, Health
 from gateway.grpc_inference import DESCRIBE, FORMS
+from gateway.grpc_open_inference import HEALTH
 from gateway.grpc_open_inference_calls import InferenceExchange
 from gateway.grpc_reflection import PATHS as REFLECTION, Asked, Reflection
 from gateway.grpc_typed import TypedRpcs, unknown_rpc
@@ -53,7 +54,8 @@ class GrpcRouter:
             path=request.path,
         )
         if isinstance(exchange, InferenceExchange):
-            endpoint = named or self._default()
+            default = self._dispatcher.snapshot.default_endpoint
+            endpoint = named or (default if path in HEALTH else self._default())
             await exchange.serve(endpoint, path, lambda aim: begin(request, aim))
             return
         form = FORMS.get(path)

@@ -121,7 +121,9 @@ def asked(dispatcher: Dispatcher, request: Request, at: tuple[str, str] | None) 
             path=request.path,
         )
     except NotFound:
-        return None
+        # A gateway is alive, and not ready, without any endpoint.
+        is_health = request.path.startswith(f"{PREFIX}/health/")
+        return Asked(dispatcher, "", request.path, request, "") if is_health else None
     if not (path == PREFIX or path.startswith(f"{PREFIX}/")) or _is_method(
         snapshot, endpoint, path
     ):

@@ -75,7 +75,9 @@ def _versions(snapshot: Snapshot, endpoint: str) -> Iterator[Version]:
 
 
 def is_ready(snapshot: Snapshot, endpoint: str) -> bool:
-    """Whether a version of the endpoint takes calls."""
+    """Whether a version of the endpoint takes calls; none does of an endpoint that is not there."""
+    if endpoint not in snapshot.endpoints:
+        return False
     versions = _versions(snapshot, endpoint)
     return any(version.services[version.entry].replicas for version in versions)
 

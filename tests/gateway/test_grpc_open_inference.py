@@ -9,11 +9,14 @@ import pytest
 from gateway.grpc_frames import MessageReader, framed
 from gateway.open_inference_names import Names, names
 from mesh.errors import Code, InvalidArgument
+from mesh.traffic.snapshot import Snapshot
 from mesh.v1 import open_inference_pb2 as pb
 from tests.gateway.asgi_client import Exchange, GrpcReply, Headers, call, grpc_exchange, grpc_reply
-from tests.gateway.rig import World
+from tests.gateway.rig import World, world
 from tests.gateway.test_open_inference import at_zoo
-from tests.link.rig import until
+from tests.gateway.zoo import Zoo
+from tests.link.rig import run, until
+from tests.replica.rig import Running
 
 SERVICE = "/inference.GRPCInferenceService/"
 ROWS = np.arange(1, 5, dtype="<f4").reshape(1, 4)
@@ -111,6 +114,29 @@ async def test_server_and_models_say_what_they_are(made: World) -> None:
         [("x-mesh-version", "next")],
     )
     assert list(named.versions) == ["next"]
+
+
+def test_a_gateway_without_endpoints_is_alive_and_not_ready() -> None:
+    async def main() -> None:
+        async with world(Running(Zoo(), "one"), table=Snapshot(number=1)) as made:
+            live = await asked(made, "ServerLive", pb.ServerLiveRequest(), pb.ServerLiveResponse)
+            assert live.live
+            ready = await asked(
+                made, "ServerReady", pb.ServerReadyRequest(), pb.ServerReadyResponse
+            )
+            assert not ready.ready
+            assert (await infer(made, request("double"))).code == Code.NOT_FOUND
+
+    run(main())
+
+
+@at_zoo
+async def test_calls_are_counted_as_those_of_the_method(made: World) -> None:
+    await still_infers(made)
+    await infer(made, request("double", x=ROWS))
+    await stream(made, request("add", a=np.array([1])), request("add", a=np.array([1])))
+    assert made.codes("double") == {"OK": 1, "INVALID_ARGUMENT": 1}
+    assert made.codes("add") == {"OK": 1}, "the stream, for its first request"
 
 
 @at_zoo

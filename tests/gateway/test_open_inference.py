@@ -13,6 +13,7 @@ import pytest
 from mesh.edge import Cors, Dialect, Edge
 from mesh.io.open_inference import media
 from mesh.io.open_inference.media import Body
+from mesh.traffic.snapshot import Snapshot
 from tests.gateway.asgi_client import Exchange, Headers, Reply, ask
 from tests.gateway.rig import World, world
 from tests.gateway.services import Demo
@@ -291,6 +292,25 @@ def test_other_methods_below_v2_are_reached_as_before() -> None:
             assert json.loads(reply.body)["outputs"][0]["data"] == [3]
 
     run(main())
+
+
+def test_a_gateway_without_endpoints_is_alive_and_not_ready() -> None:
+    async def main() -> None:
+        async with world(Running(Zoo(), "one"), table=Snapshot(number=1)) as made:
+            assert (await made.get("/v2/health/live")).status == 200
+            assert (await made.get("/v2/health/ready")).status == 503
+            assert (await made.get("/v2/models/double")).status == 404
+            assert (await post(made, infer("double"), {})).status == 404
+
+    run(main())
+
+
+@at_zoo
+async def test_calls_are_counted_as_those_of_the_method(made: World) -> None:
+    await still_infers(made)
+    await post(made, infer("double"), {})
+    await made.get("/v2/models/double")
+    assert made.codes("double") == {"200": 1, "400": 1}
 
 
 def test_services_of_another_dialect_speak_the_protocol_all_the_same() -> None:
