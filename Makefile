@@ -29,9 +29,14 @@ check: $(STAMP) proto-check ## Lint, types, import directions, generated code
 	@echo "mypy" && $(BIN)/mypy
 	@echo "import directions" && $(BIN)/python -m pytest tests/test_imports.py
 
+# Clients of the Open Inference Protocol register its names with the process's pool of protos.
+# Ours are in a pool of their own, so that a process may have both.
+APART := mesh/v1/open_inference_pb2.py
+
 # $(call generate,FOLDER) writes the Python of all protos below FOLDER.
 generate = $(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=$(1) --pyi_out=$(1) $(PROTOS) \
-	&& $(BIN)/python -m grpc_tools.protoc -Iprotos --grpc_python_out=$(1) $(PROTOS_WITH_SERVICES)
+	&& $(BIN)/python -m grpc_tools.protoc -Iprotos --grpc_python_out=$(1) $(PROTOS_WITH_SERVICES) \
+	&& sed -i 's/_descriptor_pool\.Default()/_descriptor_pool.DescriptorPool()/' $(1)/$(APART)
 
 proto: $(STAMP) ## Regenerate mesh/v1 from protos
 	@echo "generating mesh/v1"

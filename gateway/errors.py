@@ -50,6 +50,17 @@ def http_headers(error: MeshError) -> list[tuple[bytes, bytes]]:
     return [(b"retry-after", b"%d" % max(1, round(error.retry_after)))]
 
 
+def sentence(error: MeshError) -> str:
+    """The error as one text, which names the fields that are at fault."""
+    faults = [
+        f"{'.'.join(map(str, violation.path)) or 'body'}: {violation.message}"
+        for violation in error.violations[:_MOST_FAULTS]
+    ]
+    if (more := len(error.violations) - len(faults)) > 0:
+        faults.append(f"and {more} more")
+    return ": ".join(filter(None, [error.message, "; ".join(faults)]))
+
+
 def grpc_trailers(error: MeshError) -> list[tuple[bytes, bytes]]:
     """`grpc-status` and `grpc-message`; the message names the fields that are at fault.
 
@@ -58,13 +69,7 @@ def grpc_trailers(error: MeshError) -> list[tuple[bytes, bytes]]:
     the time to wait are in `grpc-status-details-bin` as well, for programs. All of it stays below
     the 8 KiB of metadata that clients commonly take.
     """
-    faults = [
-        f"{'.'.join(map(str, violation.path)) or 'body'}: {violation.message}"
-        for violation in error.violations[:_MOST_FAULTS]
-    ]
-    if (more := len(error.violations) - len(faults)) > 0:
-        faults.append(f"and {more} more")
-    text, encoded = _percent_encoded(": ".join(filter(None, [error.message, "; ".join(faults)])))
+    text, encoded = _percent_encoded(sentence(error))
     trailers = [(b"grpc-status", b"%d" % error.code)]
     if text:
         trailers.append((b"grpc-message", encoded))

@@ -136,20 +136,21 @@ def _peek(message: bytes) -> str:
     position = 0
     found: bytes | None = None
     while position < len(message):
-        tag, position = _varint(message, position)
+        tag, position = varint(message, position)
         if tag == _METHOD:
-            size, position = _varint(message, position)
+            size, position = varint(message, position)
             found = message[position : position + size]
             if len(found) < size:
                 raise ValueError
             break
-        position = _skip(message, position, tag & 7)
+        position = skip(message, position, tag & 7)
     if not found:
         raise InvalidArgument("the call names no method: set CallRequest.method")
     return found.decode()
 
 
-def _varint(data: bytes, position: int) -> tuple[int, int]:
+def varint(data: bytes, position: int) -> tuple[int, int]:
+    """The number at a position, and the position behind it. Raises IndexError or ValueError."""
     value = shift = 0
     while True:
         byte = data[position]
@@ -162,12 +163,15 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
             raise ValueError
 
 
-def _skip(data: bytes, position: int, wire_type: int) -> int:
-    """The position behind a field, https://protobuf.dev/programming-guides/encoding/."""
+def skip(data: bytes, position: int, wire_type: int) -> int:
+    """The position behind the content of a field, whose tag has been read.
+
+    https://protobuf.dev/programming-guides/encoding/. Raises IndexError or ValueError.
+    """
     if wire_type == 0:
-        return _varint(data, position)[1]
+        return varint(data, position)[1]
     if wire_type == 2:
-        size, position = _varint(data, position)
+        size, position = varint(data, position)
         return position + size
     fixed = {1: 8, 5: 4}.get(wire_type)
     if fixed is None:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from google.protobuf import (
     any_pb2,
-    descriptor_pool,
     duration_pb2,
     empty_pb2,
     field_mask_pb2,
@@ -38,7 +37,7 @@ from gateway.grpc_typed import by_precedence
 from mesh.errors import Code, InvalidArgument, MeshError, NotFound
 from mesh.link.dispatch import Dispatcher
 from mesh.traffic.snapshot import EMPTY, Endpoint, Service, Snapshot
-from mesh.v1 import inference_pb2, types_pb2
+from mesh.v1 import inference_pb2, open_inference_pb2, types_pb2
 
 log = logging.getLogger("mesh.gateway")
 
@@ -51,6 +50,7 @@ _KNOWN: tuple[FileDescriptor, ...] = tuple(
     module.DESCRIPTOR
     for module in (
         inference_pb2,
+        open_inference_pb2,
         health_pb2,
         reflection_pb2,
         types_pb2,
@@ -135,7 +135,7 @@ class Index:
         self._files: dict[str, FileDescriptorProto] = {}
         self._symbols: dict[str, str] = {}
         self.typed: dict[str, str] = {}  # where each is
-        for known in (*_KNOWN, *_open_inference()):
+        for known in _KNOWN:
             self._add_known(known)
         self._add(_as_v1(self._files[reflection_pb2.DESCRIPTOR.name]))
         self._own = [
@@ -237,14 +237,6 @@ class Index:
                 if imported not in wanted and imported in self._files:
                     wanted.append(imported)
         return [self._files[each].SerializeToString() for each in wanted]
-
-
-def _open_inference() -> list[FileDescriptor]:
-    """The file of the Open Inference Protocol, if this gateway has it."""
-    try:
-        return [descriptor_pool.Default().FindFileContainingSymbol(_OPEN_INFERENCE)]
-    except KeyError:
-        return []
 
 
 def _as_v1(file: FileDescriptorProto) -> FileDescriptorProto:

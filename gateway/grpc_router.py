@@ -8,6 +8,8 @@ from gateway.forward import Aim, Request
 from gateway.grpc import GrpcExchange
 from gateway.grpc_health import CHECK, WATCH, Health
 from gateway.grpc_inference import DESCRIBE, FORMS
+from gateway.grpc_open_inference import HEALTH
+from gateway.grpc_open_inference_calls import InferenceExchange
 from gateway.grpc_reflection import PATHS as REFLECTION, Asked, Reflection
 from gateway.grpc_typed import TypedRpcs, unknown_rpc
 from mesh.call import Trace
@@ -52,6 +54,11 @@ class GrpcRouter:
             header=request.text(b"x-mesh-endpoint"),
             path=request.path,
         )
+        if isinstance(exchange, InferenceExchange):
+            default = self._dispatcher.snapshot.default_endpoint
+            endpoint = named or (default if path in HEALTH else self._default())
+            await exchange.serve(endpoint, path, lambda aim: begin(request, aim))
+            return
         form = FORMS.get(path)
         if form is not None:
             endpoint = named or self._default()

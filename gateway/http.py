@@ -14,6 +14,7 @@ from mesh.call import CALL, JSON, CallHead, Trace
 from mesh.compat.bentoml.error_body import is_own
 from mesh.edge import Dialect
 from mesh.errors import Cancelled, Code, MeshError, NotFound, TooLarge, UnsupportedMediaType
+from mesh.io.open_inference.media import is_open_inference
 from mesh.link.call import CallerCall
 from mesh.link.dispatch import Dispatcher
 from mesh.link.frames import CHUNK, Piece
@@ -88,8 +89,8 @@ class HttpExchange:
 
         return Aim(self._dispatcher, self._request, endpoint, pick)
 
-    async def run(self, aim: Aim, trace: Trace, default_limit: int) -> None:
-        """Makes the call and writes the reply.
+    async def run(self, aim: Aim, trace: Trace, default_limit: int, media_type: str = "") -> None:
+        """Makes the call and writes the reply. `media_type` replaces the one that the client said.
 
         Raises:
             MeshError: the call failed and nothing was written yet.
@@ -103,7 +104,7 @@ class HttpExchange:
         head = call_head(
             request,
             target.method,
-            media_type=request.text(b"content-type") or JSON,
+            media_type=media_type or self._media_type(),
             accept=request.text(b"accept"),
             deadline=None,
             trace=trace,
@@ -115,6 +116,13 @@ class HttpExchange:
         except BaseException:
             call.cancel()
             raise
+
+    def _media_type(self) -> str:
+        """What the client says that its body is. Raises UnsupportedMediaType."""
+        said = self._request.text(b"content-type") or JSON
+        if is_open_inference(said):  # with which the gateway tells replicas how to read a body
+            raise UnsupportedMediaType("bodies of this type are for the gateway: use /v2")
+        return said
 
     async def _ask(self, aim: Aim, head: CallHead, limit: int) -> CallerCall:
         """Sends the request's body and waits for the reply to begin."""
@@ -274,11 +282,11 @@ class HttpExchange:
         finally:
             self._clients.leave(number)
 
-    async def page(self, verb: str, page: Page) -> None:
-        """Writes a page of the gateway's own; only its head for HEAD."""
-        if verb not in ("GET", "HEAD"):
+    async def page(self, verb: str, page: Page, verbs: tuple[str, ...] = ("GET", "HEAD")) -> None:
+        """Writes a page of the gateway's own that is asked for by `verbs`; its head for HEAD."""
+        if verb not in verbs:
             page = Page(405, errors.PLAIN, b"Method Not Allowed")
-            self._fields.append((b"allow", b"GET, HEAD"))
+            self._fields.append((b"allow", ", ".join(verbs).encode()))
         fields = [*self._fields, *page.headers, (b"content-type", page.media_type)]
         if page.status != 304:  # which has the length of what is not sent, or none
             fields.append((b"content-length", b"%d" % len(page.body)))
@@ -294,11 +302,11 @@ class HttpExchange:
         location = (b"location", f"{quote(error.path, _IN_PATHS)}{query}".encode("latin-1"))
         await self.whole(307, [*self._fields, location], b"")
 
-    async def fail(self, error: MeshError) -> None:
-        """Writes the reply of a failed call."""
+    async def fail(self, error: MeshError, told: tuple[bytes, bytes] | None = None) -> None:
+        """Writes the reply of a failed call; `told` are media type and body if not the usual."""
         aim = self._aim
         dialect = Dialect.MESH if aim is None else aim.target.service.edge.dialect
-        media_type, body = errors.http_body(error, dialect)
+        media_type, body = told or errors.http_body(error, dialect)
         fields = [*self._fields, *errors.http_headers(error), (b"content-type", media_type)]
         if aim is not None:
             own = (aim.version_field(), *failure_headers(aim.target.service, self._request, error))

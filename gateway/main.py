@@ -4,12 +4,14 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from gateway import open_inference
 from gateway.admin import METRICS, Admin, Page
 from gateway.asgi import BrokenReplyError, ClientGoneError, Receive, Scope, Send
 from gateway.errors import UNEXPECTED
 from gateway.forward import Request
 from gateway.fronts import Fronted, Fronts, serve_cross_origin
 from gateway.grpc import GrpcExchange, Limits
+from gateway.grpc_open_inference_calls import InferenceExchange, is_open_inference
 from gateway.grpc_router import GrpcRouter
 from gateway.http import HttpExchange, RedirectError
 from gateway.presence import Clients
@@ -106,11 +108,25 @@ class Gateway:
         send: Send,
         fronted: Fronted | None = None,
     ) -> None:
+        at = fronted.at if fronted is not None else None
+        inference = open_inference.asked(self._dispatcher, request, at)
+        if inference is not None:
+            request = inference.request
         exchange = HttpExchange(self._dispatcher, self.clients, request, receive, send)
         error: MeshError | None = None
         record = None
         try:
             request.check_fields()
+            if inference is not None:
+                asked = inference.question()
+                if not asked.is_call:
+                    await exchange.page(verb, inference.page(asked), inference.verbs)
+                    return
+                record = Record("http", self._metrics, self._tracing, self._clock)
+                aim = inference.aim(asked, verb)
+                media_type = inference.media_type(asked, aim, self._limit)
+                await exchange.run(aim, record.begin(request, aim), self._limit, media_type)
+                return
             if fronted is not None:
                 page = await self._page_of(fronted, verb, request)
             else:
@@ -119,12 +135,13 @@ class Gateway:
                 await exchange.page(verb, page)
                 return
             record = Record("http", self._metrics, self._tracing, self._clock)
-            endpoint, path = fronted.at if fronted is not None else self._endpoint(request)
+            endpoint, path = at or self._endpoint(request)
             aim = exchange.aim(endpoint, path, verb)
             await exchange.run(aim, record.begin(request, aim), self._limit)
         except MeshError as raised:
             error = raised
-            await _tell(exchange.fail(error))
+            told = open_inference.told(raised) if inference is not None else None
+            await _tell(exchange.fail(error, told))
         except RedirectError as elsewhere:
             await _tell(exchange.redirect(elsewhere))
         except (ClientGoneError, OSError):  # servers raise OSError when told to write to nobody
@@ -140,7 +157,8 @@ class Gateway:
             log.exception("a request failed")
             if exchange.status:
                 raise BrokenReplyError(UNEXPECTED) from unexpected
-            await _tell(exchange.fail(error))
+            told = open_inference.told(error) if inference is not None else None
+            await _tell(exchange.fail(error, told))
         finally:
             if record is not None:
                 record.end(str(error.status if error else exchange.status), error)
@@ -163,7 +181,8 @@ class Gateway:
         return self._admin.page(inside)
 
     async def _grpc(self, request: Request, receive: Receive, send: Send) -> None:
-        exchange = GrpcExchange(
+        kind = InferenceExchange if is_open_inference(request.path) else GrpcExchange
+        exchange = kind(
             self._dispatcher, self.clients, self._clock, request, receive, send, self._limits
         )
         error: MeshError | None = None

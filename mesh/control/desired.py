@@ -17,7 +17,8 @@ class DesiredService:
     no limit), `max_request_bytes` in bytes (0: the gateway's own limit), `cpu` in cores, `memory`
     in bytes, `gpu` in devices. `schema_json` is the document of GET /schema.json, `docs` that of
     GET /docs.json compressed by zlib, because snapshots are sent often and it is rarely read; so
-    is `descriptors`, the FileDescriptorSet of the typed gRPC service `rpc_service`.
+    are `descriptors`, the FileDescriptorSet of the typed gRPC service `rpc_service`, and `models`,
+    the models of the Open Inference Protocol in JSON.
     """
 
     name: str
@@ -30,6 +31,7 @@ class DesiredService:
     docs: bytes = b""
     rpc_service: str = ""
     descriptors: bytes = b""
+    models: bytes = b""
     edge: Edge = PLAIN
     cpu: float = 0.0
     memory: int = 0

@@ -214,6 +214,7 @@ def _service(service: ServiceManifest, config: ServiceConfig) -> DesiredService:
         descriptors=zlib.compress(base64.b64decode(service.descriptors))
         if service.descriptors
         else b"",
+        models=zlib.compress(service.models_json.encode()) if service.models_json else b"",
         edge=service.edge,
         cpu=config.resources.cpu,
         memory=config.resources.memory,

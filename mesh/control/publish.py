@@ -170,6 +170,7 @@ def _version(
             docs=service.docs,
             rpc_service=service.rpc_service,
             descriptors=service.descriptors,
+            models=service.models,
             edge=service.edge,
         )
         for service in release.services.values()

@@ -31,7 +31,8 @@ class ServiceManifest:
     """One service. `depends` names services by attribute; `schema_json` is its /schema.json.
 
     `docs_json` is its /docs.json, `descriptors` the FileDescriptorSet of its typed gRPC service
-    `rpc_service` in base64; only the entry of a graph has these.
+    `rpc_service` in base64, and `models_json` has its models of the Open Inference Protocol by the
+    names of their methods; only the entry of a graph has these.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ServiceManifest:
     docs_json: str = ""
     rpc_service: str = ""
     descriptors: str = ""
+    models_json: str = ""
     edge: Edge = PLAIN
 
 
@@ -64,10 +66,13 @@ def describe(graph: Graph) -> Manifest:
         graph.entry.methods.values(),
         errors_in_list=entry.edge.dialect is Dialect.BENTOML,
     )
+    methods = graph.entry.methods.values()
+    models = {each.name: each.model.document() for each in methods if each.model is not None}
     services[entry.name] = replace(
         entry,
         docs_json=json.dumps(document),
         descriptors=base64.b64encode(graph.entry.rpc.descriptors).decode(),
+        models_json=json.dumps(models) if models else "",
     )
     return Manifest(entry=graph.entry.name, services=services)
 

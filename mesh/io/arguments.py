@@ -130,6 +130,12 @@ class Arguments:
         name = next(iter(self.fields))
         return self.load(found[name], intake) if name in found else self._load_nothing(intake)
 
+    def load_fields(self, found: dict[str, Any], intake: Intake | None) -> tuple[Bound, Any]:
+        """As `load_named`; of a root input that is a model, values by the names of its fields."""
+        if self.root and self.parts is not None:
+            return self.load(found, intake)
+        return self.load_named(found, intake)
+
     def _load_nothing(self, intake: Intake | None) -> tuple[Bound, Any]:
         """A root input that was not given: its default, or what an empty body is."""
         default = self.adapter.get_default_value()

@@ -3,9 +3,10 @@
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from mesh.errors import Violation
+from mesh.io.replies.encoder import ReplyEncoder
 from mesh.io.signature import ARGS, KWARGS, Signature
 from mesh.io.violations import invalid_input
 
@@ -25,6 +26,28 @@ class Bound(NamedTuple):
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+
+    @property
+    def encoder(self) -> ReplyEncoder | None:
+        """What makes the reply, if the body itself says in which form it is wanted."""
+        return None
+
+
+class Asking(Bound):
+    """As Bound, from a body that says in which form its reply is wanted."""
+
+    _encoder: ReplyEncoder
+
+    def __new__(cls, bound: Bound, encoder: ReplyEncoder) -> Self:
+        """The same arguments, with what makes the reply."""
+        made = super().__new__(cls, *bound)
+        made._encoder = encoder
+        return made
+
+    @property
+    def encoder(self) -> ReplyEncoder:
+        """What makes the reply."""
+        return self._encoder
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,7 +226,7 @@ def _named_tuple_reader(cls: Any, rewritten: Mapping[str, Any]) -> Any:
     return Annotated[made, _AsNamedTuple(cls, whole)]
 
 
-class _Reads(ABC):
+class Reads(ABC):
     """Stands in `Annotated` around the type by which a class of the user's is read."""
 
     def __init__(self, cls: type) -> None:
@@ -255,7 +255,7 @@ class _Reads(ABC):
         """How the reading type writes instances of the user's."""
 
 
-class _AsModel(_Reads):
+class _AsModel(Reads):
     """Makes instances of the reading subclass instances of the user's model."""
 
     def __init__(self, cls: type[BaseModel], made: type[BaseModel]) -> None:
@@ -284,7 +284,7 @@ class _AsModel(_Reads):
         return handler(twin)
 
 
-class _AsDataclass(_Reads):
+class _AsDataclass(Reads):
     """Makes a dataclass of the user's from a model of its fields."""
 
     def __init__(self, cls: type, made: type[BaseModel]) -> None:
@@ -314,7 +314,7 @@ class _AsDataclass(_Reads):
         return handler(self._made.model_construct(**fields))
 
 
-class _AsNamedTuple(_Reads):
+class _AsNamedTuple(Reads):
     """Makes a NamedTuple of the user's from one with other types of fields."""
 
     def __init__(self, cls: Any, whole: Any) -> None:

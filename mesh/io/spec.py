@@ -14,6 +14,9 @@ from mesh.io.arguments import NO_ITEM, Arguments, Bound, arguments, encode_item
 from mesh.io.bodies.reader import Reader, reader
 from mesh.io.bodies.whole import WholeReader
 from mesh.io.files.intake import CallIntake
+from mesh.io.open_inference.decoder import Decoder
+from mesh.io.open_inference.interface import Interface, interface
+from mesh.io.open_inference.media import is_open_inference
 from mesh.io.result import ReplyEncoder, Result, result
 from mesh.io.signature import Signature, read_signature
 from mesh.io.types.kind import Intake
@@ -55,6 +58,8 @@ class MethodSpec:
     arguments: Arguments
     result: Result
     signature: Signature
+    model: Interface | None
+    """The method as a model of the Open Inference Protocol, if it can be one."""
     typed: Callable[[], Typed] | None = None
 
     def decode_arguments(
@@ -78,6 +83,9 @@ class MethodSpec:
         """
         if media_type == TYPED and self.typed is not None:
             return WholeReader(self.typed().decode, intake)
+        if is_open_inference(media_type):
+            decoder = Decoder(self.model, self.arguments, self.result, media_type)
+            return WholeReader(decoder.decode, intake)
         return reader(self.arguments, media_type, query, intake)
 
     def decode_item(self, media_type: str, body: bytes, intake: Intake | None = None) -> Any:
@@ -168,4 +176,5 @@ def method_spec(
         arguments=arguments(name, read, where=where),
         result=result(name, read.result, stream=read.streams_out, where=where),
         signature=read,
+        model=interface(read),
     )

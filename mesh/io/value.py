@@ -105,7 +105,7 @@ def _special(tensor: Tensor) -> Array:
             truth: Array = np.frombuffer(tensor.data, np.uint8) != 0
             return truth.reshape(shape)
         if tensor.data_type == DataType.DATA_TYPE_STRING:
-            return _words(tensor.strings).reshape(shape)
+            return words(tensor.strings).reshape(shape)
         if tensor.data_type == DataType.DATA_TYPE_BFLOAT16:
             return Bfloat16.of_bits(np.frombuffer(tensor.data, "<u2")).reshape(shape)
     except ValueError:
@@ -113,7 +113,8 @@ def _special(tensor: Tensor) -> Array:
     raise _fault("tensor_type", f"A tensor has no data type of number {tensor.data_type}")
 
 
-def _words(strings: Sequence[str]) -> Array:
+def words(strings: Sequence[str]) -> Array:
+    """An array of text. Raises InvalidArgument where it would take far more room than the texts."""
     # NumPy gives every element the room of the longest.
     if 4 * len(strings) * max(map(len, strings), default=0) > _TEXT_ROOM:
         raise _fault("tensor_text", "A tensor of text has an element too long for its number")

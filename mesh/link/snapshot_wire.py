@@ -103,6 +103,7 @@ def _service_to_proto(service: Service) -> routing_pb2.Service:
         docs=service.docs,
         rpc_service=service.rpc_service,
         descriptors=service.descriptors,
+        models=service.models,
     )
     if service.edge != PLAIN:
         proto.edge.CopyFrom(_edge_to_proto(service.edge))
@@ -185,6 +186,7 @@ def _service(proto: routing_pb2.Service) -> Service:
         docs=proto.docs,
         rpc_service=proto.rpc_service,
         descriptors=proto.descriptors,
+        models=proto.models,
         edge=_edge(proto) if proto.HasField("edge") else PLAIN,
     )
 

@@ -7,9 +7,10 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-from mesh.call import CALL, Metadata, ReplyHead
+from mesh.call import CALL, TYPED, Metadata, ReplyHead
 from mesh.definition.context import Response
 from mesh.errors import Internal
+from mesh.io.open_inference.media import PROTO
 from mesh.io.replies.body import ReplyBody
 from mesh.io.replies.encoder import ReplyEncoder
 from mesh.io.replies.response import is_response, response_body
@@ -24,6 +25,9 @@ THREADS = 16
 """Replies that are encoded or read at a time, of those that block."""
 
 Task = Callable[[], Any]
+
+_MESSAGES = frozenset({CALL, TYPED, PROTO})
+"""Media types of replies whose bodies are messages, which no Response is."""
 
 
 class Replies:
@@ -49,7 +53,7 @@ class Replies:
         make: Callable[[], ReplyBody] | None = None
         if not is_response(value):
             make = partial(encoder.body, value) if encoder.body is not None else None
-        elif encoder.media_type != CALL:
+        elif encoder.media_type not in _MESSAGES:
             make = partial(response_body, value)
         if make is None:
             raise Internal("a Response can be sent over HTTP only")

@@ -161,7 +161,7 @@ class Run:
             arguments[spec.stream_parameter] = self._received(first)
         elif first is not NO_ITEM:
             raise InvalidArgument(f"{spec.name} takes no stream of items")
-        encoder = spec.reply_encoder(head.media_type, head.accept)
+        encoder = bound.encoder or spec.reply_encoder(head.media_type, head.accept)
         if spec.kind.streams_out:
             await self._stream(bound, encoder, context)
             return
@@ -231,6 +231,8 @@ class Run:
             await items.aclose()
         if not started:
             call.start_reply(_reply_head(encoder, context))
+        if encoder.last is not None:
+            await call.send(encoder.last())
         self._trail(context)
         call.end_reply()
         self._leave(context)

@@ -56,6 +56,8 @@ class Service:
     GET /docs.json compressed by zlib; empty for services that are no entry. `rpc_service` is the
     full name of its typed gRPC service, `descriptors` the FileDescriptorSet of that compressed by
     zlib; both empty where there is none. `rpcs` are the methods by the paths of their rpcs.
+    `models` are the models of the Open Inference Protocol in JSON, compressed by zlib; empty for
+    services that are no entry.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Service:
     max_request_bytes: int = 0
     schema_json: bytes = b""
     docs: bytes = b""
+    models: bytes = b""
     edge: Edge = PLAIN
     rpc_service: str = ""
     descriptors: bytes = b""

@@ -98,7 +98,7 @@ class Version(_message.Message):
     def __init__(self, name: _Optional[str] = ..., weight: _Optional[int] = ..., entry: _Optional[str] = ..., services: _Optional[_Iterable[_Union[Service, _Mapping]]] = ..., id: _Optional[str] = ...) -> None: ...
 
 class Service(_message.Message):
-    __slots__ = ("name", "methods", "replicas", "timeout", "max_concurrency", "max_request_bytes", "schema_json", "docs", "edge", "rpc_service", "descriptors")
+    __slots__ = ("name", "methods", "replicas", "timeout", "max_concurrency", "max_request_bytes", "schema_json", "docs", "edge", "rpc_service", "descriptors", "models")
     NAME_FIELD_NUMBER: _ClassVar[int]
     METHODS_FIELD_NUMBER: _ClassVar[int]
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
@@ -110,6 +110,7 @@ class Service(_message.Message):
     EDGE_FIELD_NUMBER: _ClassVar[int]
     RPC_SERVICE_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTORS_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
     name: str
     methods: _containers.RepeatedCompositeFieldContainer[Method]
     replicas: _containers.RepeatedCompositeFieldContainer[Replica]
@@ -121,7 +122,8 @@ class Service(_message.Message):
     edge: Edge
     rpc_service: str
     descriptors: bytes
-    def __init__(self, name: _Optional[str] = ..., methods: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., max_request_bytes: _Optional[int] = ..., schema_json: _Optional[bytes] = ..., docs: _Optional[bytes] = ..., edge: _Optional[_Union[Edge, _Mapping]] = ..., rpc_service: _Optional[str] = ..., descriptors: _Optional[bytes] = ...) -> None: ...
+    models: bytes
+    def __init__(self, name: _Optional[str] = ..., methods: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., max_request_bytes: _Optional[int] = ..., schema_json: _Optional[bytes] = ..., docs: _Optional[bytes] = ..., edge: _Optional[_Union[Edge, _Mapping]] = ..., rpc_service: _Optional[str] = ..., descriptors: _Optional[bytes] = ..., models: _Optional[bytes] = ...) -> None: ...
 
 class Edge(_message.Message):
     __slots__ = ("dialect", "prefix", "cors", "metrics", "buckets", "asks_ready", "asks_alive", "trace_header", "edits_metrics")

@@ -53,13 +53,16 @@ def test_a_version_has_all_services_of_its_graph() -> None:
     }
 
 
-def test_the_document_for_people_is_kept_compressed() -> None:
+def test_documents_that_are_rarely_read_are_kept_compressed() -> None:
     value = json.loads(document())
     main = value["versions"]["main"]["manifest"]["services"]["Main"]
     main["docs_json"] = json.dumps({"openapi": "3.1.0"})
+    main["models_json"] = json.dumps({"predict": {}})
     (version,) = plan(application(json.dumps(value).encode()), revision=1).versions
     assert zlib.decompress(version.services["Main"].docs) == main["docs_json"].encode()
+    assert zlib.decompress(version.services["Main"].models) == main["models_json"].encode()
     assert version.services["Part"].docs == b""
+    assert version.services["Part"].models == b""
 
 
 def test_main_has_what_the_canaries_leave() -> None:

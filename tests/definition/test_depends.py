@@ -223,3 +223,4 @@ def test_a_manifest_describes_a_graph_to_those_who_never_import_it():
     assert '"name": "Numbers"' in numbers.schema_json
     assert '"title": "Sums"' in sums.docs_json
     assert not numbers.docs_json, "which no gateway shows"
+    assert not numbers.models_json

@@ -28,6 +28,7 @@ OWN = {
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
+    "inference.GRPCInferenceService",
     "mesh.v1.Inference",
 }
 BOTH = pytest.mark.parametrize("path", PATHS)

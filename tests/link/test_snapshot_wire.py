@@ -63,6 +63,7 @@ services = st.builds(
     uint64,
     st.binary(max_size=8),
     docs=st.binary(max_size=8),
+    models=st.binary(max_size=8),
     rpc_service=text,
     descriptors=st.binary(max_size=8),
     edge=edges,

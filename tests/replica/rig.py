@@ -164,6 +164,7 @@ def _service(found: ServiceManifest, replicas: tuple[str, ...]) -> Service:
         docs=zlib.compress(found.docs_json.encode()),
         rpc_service=found.rpc_service,
         descriptors=zlib.compress(base64.b64decode(found.descriptors)),
+        models=zlib.compress(found.models_json.encode()) if found.models_json else b"",
         edge=found.edge,
     )
 

@@ -45,7 +45,8 @@ class ReplyEncoder:
     `stream` says whether the reply is a stream of them. `encode` raises Internal for a value that
     does not fit the method's return annotation; where it `blocks` it may read files. Of a value
     that `varies` only `body` knows media type and size; it may block, and raises as `encode` does.
-    `failure` makes the item that tells what went wrong midway, where the form has one.
+    `failure` makes the item that tells what went wrong midway, where the form has one, and `last`
+    the item behind all others.
     """
 
     media_type: str
@@ -55,3 +56,4 @@ class ReplyEncoder:
     varies: Callable[[Any], bool] = never
     body: MakeBody | None = None
     failure: Callable[[str], bytes] | None = None
+    last: Callable[[], bytes] | None = None

@@ -1,0 +1,180 @@
+"""Open Inference over gRPC: one request as one call, or a stream of requests as many."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from gateway import errors
+from gateway.asgi import ClientGoneError
+from gateway.forward import Aim, call_head
+from gateway.grpc import GrpcExchange
+from gateway.grpc_frames import MessageReader, framed
+from gateway.grpc_metadata import read
+from gateway.grpc_open_inference import ANSWERS, INFER, MISSING, SERVICE, STREAM, answer
+from gateway.open_inference import at_version
+from gateway.open_inference_models import name_of, picker
+from gateway.open_inference_names import Names, names
+from gateway.running import Running, Turn
+from mesh.call import CallHead, Trace
+from mesh.errors import InvalidArgument, MeshError, Unimplemented
+from mesh.io.open_inference.media import PROTO, Body
+from mesh.io.wire import varint
+from mesh.link.dispatch import timed_out
+from mesh.v1.open_inference_pb2 import ModelInferResponse, ModelStreamInferResponse
+
+MOST = 32
+"""Requests of one stream that are under way at a time; later ones wait to be read."""
+_RESPONSE = b"\x12"
+"""The tag of ModelStreamInferResponse.infer_response."""
+_OK = [(b"grpc-status", b"0")]
+
+Begin = Callable[[Aim], Trace]
+
+
+def is_open_inference(path: str) -> bool:
+    """Whether it is the path of an rpc of the protocol, whatever endpoint stands before it."""
+    return SERVICE in path
+
+
+class InferenceExchange(GrpcExchange):
+    """One gRPC request of the protocol, and its reply."""
+
+    __slots__ = ()
+
+    async def serve(self, endpoint: str, path: str, begin: Begin) -> None:
+        """Answers it. `begin` is told the (first) target and gives the trace.
+
+        Raises:
+            MeshError: the call failed; `fail` tells the client.
+            ClientGoneError: nobody waits for the reply any more.
+        """
+        if path in ANSWERS:
+            make = answer(path, self._dispatcher.snapshot, endpoint, self._request)
+            await self.answer(make(await self.asked()))
+        elif path == INFER:
+            await self._infer(endpoint, begin)
+        elif path == STREAM:
+            await self._stream(endpoint, begin)
+        else:
+            raise Unimplemented(MISSING.get(path, f"there is no gRPC method {path!r}"))
+
+    async def _infer(self, endpoint: str, begin: Begin) -> None:
+        deadline = self._deadline()
+        self._choose_codecs()
+        reader = MessageReader(self._limits.of(endpoint))
+        first, more = await self._first(reader)
+        if first is None:
+            raise InvalidArgument("the request has no message")
+        aim = self._aim = self._aimed(endpoint, names(first), streams=False)
+        self._check(aim, first)
+        head = self._head(aim, deadline, begin(aim), streams=False)
+        if more:
+            await self._check_end(reader)
+        await self._asking(aim, head, first)
+
+    def _aimed(self, endpoint: str, named: Names, *, streams: bool) -> Aim:
+        """Chooses the target of one request. Raises MeshError."""
+        request = at_version(self._request, named.version)
+        pick = picker(named.model, streams=streams)
+        return Aim(self._dispatcher, request, endpoint, pick)
+
+    def _check(self, aim: Aim, message: bytes) -> None:
+        """Raises TooLarge for a message that is too large for its target."""
+        limit = aim.target.service.max_request_bytes or self._limits.default
+        MessageReader(limit).check(len(message))
+
+    def _head(self, aim: Aim, deadline: float | None, trace: Trace, *, streams: bool) -> CallHead:
+        body = Body(PROTO, name_of(aim), aim.target.version.name, streams=streams)
+        return call_head(
+            self._request,
+            aim.target.method,
+            metadata=read(self._request.metadata),
+            media_type=str(body),
+            accept="",
+            deadline=deadline,
+            trace=trace,
+        )
+
+    async def _stream(self, endpoint: str, begin: Begin) -> None:
+        """Answers each request of a stream with its responses.
+
+        Those of methods that return come in the order of their requests, those of methods that
+        yield when they are there.
+        """
+        self._choose_codecs()
+        requests = _Requests(endpoint, begin, self._deadline())
+        reader = MessageReader(self._limits.of(endpoint))
+        running = Running(MOST)
+        await self._begin()
+        try:
+            async for message in self._messages(reader, more=True):
+                await running.start(partial(self._respond, requests, message))
+            number = self._clients.enter(self._receive, partial(running.fail, ClientGoneError()))
+            try:
+                await running.finished()
+            finally:
+                self._clients.leave(number)
+        finally:
+            await running.close()
+        await self._end(_OK)
+
+    async def _respond(self, requests: "_Requests", message: bytes, turn: Turn) -> None:
+        """Writes the responses to one request, or the message that tells why there are none."""
+        named = Names("")
+        try:
+            named = names(message)
+            aim = self._aimed(requests.endpoint, named, streams=True)
+            self._check(aim, message)
+            head = self._head(aim, requests.deadline, requests.trace(aim), streams=True)
+            await self._call(aim, head, message, requests.writing, turn)
+        except MeshError as error:
+            failed = ModelStreamInferResponse(
+                error_message=errors.sentence(error),
+                infer_response=ModelInferResponse(id=named.id),
+            )
+            await turn.come()
+            await self._write_one(requests.writing, failed.SerializeToString())
+
+    async def _call(
+        self, aim: Aim, head: CallHead, message: bytes, writing: asyncio.Lock, turn: Turn
+    ) -> None:
+        if aim.target.method.kind.streams_out:
+            turn.give_up()
+        idempotent = aim.target.method.idempotent
+        call = await self._dispatcher.ask(aim.find, head, message, idempotent=idempotent)
+        timer = None
+        if head.deadline is not None:
+            left = max(0.0, head.deadline - self._clock())
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(left, call.cancel, timed_out(None))
+        try:
+            while (item := await call.message()) is not None:
+                await turn.come()
+                await self._write_one(writing, _RESPONSE + varint(len(item)) + item)
+        finally:
+            call.cancel()
+            if timer is not None:
+                timer.cancel()
+
+    async def _write_one(self, writing: asyncio.Lock, message: bytes) -> None:
+        codec = self._reply_codec
+        body = framed(message) if codec is None else await codec.framed(message)
+        async with writing:
+            await self._send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+class _Requests:
+    """What the requests of one stream share. `deadline` is that of the stream."""
+
+    def __init__(self, endpoint: str, begin: Begin, deadline: float | None) -> None:
+        self.endpoint = endpoint
+        self.deadline = deadline
+        self.writing = asyncio.Lock()
+        self._begin = begin
+        self._trace: Trace | None = None
+
+    def trace(self, aim: Aim) -> Trace:
+        """The trace of the stream, which is counted for the target of its first request."""
+        if self._trace is None:
+            self._trace = self._begin(aim)
+        return self._trace

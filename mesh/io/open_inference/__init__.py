@@ -1,0 +1,1 @@
+"""The Open Inference Protocol: methods as models, their requests and responses."""
