@@ -68,19 +68,22 @@ def read_kind(kind: str | None, value: Value) -> Any:
     return read(value)
 
 
-def from_tensor(tensor: Tensor) -> Array:
+def from_tensor(tensor: Tensor, data: bytes | memoryview | None = None) -> Array:
     """The array of a tensor: a read-only view of its bytes (of booleans and text: a copy).
 
-    Raises InvalidArgument where type, shape and data contradict each other.
+    `data` are its bytes where they are not in the message. Raises InvalidArgument where type,
+    shape and data contradict each other.
     """
+    if data is None:
+        data = tensor.data
     dtype = _DTYPES.get(tensor.data_type)
     if dtype is None:
-        return _special(tensor)
+        return _special(tensor, data)
     shape = tuple(tensor.shape)
     try:
-        array = np.frombuffer(tensor.data, dtype).reshape(shape)
+        array = np.frombuffer(data, dtype).reshape(shape)
     except ValueError:
-        raise _contradiction(tensor, f"{len(tensor.data)} bytes of {dtype.name}") from None
+        raise _contradiction(tensor, f"{len(data)} bytes of {dtype.name}") from None
     if array.shape != shape:  # NumPy takes -1 as "whatever is left"
         raise _contradiction(tensor, "an extent below zero")
     if not array.size:
@@ -94,7 +97,7 @@ def _bound_hollow(tensor: Tensor) -> None:
         raise _contradiction(tensor, "no elements in that many lists")
 
 
-def _special(tensor: Tensor) -> Array:
+def _special(tensor: Tensor, data: bytes | memoryview) -> Array:
     shape = tuple(tensor.shape)
     if min(shape, default=0) < 0:
         raise _contradiction(tensor, "an extent below zero")
@@ -102,12 +105,12 @@ def _special(tensor: Tensor) -> Array:
     try:
         if tensor.data_type == DataType.DATA_TYPE_BOOL:
             # Any other byte would be neither true nor false to NumPy.
-            truth: Array = np.frombuffer(tensor.data, np.uint8) != 0
+            truth: Array = np.frombuffer(data, np.uint8) != 0
             return truth.reshape(shape)
         if tensor.data_type == DataType.DATA_TYPE_STRING:
             return words(tensor.strings).reshape(shape)
         if tensor.data_type == DataType.DATA_TYPE_BFLOAT16:
-            return Bfloat16.of_bits(np.frombuffer(tensor.data, "<u2")).reshape(shape)
+            return Bfloat16.of_bits(np.frombuffer(data, "<u2")).reshape(shape)
     except ValueError:
         raise _contradiction(tensor, "the elements that it has") from None
     raise _fault("tensor_type", f"A tensor has no data type of number {tensor.data_type}")

@@ -11,8 +11,10 @@ from mesh.io.arguments import Arguments, Bound
 from mesh.io.replies.encoder import ReplyEncoder
 from mesh.io.result import Result
 from mesh.io.rpc.contract import Rpc
-from mesh.io.rpc.messages import MISSING
+from mesh.io.rpc.lift import LARGE, lift
+from mesh.io.rpc.messages import MISSING, Field, Label
 from mesh.io.types.kind import Intake
+from mesh.io.value import from_tensor
 from mesh.io.violations import invalid_input
 from mesh.io.wire import Chunks
 
@@ -26,8 +28,9 @@ class RpcCodec:
         self._rpc = rpc
         self._parse = parse
         self._arguments = arguments
-        inputs = [each for each in rpc.request.members if each is not rpc.item]
-        self._inputs = inputs
+        self._inputs = [each for each in rpc.request.members if each is not rpc.item]
+        fields = [(each.field, each) for each in self._inputs if each.field is not None]
+        self._tensors = {field.number: each for field, each in fields if _is_tensor(field)}
         self._response = rpc.response
         values = result.values
         self.encoder = ReplyEncoder(
@@ -39,18 +42,30 @@ class RpcCodec:
 
         Raises InvalidArgument with every fault.
         """
-        message = self._message(body)
         found: dict[str, Any] = {}
         try:
+            if len(body) > LARGE and self._tensors:
+                body = self._lift(body, found)
+            message = self._message(body)
             for member in self._inputs:
-                value = member.read(message)
-                if value is not MISSING:
+                if member.key not in found and (value := member.read(message)) is not MISSING:
                     found[member.key] = value
         except InvalidArgument as error:
             raise invalid_input(error.violations, self._arguments.title) from None
         bound, first = self._arguments.load_named(found, intake)
         item = MISSING if self._rpc.item is None else self._item(message)
         return bound, first if item is MISSING else self._arguments.load_item(item, intake)
+
+    def _lift(self, body: bytes, found: dict[str, Any]) -> bytes:
+        """Reads large arrays where they lie in the message; returns the rest of it."""
+        body, lifted = lift(body, self._tensors)
+        for number, (tensor, data) in lifted.items():
+            key = self._tensors[number].key
+            try:
+                found[key] = from_tensor(tensor, data)
+            except InvalidArgument as error:
+                raise error.within(key) from None
+        return body
 
     def decode_item(self, body: bytes, intake: Intake | None = None) -> Any:
         """An item of the stream from a later message; raises InvalidArgument."""
@@ -77,3 +92,7 @@ class RpcCodec:
         out: Chunks = []
         self._response.put_members(out, checked)
         return b"".join(out)
+
+
+def _is_tensor(field: Field) -> bool:
+    return field.label is Label.PLAIN and field.holds.proto == ".mesh.v1.Tensor"
