@@ -24,11 +24,12 @@ from tests.bench.measures import (
     one_round,
     rig,
 )
+from tests.bench.rpc import rpc_figures, rpc_json, rpc_rounds
 from tests.bench.servers import doubles, mesh
 from tests.bench.table import figures_table, loads_table
 from tests.bench.typed import typed_figures, typed_json, typed_rounds
 
-PARTS = ("http", "grpc", "graph", "idle", "io")
+PARTS = ("http", "grpc", "graph", "idle", "io", "rpc")
 
 
 def bench(
@@ -78,7 +79,11 @@ def run(console: Console, parts: Sequence[str], rounds: int, seconds: int) -> di
             typed = typed_rounds(rounds, status.update)
             figures += typed_figures(typed)
             details["typed"] = typed_json(typed)
-        if set(parts) - {"idle", "io"}:
+        if "rpc" in parts:
+            calls = rpc_rounds(rounds, seconds, status.update)
+            figures += rpc_figures(calls)
+            details["rpc"] = rpc_json(calls)
+        if set(parts) - {"idle", "io", "rpc"}:
             loads, links = all_rounds(parts, rounds, seconds, status.update)
             figures = load_figures(loads, links) + figures
     if loads:

@@ -68,8 +68,16 @@ def lua(body: str) -> str:
     )
 
 
-def run_h2load(url: str, message: bytes, reply_size: int, in_flight: int, seconds: float) -> Load:
-    """Calls a unary gRPC method, with `in_flight` calls at once.
+def run_h2load(
+    url: str,
+    message: bytes,
+    reply_size: int,
+    in_flight: int,
+    seconds: float,
+    *,
+    options: Sequence[str] = (),
+) -> Load:
+    """Calls a gRPC method with one message, with `in_flight` calls at once.
 
     A failed call of gRPC is a success of HTTP to h2load, with a status in trailers that it does
     not read; but it has no message. So the bytes of all messages are counted: each must be of
@@ -84,6 +92,7 @@ def run_h2load(url: str, message: bytes, reply_size: int, in_flight: int, second
         command = [
             *("h2load", "--threads", "1", "--clients", str(connections)),
             *("--max-concurrent-streams", str(in_flight // connections)),
+            *options,
             *("--header", "content-type: application/grpc", "--header", "te: trailers"),
             *("--data", str(body)),
         ]

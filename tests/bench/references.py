@@ -1,11 +1,12 @@
 """Bare servers to compare with: `python -m tests.bench.references uvicorn|grpc PORT`.
 
 `uvicorn` does the same JSON and NumPy work as the measured service, in one function. `grpc` is
-a unary `grpc.aio` server that sends back what it got.
+a `grpc.aio` server that sends back what it got, or a stream of 1000 small messages.
 """
 
 import json
 import sys
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -47,14 +48,24 @@ def serve_uvicorn(port: int) -> None:
 
 
 async def serve_grpc(port: int) -> None:
-    """Echoes the bytes of mesh.v1.Inference/Call."""
+    """Echoes the bytes of mesh.v1.Inference/Call; CallServerStream gives 1000 numbers."""
 
     async def echo(request: bytes, _: object) -> bytes:
         return request
 
-    handler = grpc.unary_unary_rpc_method_handler(echo)
-    server = grpc.aio.server()
-    generic = grpc.method_handlers_generic_handler("mesh.v1.Inference", {"Call": handler})
+    async def count(_: bytes, __: object) -> AsyncIterator[bytes]:
+        for number in range(1000):
+            # As a protobuf message whose field 1 is the number.
+            digits = bytes((number & 127 | 128, number >> 7)) if number > 127 else bytes((number,))
+            yield b"\x08" + digits
+
+    handlers = {
+        "Call": grpc.unary_unary_rpc_method_handler(echo),
+        "CallServerStream": grpc.unary_stream_rpc_method_handler(count),
+    }
+    sizes = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    server = grpc.aio.server(options=sizes)
+    generic = grpc.method_handlers_generic_handler("mesh.v1.Inference", handlers)
     server.add_generic_rpc_handlers((generic,))
     server.add_insecure_port(f"{HOST}:{port}")
     await server.start()
