@@ -6,9 +6,11 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
 from random import Random
 
 from gateway.asgi import BrokenReplyError, Receive, Scope, Send
+from gateway.drain import Files, Termination
 from gateway.main import Gateway
 from gateway.service_metrics import ServiceMetrics
 from gateway.settings import Settings
@@ -87,8 +89,14 @@ class _Parts:
             max_request_bytes=settings.max_request_bytes,
             services=services,
         )
+        self._settings = settings
+        self._termination: Termination | None = None
 
     async def start(self) -> None:
+        settings = self._settings
+        if settings.admin:
+            files = Files(Path(settings.admin), Path(settings.folder) if settings.folder else None)
+            self._termination = Termination(files, monotonic, self.gateway.leave)
         self._watch.start()
         try:
             async with asyncio.timeout(FIRST_SNAPSHOT_WAIT):
@@ -97,6 +105,8 @@ class _Parts:
             log.warning("no controller yet: listening without routes until it comes")
 
     async def close(self) -> None:
+        if self._termination is not None:
+            self._termination.close()
         await self._watch.close()
         await self._pool.close()
         self._tracing.close()

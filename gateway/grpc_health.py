@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from google.protobuf.message import DecodeError
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from mesh.errors import InvalidArgument, NotFound
+from mesh.errors import InvalidArgument, NotFound, Unavailable
 from mesh.link.dispatch import Dispatcher
 from mesh.traffic.snapshot import Snapshot, Version
 
@@ -57,6 +57,12 @@ class Health:
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
+        self._is_leaving = False
+
+    def leave(self) -> None:
+        """Ends all watches, whose clients are to ask another gateway."""
+        self._is_leaving = True
+        self._dispatcher.wake()
 
     def _serving(self, endpoint: str, name: str) -> bool | None:
         dispatcher = self._dispatcher
@@ -76,7 +82,12 @@ class Health:
         return _reply(serving=serving)
 
     async def watch(self, endpoint: str, message: bytes) -> AsyncGenerator[bytes]:
-        """The reply as it is, and again whenever it is another. Raises InvalidArgument."""
+        """The reply as it is, and again whenever it is another.
+
+        Raises:
+            InvalidArgument: the message is no request.
+            Unavailable: the gateway is going away.
+        """
         name = _name(message)
         last = b""
         while True:
@@ -85,6 +96,8 @@ class Health:
             if now != last:
                 last = now
                 yield now
+            elif self._is_leaving:
+                raise Unavailable("the gateway is going away")
             else:
                 await self._dispatcher.changed()
 

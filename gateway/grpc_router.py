@@ -40,6 +40,10 @@ class GrpcRouter:
             **dict.fromkeys(REFLECTION, self._reflect),
         }
 
+    def leave(self) -> None:
+        """Ends the watches of clients: the gateway is going away."""
+        self._health.leave()
+
     async def serve(self, exchange: GrpcExchange, request: Request, begin: Begin) -> None:
         """Answers the request, which `begin` is told of if it is a service's.
 

@@ -68,6 +68,10 @@ class Gateway:
     def __repr__(self) -> str:
         return f"<Gateway {len(self.clients)} waiting, {self._dispatcher!r}>"
 
+    def leave(self) -> None:
+        """Ends what would never end by itself: the gateway is going away."""
+        self._rpcs.leave()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one ASGI http scope.
 

@@ -15,7 +15,8 @@ class Settings:
     `controller` is the `host:port` of the controller's gRPC face; `name` says who this gateway is
     in the controller's log; `max_request_bytes` bounds bodies of services that set no limit of
     their own; `log_json` and `log_level` are for the process's log; `parent` is the process whose
-    end ends this one (0: none).
+    end ends this one (0: none); `admin` is the file with the address of Envoy's administration
+    port (empty: none), `folder` the one that is there for that file only (empty: none).
     """
 
     controller: str
@@ -24,6 +25,8 @@ class Settings:
     log_level: str = "INFO"
     log_json: bool = True
     parent: int = 0
+    admin: str = ""
+    folder: str = ""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -38,6 +41,8 @@ class Settings:
             env.get("MESH_LOG_LEVEL", "INFO"),
             env.get("MESH_LOG_FORMAT", "json") == "json",
             _whole(env, "MESH_PARENT", 0),
+            env.get("MESH_ADMIN_PATH", ""),
+            env.get("MESH_ADMIN_FOLDER", ""),
         )
 
     def to_env(self) -> dict[str, str]:
@@ -49,6 +54,8 @@ class Settings:
             "MESH_LOG_LEVEL": self.log_level,
             "MESH_LOG_FORMAT": "json" if self.log_json else "text",
             "MESH_PARENT": str(self.parent),
+            "MESH_ADMIN_PATH": self.admin,
+            "MESH_ADMIN_FOLDER": self.folder,
         }
 
 

@@ -165,6 +165,10 @@ class Dispatcher:
         """Returns when there was a change since the call: of the snapshot, or of a link."""
         await self._pool.changed()
 
+    def wake(self) -> None:
+        """Has all who wait for a change look again."""
+        self._pool.wake()
+
     def _has_link(self, version: Version) -> bool:
         known = self._linked_versions.get(version.id)
         if known is None:

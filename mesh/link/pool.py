@@ -97,6 +97,10 @@ class Pool:
     def _tell(self) -> None:
         if self.on_change is not None:
             self.on_change()
+        self.wake()
+
+    def wake(self) -> None:
+        """Has all calls of `changed` return."""
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)

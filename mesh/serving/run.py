@@ -124,6 +124,8 @@ class RunningMesh:
 
     def _stop_gateways(self) -> None:
         for gateway in self._gateways:
+            gateway.leave()  # all at once
+        for gateway in self._gateways:
             gateway.stop()
 
     def __enter__(self) -> Self:

@@ -1,0 +1,116 @@
+"""A gateway that is told to end, as Kubernetes does it, in front of clients of all kinds."""
+
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import grpc
+import httpx
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from mesh.cluster.start import Session
+from mesh.serving.gateways import GatewayProcess
+from mesh.serving.run import Place, RunningMesh
+from mesh.testing import LocalMesh
+from tests.e2e.clients import eventually, load
+from tests.e2e.raw_http2 import RawHttp2
+from tests.e2e.services import Shop
+
+TOTAL, WAIT = "/shop.v1.ShopService/Total", "/shop.v1.ShopService/Wait"
+ITEM = b"\x0a\x02ab"
+
+
+@pytest.fixture
+def made(ray_session: Session) -> Iterator[LocalMesh]:
+    """A mesh with two gateways on one port."""
+    running = RunningMesh(Place(gateways=2, control_port=None), session=ray_session)
+    mesh = LocalMesh(running)
+    try:
+        mesh.deploy(Shop, name="shop")
+        yield mesh
+    finally:
+        mesh.close()
+        running.control.delete("shop")
+        running.stop()
+
+
+def channel(mesh: LocalMesh) -> grpc.Channel:
+    """A channel with a connection of its own."""
+    return grpc.insecure_channel(mesh.target, [("grpc.use_local_subchannel_pool", 1)])
+
+
+def test_no_call_fails_when_one_of_two_gateways_is_told_to_end(made: LocalMesh) -> None:
+    gateway = made.running._gateways[0]
+    with ExitStack() as stack:
+        channels = [stack.enter_context(channel(made)) for _ in range(12)]
+        idle, busy, waiting = channels[:4], channels[4:8], channels[8:]
+        for each in channels:
+            each.unary_unary(TOTAL)(ITEM)
+        web = [stack.enter_context(httpx.Client()) for _ in range(2)]
+
+        def asks(each: grpc.Channel) -> Callable[[], int]:
+            return lambda: len(each.unary_unary(TOTAL)(ITEM, timeout=30))
+
+        def posts(each: httpx.Client) -> Callable[[], int]:
+            return lambda: each.post(f"{made.url}/total", json={"items": []}).status_code
+
+        with load(*map(asks, busy), *map(posts, web)) as calls:
+            calls.wait_for(200)
+            long = [
+                each.unary_unary(WAIT).future(b"\x09" + struct.pack("<d", 2.0), timeout=30)
+                for each in waiting
+            ]
+            gateway.leave()
+            assert gateway.process.wait(20) == 0
+            assert [len(each.result()) for each in long] == [9] * len(long)
+            calls.wait_for(200)
+            # Clients that had nothing to say in all that time hear of it only now.
+            assert [len(each.unary_unary(TOTAL)(ITEM, timeout=30)) for each in idle] == [9] * 4
+        assert calls.failures == []
+        assert set(calls.pids) == {9, 200}
+
+
+def test_idle_connections_are_told_with_goaway_and_watches_with_a_status(made: LocalMesh) -> None:
+    with channel(made) as watching, ExitStack() as stack:
+        watches = health_pb2_grpc.HealthStub(watching).Watch(health_pb2.HealthCheckRequest())
+        assert next(watches).status == health_pb2.HealthCheckResponse.SERVING
+        raw = [stack.enter_context(RawHttp2(made.target)) for _ in range(8)]
+        for gateway in made.running._gateways:
+            gateway.leave()
+        for connection in raw:
+            while not connection.is_closed:
+                connection.read()
+            assert connection.goaway == 0
+        with pytest.raises(grpc.RpcError) as ended:
+            next(watches)
+        assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert ended.value.details() == "the gateway is going away"
+    for gateway in made.running._gateways:
+        assert gateway.process.wait(20) == 0
+    assert not gateway._admin.with_name("admin-address.pressure").exists()
+
+
+def test_a_second_signal_ends_a_gateway_at_once(made: LocalMesh) -> None:
+    first, second = made.running._gateways
+    with channel(made) as waiting:
+        long = waiting.unary_unary(WAIT).future(b"\x09" + struct.pack("<d", 15.0), timeout=30)
+        eventually(lambda: any(map(_is_asked, (first, second))), "the call has begun")
+        for gateway in (first, second):
+            gateway.leave()
+        for gateway in (first, second):
+            eventually(lambda gateway=gateway: not _listens(gateway))
+            gateway.leave()
+            assert gateway.process.wait(5) == 0
+        with pytest.raises(grpc.RpcError) as ended:
+            long.result()
+        assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def _is_asked(gateway: GatewayProcess) -> bool:
+    name = "http.ingress_http.downstream_rq_active"
+    return f"{name}: 1".encode() in gateway._ask(f"/stats?filter=^{name}$")
+
+
+def _listens(gateway: GatewayProcess) -> bool:
+    return gateway.is_running and gateway._is_listening()
