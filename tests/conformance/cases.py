@@ -57,6 +57,8 @@ CASES: Mapping[str, str] = {
     "deadline": "DEADLINE_EXCEEDED, and the method is cancelled",
     "cancellation": "CANCELLED by the client midway through a stream, and so is the method",
     "metadata": "two values of one name go to the method, and one comes back with the reply",
+    "binary_metadata": "bytes do so too",
+    "trailers": "text and bytes come back behind the reply",
     "endpoint": "metadata names an endpoint; one that is not there is NOT_FOUND",
     "large": "8 MiB come back",
     "gzip": "a request that is compressed with gzip, and a reply",

@@ -18,14 +18,8 @@ SAID = pytest.StashKey[dict[str, Outcome | str]]()
 """By language what its program said, or why it was not run."""
 
 
-@pytest.fixture(scope="session")
-def protos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the service's .proto and those that it imports."""
-    return exported(tmp_path_factory.mktemp("protos"))
-
-
 # Not for the session: meshes in one Ray share a controller, and so the default endpoint.
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def target(ray_session: Session) -> Iterator[str]:
     """`host:port` of a mesh that serves it."""
     running = RunningMesh(Place(), session=ray_session)
@@ -37,6 +31,12 @@ def target(ray_session: Session) -> Iterator[str]:
     finally:
         mesh.close()
         running.stop()
+
+
+@pytest.fixture(scope="package")
+def protos(target: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the service's .proto and those that it imports."""
+    return exported(f"http://{target}", tmp_path_factory.mktemp("protos"))
 
 
 class Clients:
@@ -62,7 +62,7 @@ class Clients:
         pytest.skip(said)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def clients(pytestconfig: pytest.Config, protos: Path, target: str) -> Clients:
     """The programs of all languages."""
     return Clients(pytestconfig.stash.setdefault(SAID, {}), protos, target)

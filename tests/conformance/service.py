@@ -224,9 +224,16 @@ class Conformance:
 
     @mesh.api
     def metadata(self, context: Context) -> str:
-        """The values of x-asked, one behind the other; in the reply's x-answered too."""
+        """The values of x-asked, one behind the other; also before the reply and behind it.
+
+        Bytes of x-asked-bin go back the other way round.
+        """
         asked = "+".join(context.request.headers.getlist("x-asked"))
+        turned = b"".join(context.request.headers.getbytes("x-asked-bin"))[::-1]
         context.response.headers["x-answered"] = asked
+        context.response.headers["x-answered-bin"] = turned
+        context.response.trailers["x-behind"] = asked
+        context.response.trailers["x-behind-bin"] = turned
         return asked
 
     @mesh.api

@@ -593,6 +593,37 @@ void Metadata() {
   Require(answered->second == "one+two", "other metadata");
 }
 
+const std::string kBytes("\x00\xff\x80", 3), kTurned("\x80\xff\x00", 3);
+
+// Whether metadata has this value.
+bool Has(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata, const char* name,
+         const std::string& value) {
+  auto found = metadata.find(name);
+  return found != metadata.end() && found->second == value;
+}
+
+void BinaryMetadata() {
+  ClientContext context;
+  WithDeadline(context);
+  context.AddMetadata("x-asked-bin", kBytes);
+  pb::MetadataResponse reply;
+  Status status = stub->Metadata(&context, pb::MetadataRequest(), &reply);
+  Require(status.ok(), status.error_message());
+  Require(Has(context.GetServerInitialMetadata(), "x-answered-bin", kTurned), "other bytes");
+}
+
+void Trailers() {
+  ClientContext context;
+  WithDeadline(context);
+  context.AddMetadata("x-asked", "one");
+  context.AddMetadata("x-asked-bin", kBytes);
+  pb::MetadataResponse reply;
+  Status status = stub->Metadata(&context, pb::MetadataRequest(), &reply);
+  Require(status.ok(), status.error_message());
+  Require(Has(context.GetServerTrailingMetadata(), "x-behind", "one"), "another text");
+  Require(Has(context.GetServerTrailingMetadata(), "x-behind-bin", kTurned), "other bytes");
+}
+
 void Endpoint() {
   ClientContext context;
   WithDeadline(context);
@@ -672,6 +703,8 @@ const std::pair<const char*, void (*)()> kCases[] = {
     {"deadline", Deadline},
     {"cancellation", Cancellation},
     {"metadata", Metadata},
+    {"binary_metadata", BinaryMetadata},
+    {"trailers", Trailers},
     {"endpoint", Endpoint},
     {"large", Large},
     {"gzip", Gzip},

@@ -552,6 +552,23 @@ func metadataBothWays() {
 	same(header.Get("x-answered"), []string{"one+two"})
 }
 
+func binaryMetadata() {
+	ctx := metadata.AppendToOutgoingContext(inTime(), "x-asked-bin", "\x00\xff\x80")
+	var header metadata.MD
+	_, err := stub.Metadata(ctx, &pb.MetadataRequest{}, grpc.Header(&header))
+	require(err == nil, err)
+	same(header.Get("x-answered-bin"), []string{"\x80\xff\x00"})
+}
+
+func trailers() {
+	ctx := metadata.AppendToOutgoingContext(inTime(), "x-asked", "one", "x-asked-bin", "\x00\xff\x80")
+	var trailer metadata.MD
+	_, err := stub.Metadata(ctx, &pb.MetadataRequest{}, grpc.Trailer(&trailer))
+	require(err == nil, err)
+	same(trailer.Get("x-behind"), []string{"one"})
+	same(trailer.Get("x-behind-bin"), []string{"\x80\xff\x00"})
+}
+
 func endpoint() {
 	ctx := metadata.AppendToOutgoingContext(inTime(), "mesh-endpoint", "nowhere")
 	_, err := stub.Nothing(ctx, &pb.NothingRequest{})
@@ -630,6 +647,8 @@ var cases = []struct {
 	{"deadline", deadline},
 	{"cancellation", cancellation},
 	{"metadata", metadataBothWays},
+	{"binary_metadata", binaryMetadata},
+	{"trailers", trailers},
 	{"endpoint", endpoint},
 	{"large", large},
 	{"gzip", compressed},

@@ -23,6 +23,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
@@ -610,19 +611,50 @@ class Client {
     return Metadata.Key.of(name, Metadata.ASCII_STRING_MARSHALLER);
   }
 
+  static Metadata.Key<byte[]> bytesName(String name) {
+    return Metadata.Key.of(name, Metadata.BINARY_BYTE_MARSHALLER);
+  }
+
+  static final AtomicReference<Metadata> BEFORE = new AtomicReference<>();
+  static final AtomicReference<Metadata> BEHIND = new AtomicReference<>();
+
+  /** The reply to a call with this metadata; what came before it and behind it is kept. */
+  static String metadata(Metadata asked) {
+    return stub()
+        .withInterceptors(
+            MetadataUtils.newAttachHeadersInterceptor(asked),
+            MetadataUtils.newCaptureMetadataInterceptor(BEFORE, BEHIND))
+        .metadata(MetadataRequest.getDefaultInstance())
+        .getResult();
+  }
+
+  static final byte[] BYTES = {0x00, (byte) 0xff, (byte) 0x80};
+  static final byte[] TURNED = {(byte) 0x80, (byte) 0xff, 0x00};
+
   static void metadata() {
     var asked = new Metadata();
     asked.put(name("x-asked"), "one");
     asked.put(name("x-asked"), "two");
-    var headers = new AtomicReference<Metadata>();
-    var reply =
-        stub()
-            .withInterceptors(
-                MetadataUtils.newAttachHeadersInterceptor(asked),
-                MetadataUtils.newCaptureMetadataInterceptor(headers, new AtomicReference<>()))
-            .metadata(MetadataRequest.getDefaultInstance());
-    same(reply.getResult(), "one+two");
-    same(headers.get().get(name("x-answered")), "one+two");
+    same(metadata(asked), "one+two");
+    same(BEFORE.get().get(name("x-answered")), "one+two");
+  }
+
+  static void binaryMetadata() {
+    var asked = new Metadata();
+    asked.put(bytesName("x-asked-bin"), BYTES);
+    metadata(asked);
+    var answered = BEFORE.get().get(bytesName("x-answered-bin"));
+    require(Arrays.equals(answered, TURNED), Arrays.toString(answered));
+  }
+
+  static void trailers() {
+    var asked = new Metadata();
+    asked.put(name("x-asked"), "one");
+    asked.put(bytesName("x-asked-bin"), BYTES);
+    metadata(asked);
+    same(BEHIND.get().get(name("x-behind")), "one");
+    var behind = BEHIND.get().get(bytesName("x-behind-bin"));
+    require(Arrays.equals(behind, TURNED), Arrays.toString(behind));
   }
 
   static void endpoint() throws Exception {
@@ -696,6 +728,8 @@ class Client {
     CASES.put("deadline", Client::deadline);
     CASES.put("cancellation", Client::cancellation);
     CASES.put("metadata", Client::metadata);
+    CASES.put("binary_metadata", Client::binaryMetadata);
+    CASES.put("trailers", Client::trailers);
     CASES.put("endpoint", Client::endpoint);
     CASES.put("large", Client::large);
     CASES.put("gzip", Client::gzip);

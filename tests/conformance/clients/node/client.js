@@ -28,6 +28,19 @@ function ask(method, request, { metadata = new grpc.Metadata(), seconds, by = cl
   });
 }
 
+// A call with this metadata: its reply, and the metadata before the reply and behind it.
+function around(asked) {
+  return new Promise((resolve, reject) => {
+    const seen = {};
+    const call = client.metadata({}, asked, inTime(), (error, reply) => {
+      if (error) reject(error);
+      seen.reply = reply;
+    });
+    call.on("metadata", (initial) => (seen.initial = initial));
+    call.on("status", ({ metadata }) => resolve({ ...seen, behind: metadata }));
+  });
+}
+
 async function failure(promise) {
   const [outcome] = await Promise.allSettled([promise]);
   assert.equal(outcome.status, "rejected", "no error");
@@ -436,13 +449,25 @@ const cases = {
     const asked = new grpc.Metadata();
     asked.add("x-asked", "one");
     asked.add("x-asked", "two");
-    const answered = new Promise((resolve, reject) => {
-      const call = client.metadata({}, asked, inTime(), (error, reply) =>
-        error ? reject(error) : assert.equal(reply.result, "one+two"),
-      );
-      call.on("metadata", (initial) => resolve(initial.get("x-answered")));
-    });
-    assert.deepEqual(await answered, ["one+two"]);
+    const { reply, initial } = await around(asked);
+    assert.equal(reply.result, "one+two");
+    assert.deepEqual(initial.get("x-answered"), ["one+two"]);
+  },
+
+  async binary_metadata() {
+    const asked = new grpc.Metadata();
+    asked.set("x-asked-bin", Buffer.from([0x00, 0xff, 0x80]));
+    const { initial } = await around(asked);
+    assert.deepEqual(initial.get("x-answered-bin"), [Buffer.from([0x80, 0xff, 0x00])]);
+  },
+
+  async trailers() {
+    const asked = new grpc.Metadata();
+    asked.set("x-asked", "one");
+    asked.set("x-asked-bin", Buffer.from([0x00, 0xff, 0x80]));
+    const { behind } = await around(asked);
+    assert.deepEqual(behind.get("x-behind"), ["one"]);
+    assert.deepEqual(behind.get("x-behind-bin"), [Buffer.from([0x80, 0xff, 0x00])]);
   },
 
   async endpoint() {

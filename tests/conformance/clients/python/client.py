@@ -463,6 +463,21 @@ def metadata() -> None:
 
 
 @case
+def binary_metadata() -> None:
+    asked = [("x-asked-bin", b"\x00\xff\x80")]
+    _, call = stub.Metadata.with_call(pb.MetadataRequest(), timeout=SECONDS, metadata=asked)
+    same(dict(call.initial_metadata())["x-answered-bin"], b"\x80\xff\x00")
+
+
+@case
+def trailers() -> None:
+    asked = [("x-asked", "one"), ("x-asked-bin", b"\x00\xff\x80")]
+    _, call = stub.Metadata.with_call(pb.MetadataRequest(), timeout=SECONDS, metadata=asked)
+    behind = dict(call.trailing_metadata())
+    same((behind["x-behind"], behind["x-behind-bin"]), ("one", b"\x80\xff\x00"))
+
+
+@case
 def endpoint() -> None:
     nowhere = [("mesh-endpoint", "nowhere")]
     error = failure(lambda: stub.Nothing(pb.NothingRequest(), timeout=SECONDS, metadata=nowhere))

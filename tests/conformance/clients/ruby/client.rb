@@ -405,6 +405,21 @@ on "metadata" do
   same(call.metadata["x-answered"], "one+two")
 end
 
+on "binary_metadata" do
+  asked = { "x-asked-bin" => "\x00\xff\x80".b }
+  call = STUB.metadata(MetadataRequest.new, metadata: asked, return_op: true)
+  call.execute
+  same(call.metadata["x-answered-bin"].b, "\x80\xff\x00".b)
+end
+
+on "trailers" do
+  asked = { "x-asked" => "one", "x-asked-bin" => "\x00\xff\x80".b }
+  call = STUB.metadata(MetadataRequest.new, metadata: asked, return_op: true)
+  call.execute
+  behind = call.trailing_metadata
+  same([behind["x-behind"], behind["x-behind-bin"].b], ["one", "\x80\xff\x00".b])
+end
+
 on "endpoint" do
   fails(GRPC::Core::StatusCodes::NOT_FOUND) do
     STUB.nothing(NothingRequest.new, metadata: { "mesh-endpoint" => "nowhere" })
