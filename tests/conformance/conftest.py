@@ -11,7 +11,8 @@ from mesh.serving.run import Place, RunningMesh
 from mesh.testing import LocalMesh
 from tests.conformance.cases import CASES
 from tests.conformance.export import exported
-from tests.conformance.languages import REQUIRED, Absent, Outcome, run
+from tests.conformance.languages import REQUIRED, Outcome, run
+from tests.conformance.programs import Absent
 from tests.conformance.service import Conformance
 
 SAID = pytest.StashKey[dict[str, Outcome | str]]()
