@@ -62,5 +62,6 @@ CASES: Mapping[str, str] = {
     "endpoint": "metadata names an endpoint; one that is not there is NOT_FOUND",
     "large": "8 MiB come back",
     "gzip": "a request that is compressed with gzip, and a reply",
+    "example": "the lines in clients.md",
 }
 """By name."""

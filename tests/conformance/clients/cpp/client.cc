@@ -29,6 +29,7 @@ using grpc::Status;
 using grpc::StatusCode;
 using Stub = pb::ConformanceService::Stub;
 
+const char* address;
 std::unique_ptr<Stub> stub;
 
 void Require(bool holds, const std::string& why) {
@@ -652,6 +653,37 @@ void Gzip() {
   Require(status.ok() && reply.result() == request.text(), status.error_message());
 }
 
+void Example() {
+  const char* target = address;
+  // >>> clients.md
+  auto channel = grpc::CreateChannel(target, grpc::InsecureChannelCredentials());
+  auto stub = pb::ConformanceService::NewStub(channel);
+  const float elements[] = {1.5f, -4};  // little-endian, row by row
+  pb::DoubleRequest request;
+  request.mutable_value()->set_data_type(mesh::v1::DATA_TYPE_FLOAT32);
+  request.mutable_value()->add_shape(1);
+  request.mutable_value()->add_shape(2);
+  request.mutable_value()->set_data(elements, sizeof elements);
+  pb::DoubleResponse reply;
+  ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+  Status status = stub->Double(&context, request, &reply);
+
+  pb::FileRequest picture;
+  picture.mutable_value()->set_media_type("image/png");
+  picture.mutable_value()->set_data("...");
+  pb::FileResponse file;
+  ClientContext another;
+  Status refused = stub->File(&another, picture, &file);  // INVALID_ARGUMENT
+  google::rpc::Status rich;
+  google::rpc::BadRequest bad;
+  rich.ParseFromString(refused.error_details());
+  rich.details(0).UnpackTo(&bad);
+  // <<< clients.md
+  Require(status.ok() && ElementsOf<float>(reply.result())[1] == -8, "not doubled");
+  Require(bad.field_violations(0).field() == "value", bad.ShortDebugString());
+}
+
 const std::pair<const char*, void (*)()> kCases[] = {
     {"scalars", Scalars},
     {"zeros", Zeros},
@@ -708,15 +740,17 @@ const std::pair<const char*, void (*)()> kCases[] = {
     {"endpoint", Endpoint},
     {"large", Large},
     {"gzip", Gzip},
+    {"example", Example},
 };
 
 }  // namespace
 
 int main(int, char** arguments) {
+  address = arguments[1];
   grpc::ChannelArguments options;
   options.SetMaxReceiveMessageSize(16 << 20);
   auto channel =
-      grpc::CreateCustomChannel(arguments[1], grpc::InsecureChannelCredentials(), options);
+      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), options);
   stub = pb::ConformanceService::NewStub(channel);
   for (const auto& [name, check] : kCases) {
     try {

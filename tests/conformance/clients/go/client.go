@@ -593,6 +593,32 @@ func compressed() {
 	require(reply.Result == text, "another text")
 }
 
+func example() {
+	target := os.Args[1]
+	// >>> clients.md
+	channel, err := grpc.Dial(target, grpc.WithInsecure())
+	require(err == nil, err)
+	stub := pb.NewConformanceServiceClient(channel)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	var data bytes.Buffer
+	binary.Write(&data, binary.LittleEndian, []float32{1.5, -4}) // row by row
+	value := &mesh.Tensor{
+		DataType: mesh.DataType_DATA_TYPE_FLOAT32, Shape: []int64{1, 2}, Data: data.Bytes(),
+	}
+	reply, err := stub.Double(ctx, &pb.DoubleRequest{Value: value})
+	require(err == nil, err)
+	doubled := make([]float32, 2)
+	binary.Read(bytes.NewReader(reply.Result.Data), binary.LittleEndian, doubled)
+	content := &mesh.File_Data{Data: []byte("...")}
+	picture := &mesh.File{MediaType: "image/png", Filename: "a.png", Content: content}
+	_, err = stub.File(ctx, &pb.FileRequest{Value: picture}) // codes.InvalidArgument
+	bad := status.Convert(err).Details()[0].(*errdetails.BadRequest)
+	// <<< clients.md
+	same(doubled, []float32{3, -8})
+	same(bad.FieldViolations[0].Field, "value")
+}
+
 var cases = []struct {
 	name  string
 	check func()
@@ -652,6 +678,7 @@ var cases = []struct {
 	{"endpoint", endpoint},
 	{"large", large},
 	{"gzip", compressed},
+	{"example", example},
 }
 
 func run(name string, check func()) {

@@ -47,6 +47,7 @@ class Client {
 
   static final int SECONDS = 20;
   static final Map<String, Check> CASES = new LinkedHashMap<>();
+  static String address;
   static ManagedChannel channel;
 
   static ConformanceServiceGrpc.ConformanceServiceBlockingStub stub() {
@@ -677,6 +678,35 @@ class Client {
     require(reply.getResult().equals(request.getText()), "another text");
   }
 
+  static void example() throws Exception {
+    var target = address;
+    // >>> clients.md
+    var channel = ManagedChannelBuilder.forTarget(target).usePlaintext().build();
+    var stub = ConformanceServiceGrpc.newBlockingStub(channel);
+    var elements = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN); // row by row
+    elements.putFloat(1.5f).putFloat(-4).flip();
+    var value =
+        Tensor.newBuilder()
+            .setDataType(DataType.DATA_TYPE_FLOAT32)
+            .addAllShape(List.of(1L, 2L))
+            .setData(ByteString.copyFrom(elements));
+    var request = DoubleRequest.newBuilder().setValue(value).build();
+    var reply = stub.withDeadlineAfter(5, TimeUnit.SECONDS).double_(request);
+    var doubled = reply.getResult().getData().asReadOnlyByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
+    var content = ByteString.copyFromUtf8("...");
+    var picture = File.newBuilder().setMediaType("image/png").setFilename("a.png").setData(content);
+    BadRequest bad = null;
+    try {
+      stub.file(FileRequest.newBuilder().setValue(picture).build());
+    } catch (StatusRuntimeException error) { // Code.INVALID_ARGUMENT
+      bad = StatusProto.fromThrowable(error).getDetails(0).unpack(BadRequest.class);
+    }
+    // <<< clients.md
+    same(List.of(doubled.getFloat(), doubled.getFloat()), List.of(3f, -8f));
+    same(bad.getFieldViolations(0).getField(), "value");
+    channel.shutdownNow();
+  }
+
   static {
     CASES.put("scalars", Client::scalars);
     CASES.put("zeros", Client::zeros);
@@ -733,10 +763,12 @@ class Client {
     CASES.put("endpoint", Client::endpoint);
     CASES.put("large", Client::large);
     CASES.put("gzip", Client::gzip);
+    CASES.put("example", Client::example);
   }
 
   public static void main(String[] arguments) {
-    channel = ManagedChannelBuilder.forTarget(arguments[0]).usePlaintext().build();
+    address = arguments[0];
+    channel = ManagedChannelBuilder.forTarget(address).usePlaintext().build();
     CASES.forEach(
         (name, check) -> {
           try {

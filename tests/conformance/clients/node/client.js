@@ -2,6 +2,7 @@
 // usage: node client.js HOST:PORT FOLDER-OF-PROTOS
 
 import assert from "node:assert/strict";
+import { promisify } from "node:util";
 import grpc from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 
@@ -487,6 +488,28 @@ const cases = {
     const by = connect({ "grpc.default_compression_algorithm": gzip });
     const text = "conformance ".repeat(5000);
     assert.ok((await ask("longText", { text }, { by })).result === text);
+  },
+
+  async example() {
+    // >>> clients.md
+    const loaded = loadSync(
+      ["conformance/v1/conformance.proto", "google/rpc/status.proto", "google/rpc/error_details.proto"],
+      { includeDirs: [protos], longs: String, enums: String, defaults: true, oneofs: true },
+    );
+    const { ConformanceService } = grpc.loadPackageDefinition(loaded).conformance.v1;
+    const stub = new ConformanceService(target, grpc.credentials.createInsecure());
+    const data = Buffer.from(Float32Array.of(1.5, -4).buffer); // little-endian, row by row
+    const value = { dataType: "DATA_TYPE_FLOAT32", shape: [1, 2], data };
+    const deadline = Date.now() + 5000;
+    const reply = await promisify(stub.double.bind(stub))({ value }, { deadline });
+    const doubled = [reply.result.data.readFloatLE(0), reply.result.data.readFloatLE(4)];
+    const picture = { mediaType: "image/png", filename: "a.png", data: Buffer.from("...") };
+    const error = await promisify(stub.file.bind(stub))({ value: picture }, { deadline }).catch((e) => e);
+    const [encoded] = error.metadata.get("grpc-status-details-bin"); // error.code is 3
+    const [detail] = loaded["google.rpc.Status"].deserialize(encoded).details;
+    const bad = loaded["google.rpc.BadRequest"].deserialize(detail.value);
+    // <<< clients.md
+    assert.deepEqual([doubled, bad.fieldViolations[0].field], [[3, -8], "value"]);
   },
 };
 

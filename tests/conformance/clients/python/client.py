@@ -499,6 +499,27 @@ def gzip() -> None:
     same(reply.result == text, True)
 
 
+@case
+def example() -> None:
+    target = sys.argv[1]
+    # >>> clients.md
+    channel = grpc.insecure_channel(target)
+    stub = conformance_pb2_grpc.ConformanceServiceStub(channel)
+    data = struct.pack("<2f", 1.5, -4)  # little-endian, row by row
+    value = mesh.Tensor(data_type=mesh.DATA_TYPE_FLOAT32, shape=[1, 2], data=data)
+    reply = stub.Double(pb.DoubleRequest(value=value), timeout=5)  # seconds
+    doubled = struct.unpack("<2f", reply.result.data)
+    picture = mesh.File(media_type="image/png", filename="a.png", data=b"...")
+    bad = error_details_pb2.BadRequest()
+    try:
+        stub.File(pb.FileRequest(value=picture), timeout=5)
+    except grpc.RpcError as error:  # error.code() is INVALID_ARGUMENT
+        encoded = dict(error.trailing_metadata())["grpc-status-details-bin"]
+        status_pb2.Status.FromString(encoded).details[0].Unpack(bad)
+    # <<< clients.md
+    same((doubled, [each.field for each in bad.field_violations]), ((3, -8), ["value"]))
+
+
 def main() -> None:
     for check in CASES:
         try:

@@ -440,6 +440,24 @@ on "gzip" do
   same(stub.long_text(LongTextRequest.new(text: text)).result == text, true)
 end
 
+on "example" do
+  target = ARGV[0]
+  # >>> clients.md
+  stub = ConformanceService::Stub.new(target, :this_channel_is_insecure, timeout: 5) # seconds
+  data = [1.5, -4].pack("e*") # little-endian, row by row
+  value = Mesh::V1::Tensor.new(data_type: :DATA_TYPE_FLOAT32, shape: [1, 2], data: data)
+  reply = stub.double(DoubleRequest.new(value: value))
+  doubled = reply.result.data.unpack("e*")
+  picture = Mesh::V1::File.new(media_type: "image/png", filename: "a.png", data: "...")
+  begin
+    stub.file(FileRequest.new(value: picture))
+  rescue GRPC::InvalidArgument => e
+    bad = e.to_rpc_status.details[0].unpack(Google::Rpc::BadRequest)
+  end
+  # <<< clients.md
+  same([doubled, bad.field_violations[0].field], [[3, -8], "value"])
+end
+
 $stdout.sync = true
 CASES.each do |name, check|
   check.call
