@@ -10,11 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 _LONGEST_BUILD = 400
+_KEPT = 3 * 24 * 3600  # seconds that a program is kept after its last use
 
 
 class Absent(Exception):
@@ -59,8 +61,16 @@ def built(folder: Path, protos: Path | None = None) -> Path:
             )
             if status:
                 raise RuntimeError(f"{folder} cannot be built: {said[-2000:]}{wrong[-4000:]}")
-            (out / "built").touch()
+            _forget(folder.name)
+        (out / "built").touch()
     return out
+
+
+def _forget(name: str) -> None:
+    """Removes programs of a folder that nobody has used for days."""
+    for built_then in _cache().glob(f"{name}-*/built"):
+        if built_then.stat().st_mtime < time.time() - _KEPT:
+            shutil.rmtree(built_then.parent, ignore_errors=True)
 
 
 def _cache() -> Path:
