@@ -628,7 +628,7 @@ void Trailers() {
 void Endpoint() {
   ClientContext context;
   WithDeadline(context);
-  context.AddMetadata("mesh-endpoint", "nowhere");
+  context.AddMetadata("x-mesh-endpoint", "nowhere");
   pb::NothingResponse reply;
   Status status = stub->Nothing(&context, pb::NothingRequest(), &reply);
   Require(status.error_code() == StatusCode::NOT_FOUND, status.error_message());

@@ -570,7 +570,7 @@ func trailers() {
 }
 
 func endpoint() {
-	ctx := metadata.AppendToOutgoingContext(inTime(), "mesh-endpoint", "nowhere")
+	ctx := metadata.AppendToOutgoingContext(inTime(), "x-mesh-endpoint", "nowhere")
 	_, err := stub.Nothing(ctx, &pb.NothingRequest{})
 	fails(err, codes.NotFound)
 }

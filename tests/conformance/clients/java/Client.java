@@ -660,7 +660,7 @@ class Client {
 
   static void endpoint() throws Exception {
     var nowhere = new Metadata();
-    nowhere.put(name("mesh-endpoint"), "nowhere");
+    nowhere.put(name("x-mesh-endpoint"), "nowhere");
     var there = stub().withInterceptors(MetadataUtils.newAttachHeadersInterceptor(nowhere));
     fails(Code.NOT_FOUND, () -> there.nothing(NothingRequest.getDefaultInstance()));
   }

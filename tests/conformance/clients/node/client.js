@@ -473,7 +473,7 @@ const cases = {
 
   async endpoint() {
     const metadata = new grpc.Metadata();
-    metadata.set("mesh-endpoint", "nowhere");
+    metadata.set("x-mesh-endpoint", "nowhere");
     const error = await failure(ask("nothing", {}, { metadata }));
     assert.equal(error.code, grpc.status.NOT_FOUND);
   },

@@ -479,7 +479,7 @@ def trailers() -> None:
 
 @case
 def endpoint() -> None:
-    nowhere = [("mesh-endpoint", "nowhere")]
+    nowhere = [("x-mesh-endpoint", "nowhere")]
     error = failure(lambda: stub.Nothing(pb.NothingRequest(), timeout=SECONDS, metadata=nowhere))
     same(error.code(), grpc.StatusCode.NOT_FOUND)
 

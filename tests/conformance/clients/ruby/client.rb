@@ -422,7 +422,7 @@ end
 
 on "endpoint" do
   fails(GRPC::Core::StatusCodes::NOT_FOUND) do
-    STUB.nothing(NothingRequest.new, metadata: { "mesh-endpoint" => "nowhere" })
+    STUB.nothing(NothingRequest.new, metadata: { "x-mesh-endpoint" => "nowhere" })
   end
 end
 
