@@ -6,7 +6,7 @@ import json
 import types
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum, Flag
@@ -57,11 +57,14 @@ class MapOf:
 
 @dataclass(frozen=True, slots=True)
 class ArmOf:
-    """One of the shapes of a union: its name, whether a checked value is of it, its class."""
+    """One of the shapes of a union: its name, whether a checked value is of it, its class.
+
+    Two are equal wherever they are from: `fits` is made anew each time and says nothing more.
+    """
 
     name: str
     shape: "Shape"
-    fits: Callable[[Any], bool]
+    fits: Callable[[Any], bool] = field(compare=False)
     annotation: Any
 
 
