@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import grpc
 import numpy as np
 import pytest
 import yaml
@@ -197,14 +198,18 @@ def test_calls_return_what_is_shown(
     block: Block, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(served.folder)
-    text = block.text.replace(ADDRESS, served.address(block.target))
+    address = served.address(block.target)
+    # A channel has no path; the rpc's service says which endpoint is meant.
+    channel = f'insecure_channel("{ADDRESS}")'
+    text = block.text.replace(channel, channel.replace(ADDRESS, address.partition("/")[0]))
+    text = text.replace(ADDRESS, address)
     names = {"__name__": "readme"}
     found = doctest.DocTestParser().get_doctest(text, names, "README.md", None, block.line)
     failures: list[str] = []
     runner = doctest.DocTestRunner()
     runner.run(found, out=failures.append, clear_globs=False)
     for value in found.globs.values():
-        if isinstance(value, mesh.Client):
+        if isinstance(value, (mesh.Client, grpc.Channel)):
             value.close()
     assert not failures, "".join(failures)
 

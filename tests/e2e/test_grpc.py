@@ -77,6 +77,7 @@ def test_reflection_of_both_versions_lists_the_same_services(
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
+        "inference.GRPCInferenceService",
         "mesh.v1.Inference",
         SHOP,
     ]

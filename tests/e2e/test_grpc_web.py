@@ -84,10 +84,11 @@ def served(ray_session: Session, pages: list[ThreadingHTTPServer]) -> Iterator[L
     running = RunningMesh(place, session=ray_session)
     mesh = LocalMesh(running)
     try:
-        mesh.deploy(Shop, name="shop")
+        mesh.deploy(Shop, name="web")
         yield mesh
     finally:
         mesh.close()
+        running.control.delete("web")  # the controller is that of the other tests
         running.stop()
 
 
@@ -123,7 +124,7 @@ TRAILERS = b"\x80\x00\x00\x00\x0fgrpc-status:0\r\n"
 
 
 def test_a_page_of_the_gateways_own_origin_calls_a_method(page: Page, served: LocalMesh) -> None:
-    page.goto(f"{served.url}/e/shop/")
+    page.goto(f"{served.url}/e/web/")
     reply = fetched(page, served, "Total", b"\x0a\x02ab")
     assert (reply["status"], reply["version"]) == (200, "main")
     assert base64.b64decode(reply["body"]) == framed(b"\x09" + bytes(7) + b"\x40") + TRAILERS
@@ -153,9 +154,9 @@ def test_allowed_origins_are_those_of_grpc_web_and_of_nothing_else(
 ) -> None:
     asks = {"origin": origin_of(pages[0]), "access-control-request-method": "POST"}
     named = "access-control-request-headers"
-    reply = httpx.options(f"{served.url}/total", headers={**asks, named: "content-type"})
+    reply = httpx.options(f"{served.url}/e/web/total", headers={**asks, named: "content-type"})
     assert "access-control-allow-origin" not in reply.headers
-    reply = served.http.post("/total", json={"items": []}, headers={"origin": asks["origin"]})
+    reply = served.http.post("/e/web/total", json={"items": []}, headers={"origin": asks["origin"]})
     assert (reply.json(), "access-control-allow-origin" in reply.headers) == (0.0, False)
     url = f"{served.url}/{SERVICE}/Total"
     reply = httpx.options(url, headers={**asks, named: "content-type,x-grpc-web"})

@@ -23,15 +23,15 @@ ITEM = b"\x0a\x02ab"
 
 @pytest.fixture
 def made(ray_session: Session) -> Iterator[LocalMesh]:
-    """A mesh with two gateways on one port."""
+    """A mesh with two gateways on one port; its controller is that of the other tests."""
     running = RunningMesh(Place(gateways=2, control_port=None), session=ray_session)
     mesh = LocalMesh(running)
     try:
-        mesh.deploy(Shop, name="shop")
+        mesh.deploy(Shop, name="leaving")
         yield mesh
     finally:
         mesh.close()
-        running.control.delete("shop")
+        running.control.delete("leaving")
         running.stop()
 
 
@@ -53,7 +53,7 @@ def test_no_call_fails_when_one_of_two_gateways_is_told_to_end(made: LocalMesh) 
             return lambda: len(each.unary_unary(TOTAL)(ITEM, timeout=30))
 
         def posts(each: httpx.Client) -> Callable[[], int]:
-            return lambda: each.post(f"{made.url}/total", json={"items": []}).status_code
+            return lambda: each.post(f"{made.url}/e/leaving/total", json={"items": []}).status_code
 
         with load(*map(asks, busy), *map(posts, web)) as calls:
             calls.wait_for(200)
