@@ -84,7 +84,9 @@ class Reflection:
     def answer(self, asked: Asked, message: bytes) -> bytes:
         """The serialized reply to a serialized request.
 
-        Raises InvalidArgument if that is none.
+        Raises:
+            InvalidArgument: the message is no request.
+            NotFound: there is no such version.
         """
         try:
             request = ServerReflectionRequest.FromString(message)
@@ -100,10 +102,10 @@ class Reflection:
             self._snapshot = snapshot
         index = self._indexes.get(asked)
         if index is None:
-            index = Index(_services(snapshot, asked))
-            # Versions that do not exist may be asked for without end.
-            if asked.version == "" or index.typed:
-                self._indexes[asked] = index
+            services = list(_services(snapshot, asked))
+            if asked.version and not services:
+                raise NotFound(f"there is no version {asked.version!r}")
+            index = self._indexes[asked] = Index(services)
         return index
 
 

@@ -268,12 +268,14 @@ def test_a_message_that_is_none_ends_the_stream_as_invalid() -> None:
     run(main())
 
 
-def test_an_endpoint_that_does_not_exist_is_not_found() -> None:
+def test_an_endpoint_or_a_version_that_does_not_exist_is_not_found() -> None:
     async def main() -> None:
         async with typed(table({"a": A})) as made:
-            exchange = grpc_exchange(made.gateway, PATHS[0], [("x-mesh-endpoint", "none")])
-            await exchange.feed()
-            assert grpc_reply(await exchange.done()).code == Code.NOT_FOUND
+            body = framed(Ask(list_services="").SerializeToString())
+            for name in ("x-mesh-endpoint", "x-mesh-version"):
+                exchange = grpc_exchange(made.gateway, PATHS[0], [(name, "none")])
+                await exchange.feed(body)
+                assert grpc_reply(await exchange.done()).code == Code.NOT_FOUND
 
     run(main())
 
