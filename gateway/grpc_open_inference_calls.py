@@ -18,7 +18,7 @@ from gateway.running import Running, Turn
 from mesh.call import CallHead, Trace
 from mesh.errors import InvalidArgument, MeshError, Unimplemented
 from mesh.io.open_inference.media import PROTO, Body
-from mesh.io.wire import varint
+from mesh.io.varint import varint
 from mesh.link.dispatch import timed_out
 from mesh.v1.open_inference_pb2 import ModelInferResponse, ModelStreamInferResponse
 

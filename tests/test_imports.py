@@ -132,3 +132,11 @@ def test_importing_mesh_loads_neither_ray_nor_grpc() -> None:
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_a_gateway_loads_neither_numpy_nor_what_reads_types() -> None:
+    unwanted = "{'numpy', 'mesh.io.types', 'starlette'}"
+    program = f"import sys, gateway.app; print(*{unwanted} & set(sys.modules))"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

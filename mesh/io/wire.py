@@ -24,6 +24,7 @@ from mesh.io.types.file import File
 from mesh.io.types.kind import WIRE
 from mesh.io.types.registry import wire_value
 from mesh.io.types.table import Column, Table
+from mesh.io.varint import varint
 from mesh.v1.types_pb2 import DataType
 
 Chunks = list[bytes | memoryview]
@@ -51,19 +52,6 @@ _DATA_TYPES = {
 }
 _SMALL = 16 * 1024  # bytes below which a copy costs less than a view
 _LITTLE = 4 * 1024  # bytes of a map whose names are worth remembering
-_ONE_BYTE = tuple(bytes((number,)) for number in range(128))
-
-
-def varint(number: int) -> bytes:
-    """A number from 0 below 2**64 as base-128 digits, the lowest first."""
-    if number < 128:
-        return _ONE_BYTE[number]
-    digits = bytearray()
-    while number > 127:
-        digits.append(number & 127 | 128)
-        number >>= 7
-    digits.append(number)
-    return bytes(digits)
 
 
 def put_value(out: Chunks, value: Any) -> int:

@@ -17,7 +17,7 @@ from mesh.io.open_inference.request import InferRequest, fault
 from mesh.io.replies.body import ReplyBody, body_of
 from mesh.io.replies.encoder import ReplyEncoder, always
 from mesh.io.replies.values import Values
-from mesh.io.wire import varint
+from mesh.io.varint import varint
 from mesh.v1.open_inference_pb2 import ModelInferResponse
 
 HEADER = "inference-header-content-length"

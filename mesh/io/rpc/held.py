@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
-from mesh.io.wire import Chunks, close_field, varint
+from mesh.io.varint import varint
+from mesh.io.wire import Chunks, close_field
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 """Wire types, https://protobuf.dev/programming-guides/encoding/#structure."""

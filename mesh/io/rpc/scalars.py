@@ -11,7 +11,8 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from mesh.io.rpc.held import FIXED32, FIXED64, VARINT, Held, put_bytes
-from mesh.io.wire import Chunks, varint
+from mesh.io.varint import varint
+from mesh.io.wire import Chunks
 
 Payload = Callable[[Any], bytes]
 
