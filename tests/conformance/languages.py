@@ -29,6 +29,10 @@ class Outcome:
         return "" if case in self.passed else f"the program does not say: {self.rest[-2000:]}"
 
 
+Said = Outcome | str
+"""What a program said, or why it was not run."""
+
+
 def outcome_of(said: str, rest: str) -> Outcome:
     """Reads the lines of a program; what is no line of a case goes to `rest`."""
     passed, failed = set(), {}

@@ -49,9 +49,10 @@ def tools(folder: Path) -> str:
     return said.strip()
 
 
-def built(folder: Path, protos: Path | None = None) -> Path:
+def built(folder: Path, protos: Path | None = None, *, cache: Path | None = None) -> Path:
     """Where its program is, from the cache if it was built before of the same. Raises Absent."""
-    out = _cache() / f"{folder.name}-{_digest(folder, protos, tools(folder))}"
+    cache = cache or _cache()
+    out = cache / f"{folder.name}-{_digest(folder, protos, tools(folder))}"
     with _alone(out):
         if not (out / "built").exists():
             shutil.rmtree(out, ignore_errors=True)
@@ -61,14 +62,14 @@ def built(folder: Path, protos: Path | None = None) -> Path:
             )
             if status:
                 raise RuntimeError(f"{folder} cannot be built: {said[-2000:]}{wrong[-4000:]}")
-            _forget(folder.name)
+            _forget(cache, folder.name)
         (out / "built").touch()
     return out
 
 
-def _forget(name: str) -> None:
+def _forget(cache: Path, name: str) -> None:
     """Removes programs of a folder that nobody has used for days."""
-    for built_then in _cache().glob(f"{name}-*/built"):
+    for built_then in cache.glob(f"{name}-*/built"):
         if built_then.stat().st_mtime < time.time() - _KEPT:
             shutil.rmtree(built_then.parent, ignore_errors=True)
 

@@ -597,7 +597,9 @@ func example() {
 	target := os.Args[1]
 	// >>> clients.md
 	channel, err := grpc.Dial(target, grpc.WithInsecure())
-	require(err == nil, err)
+	if err != nil {
+		panic(err)
+	}
 	stub := pb.NewConformanceServiceClient(channel)
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -607,7 +609,9 @@ func example() {
 		DataType: mesh.DataType_DATA_TYPE_FLOAT32, Shape: []int64{1, 2}, Data: data.Bytes(),
 	}
 	reply, err := stub.Double(ctx, &pb.DoubleRequest{Value: value})
-	require(err == nil, err)
+	if err != nil {
+		panic(err)
+	}
 	doubled := make([]float32, 2)
 	binary.Read(bytes.NewReader(reply.Result.Data), binary.LittleEndian, doubled)
 	content := &mesh.File_Data{Data: []byte("...")}
