@@ -15,7 +15,18 @@ DECIDING = {
     f"mesh.control.{name}"
     for name in ("desired", "fleet", "observed", "publish", "reconcile", "status")
 }
-REPLICA = ("config", "definition", "io", "launch", "link", "loops", "memory", "observe", "traffic")
+REPLICA = (
+    "alarms",
+    "config",
+    "definition",
+    "io",
+    "launch",
+    "link",
+    "loops",
+    "memory",
+    "observe",
+    "traffic",
+)
 # What each part may import of ours, besides itself. A part that is not here may import any.
 DIRECTIONS = {
     "mesh.errors": set[str](),
@@ -23,6 +34,7 @@ DIRECTIONS = {
     "mesh.call": set[str](),
     "mesh.edge": set[str](),
     "mesh.launch": {"mesh.call"},
+    "mesh.alarms": set[str](),
     "mesh.loops": set[str](),
     "mesh.memory": set[str](),
     "mesh.config": {"mesh.errors"},
@@ -30,7 +42,7 @@ DIRECTIONS = {
     "mesh.traffic": BASE,
     "mesh.io": {"mesh.errors", "mesh.call", "mesh.v1"},
     "mesh.definition": BASE | {"mesh.config", "mesh.io"},
-    "mesh.link": BASE | {"mesh.traffic", "mesh.observe", "mesh.v1"},
+    "mesh.link": BASE | {"mesh.alarms", "mesh.traffic", "mesh.observe", "mesh.v1"},
     "mesh.replica": BASE | {f"mesh.{name}" for name in REPLICA},
 } | {part: BASE | DECIDING | {"mesh.launch", "mesh.traffic.snapshot"} for part in DECIDING}
 STANDARD_LIBRARY_ONLY = {*BASE, *DECIDING, "mesh.launch", "mesh.traffic"}

@@ -39,7 +39,7 @@ REFERENCE = (ROOT / "mesh" / "io" / "README.md").read_text()
 ADDRESS = "localhost:3000"
 """Where the page has its services listen."""
 _MESH = f"{shlex.quote(sys.executable)} -c 'from mesh.cli.main import main; main()'"
-RUN = {"curl": "curl -sS -m 30", "mesh call": _MESH, "mesh describe": _MESH}
+RUN = {"curl": "curl -sS -m 30", "mesh call": _MESH, "mesh describe": _MESH, "mesh proto": _MESH}
 """Commands of the page that are run, and as what; the others are only looked up."""
 _FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SERVE = re.compile(r"mesh serve (\w+:\w+)")

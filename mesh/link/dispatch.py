@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from random import Random
 
+from mesh.alarms import Alarms, Cancellable
 from mesh.call import CallHead
 from mesh.clock import Clock
 from mesh.errors import Code, DeadlineExceeded, MeshError, NotFound, Unavailable
@@ -37,6 +38,7 @@ class Dispatcher:
         self._pool = pool
         self._clock = clock
         self._rng = rng
+        self._alarms = Alarms()
         self._budget = RetryBudget()
         # Worked out once, until a snapshot or a link changes: which versions have a link, by id,
         # and where all requests to an endpoint go that has no choice, by its name.
@@ -272,14 +274,13 @@ class Dispatcher:
 
     def _arm(
         self, call: CallerCall, seconds: float | None, deadline: float | None, since: float
-    ) -> asyncio.TimerHandle | None:
+    ) -> Cancellable | None:
         limit = None if seconds is None else since + seconds
         if deadline is not None and (limit is None or deadline < limit):
             seconds, limit = None, deadline
         if limit is None:
             return None
-        loop = asyncio.get_running_loop()
-        return loop.call_later(max(0.0, limit - self._clock()), _give_up, call, seconds)
+        return self._alarms.set(max(0.0, limit - self._clock()), _give_up, call, seconds)
 
     async def _link(
         self, find: Find, head: CallHead, tried: set[str], *, waits: bool, moved: bool

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any
 
+from mesh.alarms import Alarms
 from mesh.clock import Clock
 from mesh.definition.spec import ServiceSpec
 from mesh.errors import Overloaded, Unimplemented
@@ -39,6 +40,7 @@ class Handler:
             bodies=bodies,
             replies=Replies(),
             state={},
+            alarms=Alarms(),
             manner=service.manner,
             later=self._finish,
         )

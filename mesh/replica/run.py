@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from mesh.alarms import Alarms, Cancellable
 from mesh.call import ReplyHead
 from mesh.clock import Clock
 from mesh.definition.context import Context
@@ -50,6 +51,7 @@ class Around:
     bodies: Bodies
     replies: Replies
     state: dict[str, Any]
+    alarms: Alarms
     manner: Manner
     later: Callable[[Place, Iterable[Callable[[], Any]]], None]
     """Has work done that a call left for after its reply, in the call's place."""
@@ -69,7 +71,7 @@ class Run:
         self._call = call
         self._place = place
         self._files = CallFiles(around.bodies, place)
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Cancellable | None = None
         self._trace = call.head.trace
         self._was_late = False
         self._last_item: Callable[[str], bytes] | None = None  # tells of a failure midway
@@ -131,10 +133,9 @@ class Run:
         CURRENT.set(Scope(deadline, head.metadata, head.request_id, self._trace, self._files))
 
     def _arm(self, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
+        task = asyncio.current_task()
         assert task is not None  # noqa: S101  # this runs in the call's own task
-        self._timer = loop.call_later(seconds, self._expire, task)
+        self._timer = self._around.alarms.set(seconds, self._expire, task)
 
     def _expire(self, task: "asyncio.Task[None]") -> None:
         self._was_late = True

@@ -32,6 +32,12 @@ class OfKind(Held):
         self._read = read
         self._put = put
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OfKind) and (self.proto, self.kind) == (other.proto, other.kind)
+
+    def __hash__(self) -> int:
+        return hash((self.proto, self.kind))
+
     def read(self, value: Any) -> Any:
         """The wire value of the message; raises InvalidArgument."""
         return self._read(value)

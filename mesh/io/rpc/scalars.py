@@ -57,6 +57,12 @@ class Text(Held):
         self._write = write
         self.note = note
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Text) and (self._write, self.note) == (other._write, other.note)
+
+    def __hash__(self) -> int:
+        return hash((self._write, self.note))
+
     @property
     def reads_plainly(self) -> bool:
         """Text is itself; pydantic makes of it what it stands for."""

@@ -266,3 +266,14 @@ def test_the_lock_beside_the_module_goes_with_the_class(
     command = [sys.executable, "-c", program, tmp_path / "sent"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert expected in done.stdout, "where there is neither module nor lock"
+
+
+def test_unions_with_arrays_of_one_kind_are_one_message() -> None:
+    @mesh.service
+    class Arrays:
+        @mesh.api
+        def back(self, values: list[Rows | int]) -> list[Rows | int]:
+            return values
+
+    names = [each.short for each in service_spec(Arrays).rpc.contract.messages]
+    assert [name for name in names if "Or" in name] == ["TensorOrInt64"]
