@@ -208,7 +208,9 @@ class _Reader:
             return ANY
         key = self.shape(arguments[0])
         value = INT64 if cls is collections.Counter else self.shape(arguments[1])
-        return MapOf(key if key in (INT64, BOOL, TEXT) else PLAIN_TEXT, value)
+        if isinstance(key, Held) and key in (INT64, BOOL, TEXT):
+            return MapOf(key, value)
+        return MapOf(PLAIN_TEXT, value)
 
 
 def _of_kind(kind: Kind) -> Held:
