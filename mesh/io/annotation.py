@@ -13,7 +13,7 @@ from mesh.io import models
 from mesh.io.types.content_type import ContentType
 from mesh.io.types.kind import Checked, Kind
 from mesh.io.types.marker import Marker
-from mesh.io.types.registry import kind_of
+from mesh.io.types.registry import expanded, kind_of
 from mesh.io.union import Arm, InOrder
 
 
@@ -57,6 +57,8 @@ class _Rewriter:
 
     def rewrite(self, annotation: Any, markers: tuple[Marker, ...] = ()) -> Any:
         """`annotation` with kinds; `markers` are those that stand around it."""
+        if _is_special(annotation):
+            annotation = expanded(annotation)
         if isinstance(annotation, _NAMED) and _is_special(annotation):
             return self._alias(annotation, markers)
         if get_origin(annotation) is Annotated:
@@ -167,6 +169,10 @@ def _is_special(annotation: Any) -> bool:
             rest.append(inner)
         elif kind_of(each) is not None or models.is_unreadable(each):
             return True
+        elif (inside := expanded(each)) is not each:
+            if each not in seen:  # an alias may contain itself
+                seen.add(each)
+                rest.append(inside)
         elif get_origin(each) is not typing.Literal:
             rest += _parts(each, seen)
     return False

@@ -23,7 +23,7 @@ from mesh.io.rpc.naming import snake
 from mesh.io.rpc.scalars import BINARY, BOOL, DOUBLE, INT64, PLAIN_TEXT, TEXT, Text, as_text
 from mesh.io.types.kind import Kind
 from mesh.io.types.marker import Marker
-from mesh.io.types.registry import kind_of
+from mesh.io.types.registry import expanded, kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,7 @@ class EnumOf:
 
 Shape = Held | OptionalOf | ListOf | RowOf | MapOf | UnionOf | ClassOf | EnumOf
 
+_NAMED = (typing.NewType, TypeAliasType)
 _UNIONS = (Union, types.UnionType)
 _LISTS = (
     *(list, set, frozenset, collections.deque),
@@ -138,7 +139,7 @@ class _Reader:
                 return PLAIN_TEXT
             own = tuple(each for each in metadata if isinstance(each, Marker))
             return self.shape(inner, (*markers, *own))
-        if isinstance(annotation, (typing.NewType, TypeAliasType)):
+        if isinstance(annotation, _NAMED) or expanded(annotation) is not annotation:
             return self._alias(annotation, markers)
         kind = kind_of(annotation)
         if kind is not None:
@@ -153,8 +154,12 @@ class _Reader:
         if annotation in self._aliases:
             return ANY
         self._aliases.append(annotation)
-        is_new = isinstance(annotation, typing.NewType)
-        inner = annotation.__supertype__ if is_new else annotation.__value__
+        if isinstance(annotation, typing.NewType):
+            inner = annotation.__supertype__
+        elif isinstance(annotation, TypeAliasType):
+            inner = annotation.__value__
+        else:
+            inner = expanded(annotation)
         found = self.shape(inner, markers)
         self._aliases.pop()
         return found

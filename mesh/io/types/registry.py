@@ -7,7 +7,9 @@ when such a class turns up, so that its library is there already.
 from functools import lru_cache
 from importlib import import_module
 from types import ModuleType
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
+
+from typing_extensions import TypeAliasType
 
 from mesh.io.types.kind import Kind
 
@@ -29,8 +31,20 @@ File, str or bytes.
 """
 
 
+def expanded(annotation: Any) -> Any:
+    """What a generic alias with its arguments stands for; any other annotation itself.
+
+    Such one is `NDArray[np.float32]` of NumPy 2.5 under Python 3.12.
+    """
+    alias = get_origin(annotation)
+    if not isinstance(alias, TypeAliasType) or isinstance(alias.__value__, str):
+        return annotation  # of a name in quotes only pydantic knows where to look
+    return expanded(alias.__value__[get_args(annotation)])
+
+
 def kind_of(annotation: Any) -> Kind | None:
     """What the annotation (without `Annotated`) says, if it names a type of a kind."""
+    annotation = expanded(annotation)
     if isinstance(
         annotation, ModuleType
     ):  # `from PIL import Image`, which users take for the class

@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import ml_dtypes
 import numpy as np
@@ -13,7 +13,11 @@ import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as hnp
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from typing_extensions import TypeAliasType
 
+import mesh
+from mesh.definition.spec import service_spec
+from mesh.io.rpc.text import proto_text
 from mesh.io.types.bfloat16 import Bfloat16
 from mesh.io.types.elements import NAMES
 from mesh.io.types.file import File
@@ -372,3 +376,44 @@ def test_arrays_need_no_other_library_but_for_a_dtype_of_bfloat16():
     command = [sys.executable, "-c", WITHOUT]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "needs the package ml_dtypes, which is not installed" in done.stdout, done.stderr
+
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+# What NumPy has for NDArray where Python has such aliases.
+Alias = TypeAliasType("Alias", np.ndarray[Any, np.dtype[Scalar]], type_params=(Scalar,))
+Item = TypeVar("Item")
+Several = TypeAliasType("Several", list[Item], type_params=(Item,))
+
+
+# Of itself, which only a name in quotes can say.
+Nested = TypeAliasType("Nested", "Item | list[Nested[Item]]", type_params=(Item,))
+
+
+def test_a_generic_alias_that_contains_itself_is_left_to_pydantic():
+    @mesh.service
+    class Deep:
+        @mesh.api
+        def depth(self, x: Nested[int]) -> int:
+            return 0 if isinstance(x, int) else 1
+
+    spec = service_spec(Deep)
+    bound, _ = spec.methods["depth"].decode_arguments("application/json", b'{"x":[[1],2]}')
+    assert bound.kwargs == {"x": [[1], 2]}
+    assert spec.rpc.files
+
+
+def test_a_generic_alias_is_what_it_stands_for():
+    assert kind_of(Alias[np.int32]) == TensorType(np.dtype(np.int32))
+
+    @mesh.service
+    class Aliased:
+        @mesh.api
+        def double(self, x: Several[Alias[np.int32]], n: Several[int]) -> Alias[np.int32]:
+            return x[0] * n[0]
+
+    spec = service_spec(Aliased)
+    bound, _ = spec.methods["double"].decode_arguments("application/json", b'{"x":[[1,2]],"n":[3]}')
+    assert bound.kwargs["x"][0].dtype == np.int32
+    assert bound.kwargs["n"] == [3]
+    text = proto_text(spec.rpc.files[0])
+    assert "repeated mesh.v1.Tensor x = 1;\n  repeated int64 n = 2;" in text
