@@ -31,8 +31,7 @@ def made(ray_session: Session) -> Iterator[LocalMesh]:
         yield mesh
     finally:
         mesh.close()
-        running.control.delete("leaving")
-        running.stop()
+        running.stop()  # and waits until the deployment is gone
 
 
 def channel(mesh: LocalMesh) -> grpc.Channel:
