@@ -182,9 +182,9 @@ class Files(NamedTuple):
         return self.admin.with_name(f"{self.admin.name}.pressure")
 
     def remove(self) -> None:
-        """Removes what is there for this gateway only."""
+        """Removes what is there for this gateway only, if it has not been. Raises OSError."""
         self.pressure.unlink(missing_ok=True)
-        if self.folder is not None:
+        if self.folder is not None and self.folder.exists():
             self.admin.unlink(missing_ok=True)
             self.folder.rmdir()
 
@@ -214,6 +214,7 @@ class Termination:
     def _take(self) -> None:
         os.read(self._fd, 128)  # one signalfd_siginfo
         if self._task is not None:
+            self._task.cancel()
             let_through()
             return
         log.info("the gateway is leaving")
@@ -225,7 +226,9 @@ class Termination:
             shed = partial(press, self._files.pressure, 1.0)
             await drain(asking(self._files.admin), shed, self._clock, asyncio.sleep)
         except (OSError, ValueError, KeyError):
+            # While Python starts, Envoy answers nobody, and does not tell Python of its end.
             log.exception("the gateway cannot let its clients go")
+            self._files.remove()
         let_through()
 
     def close(self) -> None:

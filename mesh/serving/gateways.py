@@ -39,6 +39,7 @@ class GatewayProcess:
         self._folder = tempfile.TemporaryDirectory(prefix="mesh-gateway-")
         self._admin = Path(self._folder.name, "admin-address")
         self._name = name
+        self._is_leaving = False
         self.process = subprocess.Popen(  # noqa: S603  # our own program
             [
                 *(sys.executable, "-m", "gateway"),
@@ -96,7 +97,9 @@ class GatewayProcess:
 
     def leave(self) -> None:
         """Has the gateway let its clients go and end; `stop` waits for that."""
-        self.process.terminate()
+        if not self._is_leaving:  # a second signal would end it at once
+            self._is_leaving = True
+            self.process.terminate()
 
     def stop(self, grace: float = GRACE) -> None:
         """Has the gateway leave, and ends it by force if that takes more than `grace` seconds."""

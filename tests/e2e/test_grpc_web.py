@@ -88,8 +88,7 @@ def served(ray_session: Session, pages: list[ThreadingHTTPServer]) -> Iterator[L
         yield mesh
     finally:
         mesh.close()
-        running.control.delete("web")  # the controller is that of the other tests
-        running.stop()
+        running.stop()  # and with it the deployment; the controller is that of the other tests
 
 
 @pytest.fixture(scope="module")

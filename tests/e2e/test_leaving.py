@@ -31,8 +31,7 @@ def made(ray_session: Session) -> Iterator[LocalMesh]:
         yield mesh
     finally:
         mesh.close()
-        running.control.delete("leaving")
-        running.stop()
+        running.stop()  # and waits until the deployment is gone
 
 
 def channel(mesh: LocalMesh) -> grpc.Channel:
@@ -91,25 +90,39 @@ def test_idle_connections_are_told_with_goaway_and_watches_with_a_status(made: L
     assert not gateway._admin.with_name("admin-address.pressure").exists()
 
 
+def test_a_mesh_that_stops_lets_calls_finish(made: LocalMesh) -> None:
+    with ExitStack() as stack:
+        channels = [stack.enter_context(channel(made)) for _ in range(6)]
+        long = [
+            each.unary_unary(WAIT).future(b"\x09" + struct.pack("<d", 1.0), timeout=30)
+            for each in channels
+        ]
+        gateways = made.running._gateways
+        eventually(lambda: sum(map(_asked, gateways)) == len(long), "the calls have begun")
+        made.running._stop_gateways()
+        assert [len(each.result()) for each in long] == [9] * len(long)
+
+
 def test_a_second_signal_ends_a_gateway_at_once(made: LocalMesh) -> None:
     first, second = made.running._gateways
     with channel(made) as waiting:
         long = waiting.unary_unary(WAIT).future(b"\x09" + struct.pack("<d", 15.0), timeout=30)
-        eventually(lambda: any(map(_is_asked, (first, second))), "the call has begun")
+        eventually(lambda: _asked(first) + _asked(second) == 1, "the call has begun")
         for gateway in (first, second):
             gateway.leave()
         for gateway in (first, second):
             eventually(lambda gateway=gateway: not _listens(gateway))
-            gateway.leave()
+            gateway.process.terminate()
             assert gateway.process.wait(5) == 0
         with pytest.raises(grpc.RpcError) as ended:
             long.result()
         assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-def _is_asked(gateway: GatewayProcess) -> bool:
+def _asked(gateway: GatewayProcess) -> int:
+    """Calls that run through the gateway."""
     name = "http.ingress_http.downstream_rq_active"
-    return f"{name}: 1".encode() in gateway._ask(f"/stats?filter=^{name}$")
+    return int(gateway._ask(f"/stats?filter=^{name}$").partition(b": ")[2])
 
 
 def _listens(gateway: GatewayProcess) -> bool:
