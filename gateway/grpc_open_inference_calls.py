@@ -18,9 +18,9 @@ from gateway.running import Running, Turn
 from mesh.call import CallHead, Trace
 from mesh.errors import InvalidArgument, MeshError, Unimplemented
 from mesh.io.open_inference.media import PROTO, Body
-from mesh.io.varint import varint
 from mesh.link.dispatch import timed_out
 from mesh.v1.open_inference_pb2 import ModelInferResponse, ModelStreamInferResponse
+from mesh.varint import varint
 
 MOST = 32
 """Requests of one stream that are under way at a time; later ones wait to be read."""

@@ -1,8 +1,11 @@
 """Time limits of calls, of which nearly all are taken back: many share one timer of the loop."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any, Protocol
+
+log = logging.getLogger("mesh.alarms")
 
 GRAIN = 0.05
 """Seconds that an alarm may come late."""
@@ -15,6 +18,19 @@ class Cancellable(Protocol):
 
     def cancel(self) -> None:
         """Nothing is called any more."""
+
+
+class Loop(Protocol):
+    """What of an event loop is used."""
+
+    def time(self) -> float:
+        """Its clock, in seconds."""
+
+    def call_at(self, when: float, callback: Callable[..., object], *args: Any) -> Cancellable:
+        """Calls back when the clock says so."""
+
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> Cancellable:
+        """Calls back after that time."""
 
 
 class Alarm:
@@ -45,7 +61,8 @@ class Alarms:
     call reaches its time limit. So alarms are kept by the grain of time in which they are due.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, loop: Callable[[], Loop] = asyncio.get_running_loop) -> None:
+        self._loop = loop
         self._due: dict[int, set[Alarm]] = {}
 
     def __repr__(self) -> str:
@@ -53,7 +70,7 @@ class Alarms:
 
     def set(self, seconds: float, call: Callable[..., object], *args: object) -> Cancellable:
         """Has `call(*args)` done after that time, GRAIN seconds later at most."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop()
         if seconds < EXACT:
             return loop.call_later(seconds, call, *args)
         grain = int((loop.time() + seconds) / GRAIN) + 1
@@ -66,5 +83,10 @@ class Alarms:
         return alarm
 
     def _ring(self, grain: int) -> None:
-        for alarm in self._due.pop(grain):
-            alarm.ring()
+        for alarm in tuple(alarms := self._due.pop(grain)):
+            if alarm not in alarms:  # another one's function has cancelled it
+                continue
+            try:
+                alarm.ring()
+            except Exception:
+                log.exception("a time limit failed")  # the others still count

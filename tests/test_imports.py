@@ -35,14 +35,15 @@ DIRECTIONS = {
     "mesh.edge": set[str](),
     "mesh.launch": {"mesh.call"},
     "mesh.alarms": set[str](),
+    "mesh.varint": set[str](),
     "mesh.loops": set[str](),
     "mesh.memory": set[str](),
     "mesh.config": {"mesh.errors"},
     "mesh.rich_status": {"mesh.errors"},
     "mesh.traffic": BASE,
-    "mesh.io": {"mesh.errors", "mesh.call", "mesh.v1"},
+    "mesh.io": {"mesh.errors", "mesh.call", "mesh.v1", "mesh.varint"},
     "mesh.definition": BASE | {"mesh.config", "mesh.io"},
-    "mesh.link": BASE | {"mesh.alarms", "mesh.traffic", "mesh.observe", "mesh.v1"},
+    "mesh.link": BASE | {"mesh.alarms", "mesh.varint", "mesh.traffic", "mesh.observe", "mesh.v1"},
     "mesh.replica": BASE | {f"mesh.{name}" for name in REPLICA},
 } | {part: BASE | DECIDING | {"mesh.launch", "mesh.traffic.snapshot"} for part in DECIDING}
 STANDARD_LIBRARY_ONLY = {*BASE, *DECIDING, "mesh.launch", "mesh.traffic"}

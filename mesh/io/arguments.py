@@ -18,10 +18,10 @@ from mesh.io.media import is_call
 from mesh.io.signature import Signature
 from mesh.io.types.kind import Intake
 from mesh.io.value import from_value, read_kind
-from mesh.io.varint import varint
 from mesh.io.violations import invalid_input, violations
 from mesh.io.wire import Chunks, put_entry, put_field
 from mesh.v1.inference_pb2 import CallRequest
+from mesh.varint import varint
 
 __all__ = [
     "NO_ITEM",

@@ -24,8 +24,8 @@ from mesh.io.types.file import File
 from mesh.io.types.kind import WIRE
 from mesh.io.types.registry import wire_value
 from mesh.io.types.table import Column, Table
-from mesh.io.varint import varint
 from mesh.v1.types_pb2 import DataType
+from mesh.varint import varint
 
 Chunks = list[bytes | memoryview]
 """Pieces of a message, in order."""

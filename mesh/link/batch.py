@@ -13,6 +13,7 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError
 
 from mesh.v1 import link_pb2
+from mesh.varint import read_varint, varint
 
 LARGE = 64 * 1024
 """Bytes of a batch from which it is worth being read by hand."""
@@ -39,19 +40,19 @@ def piece_frame(
 
     What stands behind the data in the library's order stands before it: readers take any order.
     """
-    inside = _CALL + _varint(call)
+    inside = _CALL + varint(call)
     if message_end:
         inside += _MESSAGE_END
     if end:
         inside += _END
-    inside += _DATA + _varint(len(data))
-    return _FRAME + _varint(len(inside) + len(data)) + inside, data
+    inside += _DATA + varint(len(data))
+    return _FRAME + varint(len(inside) + len(data)) + inside, data
 
 
 def other_frame(frame: link_pb2.Frame) -> bytes:
     """A frame of any kind as an element of mesh.v1.Frames."""
     data = frame.SerializeToString()
-    return _FRAME + _varint(len(data)) + data
+    return _FRAME + varint(len(data)) + data
 
 
 def frames(batch: bytes) -> Iterable[Part]:
@@ -69,14 +70,14 @@ def _split(batch: bytes) -> Iterator[Part]:
             if batch[at] != _FRAME[0]:  # a field that this version does not know
                 yield from link_pb2.Frames.FromString(batch[at:]).frames
                 return
-            length, at = _read_varint(batch, at + 1)
+            length, at = read_varint(batch, at + 1)
             end = at + length
             if end > size:
                 raise DecodeError("a frame is cut off")
             yield _piece(batch, at, end) or link_pb2.Frame.FromString(view[at:end].tobytes())
             at = end
-    except IndexError:
-        raise DecodeError("a batch is cut off") from None
+    except (IndexError, ValueError):
+        raise DecodeError("a batch is cut off, or has a number that is too long") from None
 
 
 def _piece(batch: bytes, at: int, end: int) -> PieceFrame | None:
@@ -85,43 +86,21 @@ def _piece(batch: bytes, at: int, end: int) -> PieceFrame | None:
     while at < end:
         tag = batch[at]
         if tag == _CALL[0]:
-            call, at = _read_varint(batch, at + 1)
+            call, at = read_varint(batch, at + 1)
         elif tag == _DATA[0]:
-            length, at = _read_varint(batch, at + 1)
+            length, at = read_varint(batch, at + 1)
             if at + length > end:
                 raise DecodeError("a piece is longer than its frame")
             data = batch[at : at + length]
             at += length
         elif tag == _MESSAGE_END[0]:
-            flag, at = _read_varint(batch, at + 1)
+            flag, at = read_varint(batch, at + 1)
             message_end = bool(flag)
         elif tag == _END[0]:
-            flag, at = _read_varint(batch, at + 1)
+            flag, at = read_varint(batch, at + 1)
             ends = bool(flag)
         else:
             return None
     if at > end:
         raise DecodeError("a frame is cut off")
     return PieceFrame(call, data, message_end, ends)
-
-
-def _varint(number: int) -> bytes:
-    digits = bytearray()
-    while number > 127:
-        digits.append(number & 127 | 128)
-        number >>= 7
-    digits.append(number)
-    return bytes(digits)
-
-
-def _read_varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at
-        shift += 7
-        if shift > 63:
-            raise DecodeError("a number is too long")

@@ -20,8 +20,8 @@ from mesh.io.types.frame import FrameType, SeriesType, kind as frame_kind
 from mesh.io.types.table import Column, Table, plain, plain_column, text
 from mesh.io.types.tensor import TensorType
 from mesh.io.value import from_value, value_bytes
-from mesh.io.varint import varint
 from mesh.v1.types_pb2 import DataType, Tensor, Value
+from mesh.varint import varint
 
 scalars = (
     st.none()

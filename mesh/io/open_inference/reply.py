@@ -17,8 +17,8 @@ from mesh.io.open_inference.request import InferRequest, fault
 from mesh.io.replies.body import ReplyBody, body_of
 from mesh.io.replies.encoder import ReplyEncoder, always
 from mesh.io.replies.values import Values
-from mesh.io.varint import varint
 from mesh.v1.open_inference_pb2 import ModelInferResponse
+from mesh.varint import varint
 
 HEADER = "inference-header-content-length"
 """The header field with the bytes of JSON at the beginning of a body."""

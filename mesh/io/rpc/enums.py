@@ -6,8 +6,8 @@ from typing import Any
 
 from mesh.errors import InvalidArgument, Violation
 from mesh.io.rpc.held import VARINT, Held, put_bytes
-from mesh.io.varint import varint
 from mesh.io.wire import Chunks
+from mesh.varint import varint
 
 UNSPECIFIED = "UNSPECIFIED"
 """What the value 0 is called behind the enum's name: none was given."""

@@ -4,8 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
-from mesh.io.varint import varint
 from mesh.io.wire import Chunks, close_field
+from mesh.varint import varint
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 """Wire types, https://protobuf.dev/programming-guides/encoding/#structure."""

@@ -11,8 +11,8 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from mesh.io.rpc.held import FIXED32, FIXED64, VARINT, Held, put_bytes
-from mesh.io.varint import varint
 from mesh.io.wire import Chunks
+from mesh.varint import varint
 
 Payload = Callable[[Any], bytes]
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 import mesh
 from mesh.call import TYPED
 from mesh.errors import InvalidArgument
-from mesh.io.rpc.lift import LARGE, lift
+from mesh.io.rpc.lift import LARGE, MOST, lift
 from mesh.v1.types_pb2 import DataType, Tensor
 from tests.io.rpc.rig import Rig
 
@@ -106,6 +106,16 @@ def test_any_bytes_are_taken_apart_and_are_the_same_together(body: bytes) -> Non
     size = sum(len(data) for _, data in lifted.values())
     assert len(rest) + size <= len(body)
     assert all(isinstance(tensor, Tensor) for tensor, _ in lifted.values())
+
+
+def test_a_message_of_very_many_fields_is_left_to_the_library() -> None:
+    many = b"\x38\x01" * MOST  # a field that nobody knows
+    body = _request(a=LONG, b=LONG).SerializeToString()
+    assert lift(many + body, {1, 2}) == (many + body, {})
+    rest, found = lift(many[:-20] + body, {1, 2})
+    assert set(found) == {1, 2}
+    assert len(rest) < len(many)
+    np.testing.assert_array_equal(ARRAYS.decoded("add", many + body).kwargs["a"], LONG)
 
 
 def test_the_stream_of_bytes_may_be_anything_else() -> None:
