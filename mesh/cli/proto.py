@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -137,9 +137,17 @@ def _table(found: Sequence[Break]) -> Table:
     return table
 
 
+def _inside(name: str, out: Path) -> PurePosixPath:
+    """The name of a file that somebody else chose. Raises ConfigError if it leads elsewhere."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise ConfigError(f"{name!r} is no path inside --out {out}: nothing is written")
+    return path
+
+
 def _write(out: Path, files: Sequence[FileDescriptorProto], lock: _Lock | None) -> None:
     shared = (shared_protos() / _SHARED).read_text()
-    texts = {out / each.name: proto_text(each) for each in files}
+    texts = {out / _inside(each.name, out): proto_text(each) for each in files}
     if any(_SHARED in each.dependency for each in files):
         texts[out / _SHARED] = shared
     if lock is not None:

@@ -115,6 +115,10 @@ def _text(value: object) -> str:
     # A line break would let the value start a header field of its own.
     if not isinstance(value, str) or any(each in value for each in "\r\n\0"):
         raise ValueError(f"{value!r} is no value of a header field")
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        raise ValueError(f"{value!r} is no value of a header field") from None
     return value
 
 

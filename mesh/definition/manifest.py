@@ -57,9 +57,10 @@ class Manifest(BaseModel):
 
 
 def describe(graph: Graph) -> Manifest:
-    """The manifest of a graph."""
+    """The manifest of a graph. Raises DefinitionError, ConfigError."""
     services = {name: _service(spec) for name, spec in graph.services.items()}
     entry = services[graph.entry.name]
+    graph.entry.rpc.prepare()  # what is wrong with it shows before anything runs
     document = openapi(
         entry.name,
         graph.entry.doc,

@@ -252,8 +252,14 @@ class ReplicaCall(CallEnd):
         self._on_output()
 
     def trail(self, metadata: Metadata) -> None:
-        """Sends this metadata with the end of the reply, which is still to come."""
-        self.outgoing.finish = lambda frame: write_metadata(frame.trailers, metadata)
+        """Sends this metadata with the end of the reply, which is still to come.
+
+        Raises UnicodeEncodeError for what is no text.
+        """
+        # Written now: what can't be must fail this call, and not the link when it writes.
+        written = link_pb2.Frame()
+        write_metadata(written.trailers, metadata)
+        self.outgoing.finish = lambda frame: frame.MergeFrom(written)
 
     def end_reply(self) -> None:
         """Ends a streamed reply well."""

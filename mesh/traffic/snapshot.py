@@ -79,8 +79,12 @@ class Service:
         # Derived once per snapshot, so that routing a request is one look-up.
         routes = {method.route: method for method in self.methods.values()}
         object.__setattr__(self, "routes", MappingProxyType(routes))
-        rpcs = {f"/{self.rpc_service}/{each.rpc}": each for each in self.methods.values()}
-        object.__setattr__(self, "rpcs", MappingProxyType(rpcs if self.rpc_service else {}))
+        rpcs = {
+            f"/{self.rpc_service}/{each.rpc}": each
+            for each in self.methods.values()
+            if self.rpc_service and each.rpc
+        }
+        object.__setattr__(self, "rpcs", MappingProxyType(rpcs))
 
 
 @dataclass(frozen=True, slots=True)

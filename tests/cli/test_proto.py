@@ -6,6 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+
+from mesh.cli.proto import _write
+from mesh.errors import ConfigError
 
 APP = """\
 import mesh
@@ -84,6 +88,13 @@ def test_what_is_wrong_is_one_line(
     assert done.returncode == code
     assert says in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["../x.proto", "/tmp/x.proto", "a/../../x.proto", ""])
+def test_a_server_can_t_choose_what_is_written_where(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="nothing is written"):
+        _write(tmp_path / "out", [FileDescriptorProto(name=name)], None)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_lock_that_is_broken_is_named(proto: Run, tmp_path: Path) -> None:

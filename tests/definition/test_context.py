@@ -94,6 +94,9 @@ def test_trailers_are_set_like_headers():
     assert response.metadata() == ()
     with pytest.raises(ValueError, match="no name"):
         response.trailers["not a name"] = "x"
+    for wrong in ("a\nb", "\ud800"):
+        with pytest.raises(ValueError, match="no value of a header field"):
+            response.trailers["x-cost"] = wrong
 
 
 def test_a_content_type_is_the_replys_media_type():

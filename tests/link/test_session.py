@@ -120,6 +120,22 @@ def test_a_failure_reaches_the_caller_whatever_its_text(message: str) -> None:
     assert not wire.replica.calls
 
 
+def test_trailers_that_can_t_be_written_fail_their_own_call_at_once() -> None:
+    wire = Wire()
+    call, replica = wire.open(b"ping")
+    with pytest.raises(UnicodeEncodeError):
+        replica.trail((("x-cost", "\ud800"),))
+    replica.fail(Internal("broken"))
+    wire.settle()
+    with pytest.raises(Internal):
+        at_once(call.reply())
+    again, other = wire.open(b"ping")
+    other.trail((("x-cost", "3"),))
+    other.start_reply(REPLY, b"pong", message_end=True, end=True)
+    wire.settle()
+    assert (at_once(again.message()), again.trailers) == (b"pong", (("x-cost", "3"),))
+
+
 def test_items_that_came_before_a_failure_are_read_before_it() -> None:
     wire = Wire()
     call, replica = wire.open(b"ping")

@@ -110,7 +110,6 @@ def _entries(name: str, old: DescriptorProto, new: DescriptorProto | None) -> It
 
 def _fields(name: str, old: DescriptorProto, new: DescriptorProto) -> Iterator[Break]:
     now = {each.number: each for each in new.field}
-    reserved = {number for each in new.reserved_range for number in range(each.start, each.end)}
     numbers = {each.name: each.number for each in new.field}
     for field in old.field:
         where = f"{name}.{field.name}"
@@ -119,7 +118,7 @@ def _fields(name: str, old: DescriptorProto, new: DescriptorProto) -> Iterator[B
             moved = numbers.get(field.name)
             if moved is not None:
                 yield Break(where, f"its number was {field.number} and is {moved}")
-            elif field.number in reserved:
+            elif any(each.start <= field.number < each.end for each in new.reserved_range):
                 yield Break(where, "the field is gone")
             else:
                 yield Break(where, f"the field is gone, and its number {field.number} is free")

@@ -16,6 +16,7 @@ from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from mesh.io.types.content_type import ContentType
 from mesh.io.types.frame_schema import DataframeSchema
+from mesh.io.types.registry import kind_of
 from mesh.io.types.tensor import DType, Shape
 
 WIDTH = 92
@@ -133,14 +134,16 @@ def _shown(value: Any) -> str:
     """The value as JSON has it; empty for one that is too long, secret, or has no such form."""
     if isinstance(value, np.ndarray):
         value = value.tolist()
-    is_secret = isinstance(value, (Secret, SecretStr, SecretBytes))
-    if is_secret or value is None or value in ([], {}, ()):  # what a message has by itself
+    if value is None or isinstance(value, (Secret, SecretStr, SecretBytes)):
         return ""
+    if not isinstance(value, bytes) and kind_of(type(value)) is not None:
+        return ""  # a frame, a file, a tensor
     try:
         text = _json(value)
     except (TypeError, ValueError):  # pydantic's own among them
         return ""
-    return text if len(text) <= _LONGEST else ""
+    # A message has empty lists and objects by itself.
+    return text if len(text) <= _LONGEST and text not in ("[]", "{}") else ""
 
 
 def _json(value: Any) -> str:

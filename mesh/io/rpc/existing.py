@@ -47,6 +47,12 @@ from mesh.io.rpc.shapes import (
 
 _WHOLE = frozenset(SCALARS) - {"bool", "float", "double"}
 _FRACTIONS = frozenset({"float", "double"})
+_WRAPPERS = frozenset(
+    f"google.protobuf.{name}Value"
+    for name in (
+        *("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes"),
+    )
+)
 
 
 def bind(
@@ -87,6 +93,7 @@ class _Binder:
     def __init__(self, where: str) -> None:
         self._where = where
         self._classes: dict[Any, Message] = {}
+        self._reads = True  # whether it is the request that is bound now
 
     def rpc(self, method: RpcMethod, rpc: MethodDescriptor) -> Rpc:
         kind = CallKind.of(streams_in=rpc.client_streaming, streams_out=rpc.server_streaming)
@@ -104,6 +111,7 @@ class _Binder:
             values = [] if item.whole is not None else values
         taken = [item] if item is not None else []
         request.members = (*self._inputs(values, rpc.input_type, taken), *taken)
+        self._reads = False
         return Rpc(
             rpc.name,
             method.name,
@@ -117,7 +125,7 @@ class _Binder:
         value = Value(name, name, shape_of(annotation), may_lack=True)
         found = self._member(value, message, must=False)
         if found is None and isinstance(value.shape, ClassOf):
-            whole = self._class(value.shape.annotation, message, reads=True)
+            whole = self._class(value.shape.annotation, message)
             return Member(name, name, None, whole=whole)
         if found is None:
             raise DefinitionError(f"{self._where}: {message.full_name} has no field {name!r}")
@@ -129,7 +137,7 @@ class _Binder:
         if len(values) == 1 and not taken and isinstance(values[0].shape, ClassOf):
             (value,), shape = values, values[0].shape
             if _field_of(message, value.key) is None:
-                whole = self._class(shape.annotation, message, reads=True)
+                whole = self._class(shape.annotation, message)
                 return (Member(value.key, value.attribute, None, whole=whole),)
         if any(each.whole is not None for each in taken):
             return ()
@@ -144,7 +152,7 @@ class _Binder:
             return made
         shape = shape_of(annotation)
         if isinstance(shape, ClassOf) and not self._is_held_by_one(shape, message):
-            whole = self._class(shape.annotation, message, reads=False)
+            whole = self._class(shape.annotation, message)
             made.members = (Member("result", "result", None, whole=whole),)
             return made
         name = "result" if _field_of(message, "result") is not None else ""
@@ -251,7 +259,7 @@ class _Binder:
                     return Field(name, number, Elements(element, shape.kind), Label.REPEATED)
             raise self._misfit(field, shape)
         held = self._held(field, shape)
-        tells = field.has_presence and not held.is_message and not isinstance(held, EnumType)
+        tells = field.has_presence and not held.is_message
         return Field(name, number, held, Label.OPTIONAL if tells else Label.PLAIN)
 
     def _held(self, field: FieldDescriptor, shape: Shape) -> Held:
@@ -262,15 +270,27 @@ class _Binder:
             shape = PLAIN_TEXT if _type_name(field) == "string" else INT64
         if isinstance(shape, Held):
             found = _held(field, shape)
+            if found is None and message is not None and message.full_name in _WRAPPERS:
+                found = self._wrapper(message, shape)
             if found is not None:
                 return found
         elif message is not None:
             return self._message(field, message, shape)
         raise self._misfit(field, shape)
 
+    def _wrapper(self, message: Descriptor, shape: Held) -> Held | None:
+        """A scalar in a message of its own, as contracts have it that are older than `optional`."""
+        value = message.fields_by_name["value"]
+        holds = _held(value, shape)
+        if holds is None:
+            return None
+        made = Message(f".{message.full_name}", message.name, single=True)
+        made.members = (Member("value", "", Field("value", value.number, holds)),)
+        return made
+
     def _message(self, field: FieldDescriptor, message: Descriptor, shape: Shape) -> Held:
         if isinstance(shape, ClassOf):
-            return self._class(shape.annotation, message, reads=False)
+            return self._class(shape.annotation, message)
         if isinstance(shape, MapOf) and message.full_name == "google.protobuf.Struct":
             return STRUCT
         made = Message(f".{message.full_name}", message.name, single=True)
@@ -293,12 +313,12 @@ class _Binder:
             return made
         raise self._misfit(field, shape)
 
-    def _class(self, annotation: Any, message: Descriptor, *, reads: bool) -> Message:
-        known = (annotation, message.full_name, reads)
+    def _class(self, annotation: Any, message: Descriptor) -> Message:
+        known = (annotation, message.full_name, self._reads)
         if known not in self._classes:
             made = self._classes[known] = Message(f".{message.full_name}", message.name)
             made.members = self._members(fields_of(annotation), message)
-            if reads:
+            if self._reads:
                 self._check_all_read(made.members, message)
         return self._classes[known]
 

@@ -13,6 +13,9 @@ from mesh.io.types.kind import Kind
 from mesh.io.types.table import Column
 from mesh.io.wire import Chunks
 
+_PACKED = {"float": "<f4", "double": "<f8"}
+"""Element types whose packed form is that of an array; whole numbers are checked one by one."""
+
 
 class Elements(Held):
     """The elements of an array or series, row by row, as a repeated field of numbers or text."""
@@ -41,6 +44,10 @@ class Elements(Held):
         """All elements of the array that `values` is; raises what the kind raises."""
         wire = self._kind.wire(values)
         array = wire.values if isinstance(wire, Column) else np.asarray(wire)
+        packed = _PACKED.get(self.proto)
+        if packed is not None and array.dtype.kind in "iuf":
+            made = np.ascontiguousarray(array, packed)
+            return put_bytes(out, tag, made.tobytes()) if made.size else 0
         return self._element.put_all(out, tag, array.ravel().tolist())
 
 

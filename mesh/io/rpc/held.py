@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
-from mesh.io.wire import Chunks, close_field
+from mesh.io.wire import Chunks
 from mesh.varint import varint
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
@@ -44,11 +44,6 @@ class Held(ABC):
         return sum([self.put(out, tag, value) for value in values])
 
     @property
-    def repeated_wire(self) -> int:
-        """The wire type of a repeated field."""
-        return LENGTH
-
-    @property
     def reads_plainly(self) -> bool:
         """Whether `read` gives what it takes."""
         return False
@@ -64,6 +59,3 @@ def put_bytes(out: Chunks, tag: bytes, data: bytes) -> int:
     head = tag + varint(len(data))
     out += (head, data)
     return len(head) + len(data)
-
-
-__all__ = ["FIXED32", "FIXED64", "LENGTH", "VARINT", "Held", "close_field", "put_bytes", "tag_of"]

@@ -15,6 +15,16 @@ from mesh.io.wire import Chunks, close_field, put_column, put_file, put_table, p
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+# Tags of the fields of Timestamp, Duration, Struct, ListValue and Value.
+_FIRST = tag_of(1, 0)
+_SECOND = tag_of(2, 0)
+_TRUTH = tag_of(4, 0)
+_NUMBER = tag_of(2, 1)
+_TEXT = tag_of(3, 2)
+_STRUCT = tag_of(5, 2)
+_LIST = tag_of(6, 2)
+_ENTRY = tag_of(1, 2)
+_VALUE = tag_of(2, 2)
 _LARGEST_WHOLE = 2.0**53  # up to which a double says which whole number it is
 
 
@@ -126,7 +136,7 @@ def _put_span(out: Chunks, tag: bytes, microseconds: int, *, floor: bool) -> int
         seconds, rest = -seconds, -rest
     at = len(out)
     out.append(tag)
-    size = INT64.put(out, tag_of(1, 0), seconds) + INT64.put(out, tag_of(2, 0), rest * 1000)
+    size = INT64.put(out, _FIRST, seconds) + INT64.put(out, _SECOND, rest * 1000)
     return close_field(out, at, size)
 
 
@@ -161,15 +171,15 @@ class AnyValue(Held):
         out.append(tag)
         match value:
             case None:
-                size = BOOL.put(out, tag_of(1, 0), False)
+                size = BOOL.put(out, _FIRST, False)
             case bool():
-                size = BOOL.put(out, tag_of(4, 0), value)
+                size = BOOL.put(out, _TRUTH, value)
             case int() | float():
-                size = DOUBLE.put(out, tag_of(2, 1), float(value))
+                size = DOUBLE.put(out, _NUMBER, float(value))
             case str():
-                size = put_bytes(out, tag_of(3, 2), value.encode())
+                size = put_bytes(out, _TEXT, value.encode())
             case dict():
-                size = self.put_struct(out, tag_of(5, 2), value)
+                size = self.put_struct(out, _STRUCT, value)
             case _:
                 size = self._put_list(out, value)
         return close_field(out, at, size)
@@ -181,15 +191,15 @@ class AnyValue(Held):
         size = 0
         for name, value in fields.items():
             entry = len(out)
-            out.append(tag_of(1, 2))
-            inner = put_bytes(out, tag_of(1, 2), name.encode())
-            size += close_field(out, entry, inner + self._put(out, tag_of(2, 2), value))
+            out.append(_ENTRY)
+            inner = put_bytes(out, _ENTRY, name.encode())
+            size += close_field(out, entry, inner + self._put(out, _VALUE, value))
         return close_field(out, at, size)
 
     def _put_list(self, out: Chunks, values: list[Any]) -> int:
         at = len(out)
-        out.append(tag_of(6, 2))
-        return close_field(out, at, sum([self._put(out, tag_of(1, 2), each) for each in values]))
+        out.append(_LIST)
+        return close_field(out, at, sum([self._put(out, _ENTRY, each) for each in values]))
 
 
 MOMENT, SPAN, ANY = Moment(), Span(), AnyValue()

@@ -1,11 +1,12 @@
 """Messages: their fields, and how Python's objects become messages and come out of them."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from mesh.errors import InvalidArgument
+from mesh.errors import InvalidArgument, Violation
 from mesh.io.rpc.enums import EnumType
 from mesh.io.rpc.held import LENGTH, Held, tag_of
 from mesh.io.wire import Chunks, close_field
@@ -27,7 +28,10 @@ class Label(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field. `key` is what a map's keys are; `doc` has lines for a reader of the .proto."""
+    """One field. `key` is what a map's keys are; `doc` has lines for a reader of the .proto.
+
+    Each occurrence on the wire begins with its `tag`.
+    """
 
     name: str
     number: int
@@ -35,12 +39,12 @@ class Field:
     label: Label = Label.PLAIN
     key: Held | None = None
     doc: tuple[str, ...] = ()
+    tag: bytes = dataclasses.field(init=False, repr=False, compare=False)
 
-    @property
-    def tag(self) -> bytes:
-        """What each occurrence begins with."""
+    def __post_init__(self) -> None:
         repeated = self.label in (Label.REPEATED, Label.MAP)
-        return tag_of(self.number, LENGTH if repeated else self.holds.wire)
+        tag = tag_of(self.number, LENGTH if repeated else self.holds.wire)
+        object.__setattr__(self, "tag", tag)
 
     @property
     def has_presence(self) -> bool:
@@ -99,7 +103,10 @@ class Member:
             name = message.WhichOneof(self.oneof)
             if name is None:
                 return MISSING
-            arm = next(each for each in self.arms if each.field.name == name)
+            arm = next((each for each in self.arms if each.field.name == name), None)
+            if arm is None:
+                text = f"{name} is not taken here"
+                raise InvalidArgument(text, violations=(Violation((), "union_tag_invalid", text),))
             value = arm.field.holds.read(getattr(message, name))
             return value if arm.load is None else arm.load(value)
         field = self.field
@@ -111,7 +118,7 @@ class Member:
         if field.has_presence and not message.HasField(field.name):
             return MISSING
         value = getattr(message, field.name)
-        if not value and (self.zero_lacks or isinstance(field.holds, EnumType)):
+        if not value and (self.zero_lacks or _is_unspecified(field.holds)):
             return MISSING
         return field.holds.read(value)
 
@@ -132,10 +139,18 @@ class Member:
         return field.holds.put(out, field.tag, value)
 
     def _put_arm(self, out: Chunks, value: Any) -> int:
+        failure: Exception | None = None
+        at = len(out)
         for arm in self.arms:
             if arm.fits(value):
-                return arm.field.holds.put(out, arm.field.tag, value)
-        raise TypeError(f"a {type(value).__name__} is none of what {self.attribute!r} can be")
+                try:
+                    return arm.field.holds.put(out, arm.field.tag, value)
+                except (TypeError, ValueError) as error:  # a list of other items, say
+                    failure = failure or error
+                    del out[at:]
+        raise failure or TypeError(
+            f"a {type(value).__name__} is none of what {self.attribute!r} can be"
+        )
 
     def _put_map(self, out: Chunks, field: Field, entries: Mapping[Any, Any]) -> int:
         assert field.key is not None  # noqa: S101  # maps have one
@@ -147,6 +162,11 @@ class Member:
             inner += field.holds.put(out, tag_of(2, field.holds.wire), value)
             size += close_field(out, at, inner)
         return size
+
+
+def _is_unspecified(holds: Held) -> bool:
+    """Whether 0 stands for no member of an enum; in a contract written by hand it may be one."""
+    return isinstance(holds, EnumType) and 0 not in holds.members.values()
 
 
 def _read_all(holds: Held, values: Any) -> list[Any]:

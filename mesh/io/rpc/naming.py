@@ -29,6 +29,12 @@ def upper_snake(name: str) -> str:
     return "_".join(words(name)).upper() or "EMPTY"
 
 
+def json_name(name: str) -> str:
+    """What a field is called in JSON: `lowerCamelCase`, as protoc has it."""
+    first, *rest = name.split("_")
+    return first + "".join(word[:1].upper() + word[1:] for word in rest)
+
+
 def _identifier(name: str, prefix: str) -> str:
     """The name, which no other character than these may begin."""
     return name if name[:1].isalpha() else f"{prefix}{name}".rstrip("_")

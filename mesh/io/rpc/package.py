@@ -19,7 +19,7 @@ from mesh.io.rpc.comments import class_comment, field_comment
 from mesh.io.rpc.enums import UNSPECIFIED, EnumType
 from mesh.io.rpc.held import Held
 from mesh.io.rpc.messages import Arm, Field, Label, Member, Message
-from mesh.io.rpc.naming import free, pascal, snake, upper_snake
+from mesh.io.rpc.naming import free, json_name, pascal, snake, upper_snake
 from mesh.io.rpc.numbers import Numbers
 from mesh.io.rpc.shapes import (
     ArmOf,
@@ -122,8 +122,7 @@ class Package:
 
     def _draft(self, value: Value, taken: set[str]) -> Member:
         """The member, its fields without numbers."""
-        name = free(snake(value.key), taken)
-        taken.add(name)
+        name = _taken(snake(value.key), taken)
         shape, may_lack = value.shape, value.may_lack
         nullable = isinstance(shape, OptionalOf) and not may_lack
         if isinstance(shape, OptionalOf):
@@ -152,8 +151,7 @@ class Package:
         several = sum(isinstance(each.shape, ClassOf) for each in shape.arms) > 1
         arms = []
         for number, each in enumerate(shape.arms):
-            field_name = free(f"{name}_{each.name}", taken)
-            taken.add(field_name)
+            field_name = _taken(f"{name}_{each.name}", taken)
             field = Field(field_name, 0, self.held(each.shape), doc=() if number else doc)
             load = loader(each) if several else None
             arms.append(Arm(field, each.fits, load))
@@ -221,22 +219,30 @@ class Package:
         if cls not in self._made:
             name = self.claim(self._class_name(cls, cls))
             prefix = upper_snake(name)
-            taken = {f"{prefix}_{UNSPECIFIED}"}
-            names: dict[Enum, str] = {}
-            for member in cls:
-                names[member] = free(f"{prefix}_{upper_snake(member.name)}", taken)
-                taken.add(names[member])
+            # The values of all enums of a package share its names.
+            zero = self.claim(f"{prefix}_{UNSPECIFIED}")
+            names = {member: self.claim(f"{prefix}_{upper_snake(member.name)}") for member in cls}
             numbers = self.numbers.assign(name, list(names.values()))
             made = EnumType(
                 f".{self.name}.{name}",
                 name,
                 {member: numbers[text] for member, text in names.items()},
-                {0: f"{prefix}_{UNSPECIFIED}"} | {numbers[each]: each for each in names.values()},
+                {0: zero} | {numbers[each]: each for each in names.values()},
                 doc=class_comment(cls),
             )
             self.enums.append(made)
             self._made[cls] = made
         return self._made[cls]
+
+
+def _taken(name: str, taken: set[str]) -> str:
+    """Takes a name for a field; two that are one in JSON are not allowed either."""
+    number, found = 1, name
+    while found in taken or json_name(found) in taken:
+        number += 1
+        found = f"{name}{number}"
+    taken.update((found, json_name(found)))
+    return found
 
 
 def _note(shape: Shape) -> str:

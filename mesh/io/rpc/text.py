@@ -1,5 +1,6 @@
 """A description of a .proto file as its text."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from google.protobuf.descriptor_pb2 import (
@@ -11,6 +12,8 @@ from google.protobuf.descriptor_pb2 import (
     ServiceDescriptorProto,
 )
 
+from mesh.io.rpc.naming import json_name
+
 _Path = tuple[int, ...]
 _INDENT = "  "
 _LARGEST_FIELD = 2**29 - 1
@@ -20,7 +23,7 @@ _LARGEST_ENUM = 2**31 - 1
 def proto_text(file: FileDescriptorProto) -> str:
     """The text of a file: what its descriptor says, with the comments that it has.
 
-    Options beyond those of languages are left out: they say nothing about the wire.
+    Options that protobuf itself does not know are left out.
     """
     return _Writer(file).text()
 
@@ -78,10 +81,17 @@ class _Writer:
     def _rpc(self, rpc: MethodDescriptorProto) -> list[str]:
         asked = f"{'stream ' if rpc.client_streaming else ''}{self._type(rpc.input_type)}"
         given = f"{'stream ' if rpc.server_streaming else ''}{self._type(rpc.output_type)}"
-        return [f"rpc {rpc.name}({asked}) returns ({given});"]
+        head = f"rpc {rpc.name}({asked}) returns ({given})"
+        if rpc.options.deprecated:
+            return _block(head, ["option deprecated = true;"])
+        return [f"{head};"]
 
     def _type(self, name: str) -> str:
-        return name.removeprefix(self._scope).removeprefix(".")
+        if name.startswith(self._scope):
+            return name.removeprefix(self._scope)
+        first = name.lstrip(".").partition(".")[0]
+        # Else protoc would look for it inside the package of that name that this one is in.
+        return name if first in self._file.package.split(".")[1:] else name.lstrip(".")
 
     def _message(self, message: DescriptorProto, path: _Path) -> list[str]:
         inside: list[str] = []
@@ -130,7 +140,9 @@ class _Writer:
             self._file.syntax != "proto3" and not field.HasField("oneof_index")
         ):
             label = "required " if field.label == field.LABEL_REQUIRED else "optional "
-        return f"{label}{self._held(field)} {field.name} = {field.number};"
+        options = ", ".join(_field_options(field))
+        end = f" [{options}];" if options else ";"
+        return f"{label}{self._held(field)} {field.name} = {field.number}{end}"
 
     def _held(self, field: FieldDescriptorProto) -> str:
         if field.type_name:
@@ -141,7 +153,8 @@ class _Writer:
         inside = ["option allow_alias = true;"] if enum.options.allow_alias else []
         inside += _reserved(enum, _LARGEST_ENUM, closed=True)
         for at, value in enumerate(enum.value):
-            inside += [*self._comment((*path, 2, at)), f"{value.name} = {value.number};"]
+            end = " [deprecated = true];" if value.options.deprecated else ";"
+            inside += [*self._comment((*path, 2, at)), f"{value.name} = {value.number}{end}"]
         return [*self._comment(path), *_block(f"enum {enum.name}", inside)]
 
 
@@ -149,6 +162,19 @@ def _block(head: str, inside: Sequence[str]) -> list[str]:
     if not inside:
         return [f"{head} {{}}"]
     return [f"{head} {{", *(f"{_INDENT}{line}" if line else "" for line in inside), "}"]
+
+
+def _field_options(field: FieldDescriptorProto) -> Iterator[str]:
+    if field.HasField("default_value"):
+        is_text = field.type in (field.TYPE_STRING, field.TYPE_BYTES)
+        text = field.default_value
+        yield f"default = {json.dumps(text) if is_text else text}"
+    if field.json_name and field.json_name != json_name(field.name):
+        yield f"json_name = {json.dumps(field.json_name)}"
+    if field.options.HasField("packed"):
+        yield f"packed = {str(field.options.packed).lower()}"
+    if field.options.deprecated:
+        yield "deprecated = true"
 
 
 def _options(file: FileDescriptorProto) -> Iterator[str]:

@@ -7,7 +7,9 @@ from typing import Any
 
 from google.protobuf import message_factory
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
 
+from mesh.errors import DefinitionError
 from mesh.io.rpc.codec import RpcCodec
 from mesh.io.rpc.contract import Contract, RpcMethod, contract, default_package
 from mesh.io.rpc.descriptors import file_descriptor, file_set, pool_of
@@ -76,6 +78,14 @@ class TypedService:
         """The descriptors of its own files, each behind those that it imports."""
         return (self._file,)
 
+    @cached_property
+    def _pool(self) -> DescriptorPool:
+        try:
+            return pool_of(self.files)
+        except TypeError as error:  # what the library says of names that clash, and the like
+            text = " ".join(str(error).split())
+            raise DefinitionError(f"{self._name} has no valid .proto: {text}") from error
+
     @property
     def descriptors(self) -> bytes:
         """Its files as a serialized google.protobuf.FileDescriptorSet."""
@@ -83,11 +93,10 @@ class TypedService:
 
     @cached_property
     def codecs(self) -> Mapping[str, RpcCodec]:
-        """The codecs of its methods by name."""
-        pool = pool_of(self.files)
+        """The codecs of its methods by name. Raises DefinitionError if its .proto is not valid."""
         made = {}
         for rpc in self.contract.rpcs:
-            request = pool.FindMessageTypeByName(rpc.request.proto.lstrip("."))
+            request = self._pool.FindMessageTypeByName(rpc.request.proto.lstrip("."))
             parse = message_factory.GetMessageClass(request).FromString
             method = self._methods[rpc.method]
             made[rpc.method] = RpcCodec(rpc, parse, method.arguments, method.result)
@@ -99,7 +108,7 @@ class TypedService:
         return {rpc.method: rpc.name for rpc in self.contract.rpcs}
 
     def prepare(self) -> None:
-        """Makes what is made when it is first needed. Raises ConfigError."""
+        """Makes what is made when it is first needed. Raises ConfigError, DefinitionError."""
         _ = self.codecs
 
     def attached(self) -> dict[str, MethodSpec]:

@@ -139,6 +139,10 @@ class Every:
         return x
 
     @mesh.api
+    def collections(self, x: int) -> list[int] | list[str] | dict[str, int] | dict[str, str]:
+        return [x]
+
+    @mesh.api
     def figure(self, x: Circle | Square) -> str:
         return type(x).__name__
 

@@ -94,6 +94,11 @@ def test_a_broken_promise_is_named(
     assert (where, what) in _breaks(tmp_path, change)
 
 
+def test_a_range_without_an_end_is_no_list_of_numbers(tmp_path: Path) -> None:
+    change = ("int64 a = 1;", "reserved 1; reserved 1000 to max;")
+    assert ("GetRequest.a", "the field is gone") in _breaks(tmp_path, change)
+
+
 @pytest.mark.parametrize(
     "change",
     [

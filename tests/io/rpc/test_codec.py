@@ -123,6 +123,14 @@ def test_a_union_is_the_arm_that_was_sent() -> None:
     assert raised.value.violations[0].type == "missing"
 
 
+def test_unions_of_collections_are_told_apart_by_what_is_in_them() -> None:
+    for value, arm in (([1], "list"), (["a"], "list2"), ({"a": 1}, "dict"), ({"a": "b"}, "dict2")):
+        reply: Any = EVERY.response("collections", value)
+        assert reply.WhichOneof("result") == f"result_{arm}"
+    with pytest.raises(Internal):
+        EVERY.spec.methods["collections"].reply_encoder(TYPED).encode([object()])
+
+
 def test_root_star_and_double_star_inputs_have_fields() -> None:
     assert EVERY.call("root", x={"value": 4}) == {"result": "4"}
     assert EVERY.call("sum", args=[1, 2], kwargs={"a": 3}) == {"result": "6"}

@@ -4,11 +4,13 @@ import enum
 import subprocess
 import sys
 import textwrap
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import cloudpickle
 import numpy as np
+import pandas as pd
 import pytest
 from annotated_types import Ge, Le
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
@@ -277,3 +279,81 @@ def test_unions_with_arrays_of_one_kind_are_one_message() -> None:
 
     names = [each.short for each in service_spec(Arrays).rpc.contract.messages]
     assert [name for name in names if "Or" in name] == ["TensorOrInt64"]
+
+
+def test_names_that_clash_in_protobuf_only_are_told_apart() -> None:
+    class Color(enum.Enum):
+        RED_X = 1
+
+    class ColorRed(enum.Enum):
+        X = 1
+
+    @mesh.service
+    class Clashing:
+        @mesh.api
+        def f(self, x1: int, x_1: int, a: Color, b: ColorRed) -> int:
+            return 1
+
+    rpc = service_spec(Clashing).rpc
+    rpc.prepare()
+    text = proto_text(rpc.files[0])
+    assert "int64 x1 = 1;" in text
+    assert "int64 x_12 = 2;" in text
+    assert "COLOR_RED_X = 1;" in text
+    assert "COLOR_RED_X2 = 1;" in text
+
+
+def test_a_default_that_is_no_json_is_not_shown() -> None:
+    frame = pd.DataFrame({"a": [1]})
+
+    @mesh.service
+    class Framed:
+        @mesh.api
+        def f(self, x: pd.DataFrame = frame) -> int:
+            return len(x)
+
+    assert "Default" not in proto_text(service_spec(Framed).rpc.files[0])
+
+
+@pytest.mark.parametrize("package", ["acme.mesh.v1", "acme.google.v1", "mesh.app.v1"])
+def test_a_package_that_hides_another_s_name_is_no_trouble(package: str, tmp_path: Path) -> None:
+    @mesh.service(package=package)
+    class Hiding:
+        @mesh.api
+        def f(self, x: Rows, y: datetime) -> Rows:
+            return x
+
+    (file,) = service_spec(Hiding).rpc.files
+    path = tmp_path / file.name
+    path.parent.mkdir(parents=True)
+    path.write_text(proto_text(file))
+    assert _without_places(compiled(path, [tmp_path])[-1]) == _without_places(file)
+
+
+HAND = """
+syntax = "proto2";
+package hand;
+message M {
+  optional int32 a = 1 [default = 7];
+  optional string b = 2 [default = "x\\"y", deprecated = true];
+  repeated int32 c = 3 [packed = true];
+  required bool d = 4 [json_name = "other"];
+  reserved 10 to 20, 1000 to max;
+  message N { optional E e = 1 [default = TWO]; }
+  enum E { option allow_alias = true; ONE = 1; TWO = 2; DUE = 2 [deprecated = true]; }
+}
+service S { rpc F(M) returns (stream M) { option deprecated = true; } }
+"""
+
+
+def test_the_text_of_a_contract_by_hand_says_all_that_the_contract_says(tmp_path: Path) -> None:
+    source = tmp_path / "hand.proto"
+    source.write_text(HAND)
+    (first,) = compiled(source, [tmp_path])
+    again = tmp_path / "again" / "hand.proto"
+    again.parent.mkdir()
+    again.write_text(proto_text(first))
+    (second,) = compiled(again, [again.parent])
+    for each in (first, second):
+        each.ClearField("source_code_info")
+    assert first == second

@@ -268,3 +268,85 @@ def test_the_contract_goes_with_a_class_that_is_sent_by_value() -> None:
     options = vars(Vision)["__mesh_options__"]
     assert options["files"]
     assert service_spec(Vision).rpc.numbers is None
+
+
+CONTRACT = """
+syntax = "proto3";
+package old.v1;
+import "google/protobuf/wrappers.proto";
+service S {
+  rpc F(FRequest) returns (FResponse);
+}
+enum Color { RED = 0; BLUE = 4; }
+message Inner { int64 a = 1; oneof b { string text = 2; int64 more = 3; } }
+message FRequest {
+  Color color = 1;
+  optional Color other = 2;
+  google.protobuf.StringValue note = 3;
+  google.protobuf.DoubleValue limit = 4;
+  Inner inner = 5;
+}
+message FResponse { google.protobuf.Int64Value result = 1; }
+"""
+
+
+class Color(Enum):
+    RED = "r"
+    BLUE = "b"
+
+
+class Inner(BaseModel):
+    a: int
+    b: str | int | None = None
+
+
+Define = Callable[[type], type]
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Define:
+    (tmp_path / "old.proto").write_text(CONTRACT)
+
+    def define(cls: type) -> type:
+        return mesh.service(proto=str(tmp_path / "old.proto"), rpc_service="old.v1.S")(cls)
+
+    return define
+
+
+def test_an_enum_whose_0_is_a_member_has_it(old: Define) -> None:
+    class S:
+        @mesh.api
+        def f(
+            self,
+            color: Color,
+            inner: Inner,
+            other: Color = Color.BLUE,
+            note: str | None = None,
+            limit: float = 0.5,
+        ) -> int | None:
+            return len(note) if note is not None else None
+
+    rig = Rig(old(S))
+    inner = {"a": 1}
+    bound = rig.bound("f", inner=inner).kwargs
+    assert (bound["color"], bound["other"]) == (Color.RED, Color.BLUE)
+    assert rig.bound("f", inner=inner, other="RED").kwargs["other"] is Color.RED
+    bound = rig.bound("f", inner=inner, note="", limit=0).kwargs
+    assert (bound["note"], bound["limit"]) == ("", 0.0), "messages around scalars tell of zeros"
+    assert rig.bound("f", inner=inner).kwargs["limit"] == 0.5
+    assert rig.call("f", inner=inner, note="four") == {"result": "4"}
+    assert rig.call("f", inner=inner) == {}
+    assert rig.bound("f", inner={"a": 1, "more": 3}).kwargs["inner"].b == 3
+
+
+def test_a_field_inside_a_request_s_message_that_nothing_takes_is_an_error(old: Define) -> None:
+    class Less(BaseModel):
+        a: int
+
+    class S:
+        @mesh.api
+        def f(self, color: Color, other: Color, note: str, limit: float, inner: Less) -> int:
+            return 1
+
+    with pytest.raises(DefinitionError, match=r"nothing takes old\.v1\.Inner\.(text|more|b)"):
+        old(S)
