@@ -16,6 +16,7 @@ from mesh.control.desired import Desired, DesiredDeployment
 from mesh.control.latest import Latest
 from mesh.control.observed import ObservedReplica, Phase
 from mesh.control.plan import Application, plan, plan_endpoints
+from mesh.control.promises import broken_promises
 from mesh.control.publish import publish
 from mesh.control.reconcile import (
     Action,
@@ -97,6 +98,8 @@ class Controller:
             deployment = plan(application, revision=before.revision if before else 1, code=code)
             if before is not None and deployment != before:
                 deployment = replace(deployment, revision=before.revision + 1)
+            for sentence in broken_promises(before, deployment):
+                _log.warning("deployment %s: %s", deployment.name, sentence)
             await self._change(_with(desired, deployment, application))
             self._retry(deployment.name)
         _log.info("deployment %s: revision %d applied", deployment.name, deployment.revision)
