@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+import grpc
 import httpx
 
 from mesh.client import GrpcClient
@@ -35,10 +36,18 @@ class Deployed:
         self.name = name
         self.http = httpx.Client(base_url=f"{mesh.url}/e/{name}", timeout=PATIENCE)
         self.grpc = GrpcClient(mesh.target, endpoint=name)
+        self.channel = grpc.insecure_channel(mesh.target)
 
     def close(self) -> None:
         self.http.close()
         self.grpc.close()
+        self.channel.close()
+
+    def typed_version(self, path: str, **metadata: str) -> str:
+        """The version that answers the typed rpc at `path`, called with an empty message."""
+        fields = [(name.replace("_", "-"), value) for name, value in metadata.items()]
+        _, call = self.channel.unary_unary(path).with_call(b"", timeout=PATIENCE, metadata=fields)
+        return str(dict(call.initial_metadata())["x-mesh-version"])
 
     def versions(self, requests: int, *, headers: dict[str, str] | None = None) -> Counter[str]:
         """How often each version answered `who`, half over HTTP and half over gRPC."""

@@ -14,6 +14,7 @@ from tests.e2e.clients import Deployed, eventually, load
 from tests.e2e.conftest import Deploy
 from tests.e2e.services import Eager, Failing, Greedy, NewWho, Who
 
+WHO = "/who.v1.WhoService/Who"
 CANARY = {"versions": {"next": {"weight": 20}}}
 
 
@@ -39,8 +40,15 @@ def test_a_canary_takes_its_share_over_http_and_over_grpc(deploy: Deploy) -> Non
         over_grpc = [
             deployed.grpc.call_with("who", {})[1]["x-mesh-version"] for _ in range(draws)
         ].count("next")
+        # Its package leads elsewhere: to the first endpoint that has it.
+        over_rpc = [
+            deployed.typed_version(WHO, mesh_endpoint="shares") for _ in range(draws)
+        ].count("next")
         assert within(over_http, draws, 0.2)
         assert within(over_grpc, draws, 0.2)
+        assert within(over_rpc, draws, 0.2)
+        asked = {"mesh_endpoint": "shares", "mesh_version": "next"}
+        assert deployed.typed_version(WHO, **asked) == "next"
         named = {"x-mesh-version": "next"}
         assert deployed.versions(20, headers=named) == {"next": 20}
         assert deployed.http.post("/is_new", headers=named).json() is True
@@ -51,6 +59,10 @@ def test_a_sticky_canary_keeps_each_user_at_one_version(deploy: Deploy) -> None:
     with deploy(Who, "sticky", canaries={"next": NewWho}, canary=canary) as deployed:
         users = [deployed.versions(6, headers={"x-user": f"user-{n}"}) for n in range(20)]
         assert all(len(seen) == 1 for seen in users)
+        for number, seen in enumerate(users):
+            (version,) = seen
+            asked = {"x_mesh_endpoint": "sticky", "x_user": f"user-{number}"}
+            assert deployed.typed_version(WHO, **asked) == version, "as over HTTP"
         assert {version for seen in users for version in seen} == {"main", "next"}
 
 
