@@ -378,3 +378,18 @@ def test_names_are_read_whatever_stands_around_them() -> None:
     assert names(whole.SerializeToString() + tail).model == "other", "the last one counts"
     with pytest.raises(InvalidArgument, match="names no model"):
         names(b"\x2a\0" * 5000 + tail)
+
+
+@pytest.mark.parametrize("name", ["model", "version"])
+def test_names_are_not_of_any_length(name: str) -> None:
+    longest = request(**{"model": "m", name: "n" * 256})
+    assert getattr(names(longest), name) == "n" * 256
+    with pytest.raises(InvalidArgument, match="name of more than 256 bytes"):
+        names(request(**{"model": "m", name: "n" * 257}))
+
+
+@at_zoo
+async def test_a_request_with_a_name_of_any_length_is_not_given_back(made: World) -> None:
+    (failed,) = responses(await stream(made, request("m" * 100_000)))
+    assert failed.error_message == "the request has a name of more than 256 bytes"
+    assert failed.ByteSize() < 100
