@@ -51,14 +51,15 @@ def http_headers(error: MeshError) -> list[tuple[bytes, bytes]]:
 
 
 def sentence(error: MeshError) -> str:
-    """The error as one text, which names the fields that are at fault."""
+    """The error as one text, which names the fields that are at fault; cut where it is long."""
     faults = [
         f"{'.'.join(map(str, violation.path)) or 'body'}: {violation.message}"
         for violation in error.violations[:_MOST_FAULTS]
     ]
     if (more := len(error.violations) - len(faults)) > 0:
         faults.append(f"and {more} more")
-    return ": ".join(filter(None, [error.message, "; ".join(faults)]))
+    text = ": ".join(filter(None, [error.message, "; ".join(faults)]))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def grpc_trailers(error: MeshError) -> list[tuple[bytes, bytes]]:
@@ -98,5 +99,7 @@ _UNQUOTED = " !\"#$&'()*+,/:;<=>?@[\\]^`{|}"
 """Printable ASCII without the percent sign; letters, digits and `_.-~` are never quoted."""
 _MOST_BYTES = 2048
 """Bytes of a percent-encoded message."""
+_LONGEST = 4096
+"""Characters of a sentence; more would only be encoded to be cut off."""
 _MOST_FAULTS = 20
 """Faults that a message names."""

@@ -7,12 +7,14 @@ from functools import partial
 from typing import NamedTuple
 
 from gateway import errors
-from gateway.asgi import ClientGoneError, Receive, Send
+from gateway.asgi import ClientGoneError, Send
 from gateway.forward import Aim, PickMethod, Request, call_head, reply_fields
 from gateway.grpc_compression import ACCEPTED, IDENTITY, Codec, codec_of, takes
 from gateway.grpc_frames import MessageReader, framed, prefix, timeout_seconds
 from gateway.grpc_metadata import read
-from gateway.presence import Clients, Departure
+from gateway.incoming import Incoming
+from gateway.presence import Departure
+from mesh.alarms import Alarms, Cancellable
 from mesh.call import CallHead, CallKind, Trace
 from mesh.clock import Clock
 from mesh.errors import Cancelled, Internal, InvalidArgument, MeshError, Unimplemented
@@ -53,14 +55,17 @@ class GrpcExchange:
 
     __slots__ = (
         "_aim",
-        "_clients",
+        "_alarm",
+        "_alarms",
         "_clock",
         "_codec",
+        "_deadline",
         "_dispatcher",
         "_fields",
+        "_gone",
         "_has_begun",
+        "_incoming",
         "_limits",
-        "_receive",
         "_reply_codec",
         "_request",
         "_send",
@@ -69,18 +74,18 @@ class GrpcExchange:
     def __init__(
         self,
         dispatcher: Dispatcher,
-        clients: Clients,
+        alarms: Alarms,
         clock: Clock,
         request: Request,
-        receive: Receive,
+        incoming: Incoming,
         send: Send,
         limits: "Limits",
     ) -> None:
         self._dispatcher = dispatcher
-        self._clients = clients
+        self._alarms = alarms
         self._clock = clock
         self._request = request
-        self._receive = receive
+        self._incoming = incoming
         self._send = send
         self._limits = limits
         self._fields: Fields = [
@@ -91,6 +96,35 @@ class GrpcExchange:
         self._aim: Aim | None = None
         self._codec: Codec | None = None  # of the request
         self._reply_codec: Codec | None = None
+        self._gone = Departure()
+        self._deadline: float | None = None
+        self._alarm: Cancellable | None = None
+
+    def start(self) -> None:
+        """Begins to count the time that the client gives, for all that is done here.
+
+        Raises InvalidArgument if what it says is no time.
+        """
+        given = self._request.fields.get(b"grpc-timeout")
+        if given is None:
+            return
+        seconds = timeout_seconds(given.decode("latin-1"))
+        self._deadline = self._clock() + seconds
+        self._alarm = self._alarms.set(seconds, self._expire)
+
+    def _expire(self) -> None:
+        # Replicas keep the deadline as well; this is for those that do not answer, and for clients
+        # that do not send what they began.
+        too_late = partial(timed_out, None)
+        self._incoming.end(too_late)
+        self._gone.expire(too_late)
+
+    def close(self) -> None:
+        """Leaves nothing behind of the request."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        self._incoming.close()
 
     async def asked(self) -> bytes:
         """The one message of a request that the gateway itself answers.
@@ -102,8 +136,7 @@ class GrpcExchange:
         message, more = await self._first(reader)
         if message is None:
             raise InvalidArgument("the request has no message")
-        if more:
-            await self._check_end(reader)
+        await self._check_end(reader, more=more)
         return message
 
     async def answer(self, reply: bytes) -> None:
@@ -117,15 +150,14 @@ class GrpcExchange:
             DeadlineExceeded: the client's deadline has passed.
             ClientGoneError: the client has left.
         """
-        deadline = self._deadline()
         await self._begin()
         gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        number = self._clients.enter(self._receive, partial(_resolve, gone))
+        self._incoming.watch(partial(_resolve, gone))
         reply: asyncio.Future[bytes | None] | None = None
         try:
             while True:
                 reply = asyncio.ensure_future(anext(replies, None))
-                left = None if deadline is None else max(0.0, deadline - self._clock())
+                left = None if self._deadline is None else max(0.0, self._deadline - self._clock())
                 await asyncio.wait((reply, gone), timeout=left, return_when=FIRST_COMPLETED)
                 if not reply.done():
                     raise ClientGoneError if gone.done() else timed_out(None)
@@ -135,7 +167,6 @@ class GrpcExchange:
                 body = framed(message)
                 await self._send_more(body)
         finally:
-            self._clients.leave(number)
             if reply is not None and not reply.done():
                 reply.cancel()
                 await asyncio.wait((reply,))
@@ -149,6 +180,7 @@ class GrpcExchange:
         """
         self._choose_codecs()
         reader = MessageReader(OWN_LIMIT)
+        self._incoming.patience = None
         await self._begin()
         async for message in self._messages(reader, more=True):
             body = framed(answer(message))
@@ -162,38 +194,48 @@ class GrpcExchange:
             MeshError: the call failed; `fail` tells the client.
             ClientGoneError: nobody waits for the reply any more.
         """
-        deadline = self._deadline()
         if b"grpc-encoding" in self._request.fields:
             self._choose_codecs()
-        reader = MessageReader(self._limits.of(endpoint))
-        first, more = await self._first(reader, whole=form.reads_message)
-        pick = form.picker(first or b"")
-        aim = self._aim = Aim(self._dispatcher, self._request, endpoint, pick)
-        reader.limit = aim.target.service.max_request_bytes or self._limits.default
-        if first is not None:
-            reader.check(len(first))
-        elif reader.left:
-            reader.check(reader.size)
+        if form.reads_message:
+            reader = MessageReader(self._limits.of(endpoint))
+            first, more = await self._first(reader)
+            aim = self._aimed(endpoint, form.picker(first or b""))
+            reader.limit = self._limit(aim)
+            if first is not None:
+                reader.check(len(first))
+        else:
+            aim = self._aimed(endpoint, form.picker(b""))
+            reader = MessageReader(self._limit(aim))
+            first, more = None, True
         head = call_head(
             self._request,
             aim.target.method,
             metadata=read(self._request.metadata),
             media_type=form.media_type,
             accept=form.media_type,
-            deadline=deadline,
+            deadline=self._deadline,
             trace=begin(aim),
         )
         if form.kind_of(aim.target.method).streams_in:
-            await self._streaming(aim, head, first, self._messages(reader, more=more))
+            await self._streaming(aim, head, first, reader, more=more)
             return
+        if not form.reads_message:
+            first, more = await self._first(reader, whole=False)
         if reader.left:
             await self._passing(aim, head, reader)
             return
         if first is None:
             raise InvalidArgument("the request has no message")
-        if more:
-            await self._check_end(reader)
+        await self._check_end(reader, more=more)
         await self._asking(aim, head, first)
+
+    def _aimed(self, endpoint: str, pick: PickMethod) -> Aim:
+        aim = self._aim = Aim(self._dispatcher, self._request, endpoint, pick)
+        return aim
+
+    def _limit(self, aim: Aim) -> int:
+        """Bytes of a message to the target at most."""
+        return aim.target.service.max_request_bytes or self._limits.default
 
     def _choose_codecs(self) -> None:
         fields = self._request.fields
@@ -212,12 +254,6 @@ class GrpcExchange:
             raise Internal("a message is compressed, but grpc-encoding does not say how")
         return await self._codec.decoded(message, limit)
 
-    def _deadline(self) -> float | None:
-        given = self._request.fields.get(b"grpc-timeout")
-        if given is None:
-            return None
-        return self._clock() + timeout_seconds(given.decode("latin-1"))
-
     async def _first(
         self, reader: MessageReader, *, whole: bool = True
     ) -> tuple[bytes | None, bool]:
@@ -227,13 +263,13 @@ class GrpcExchange:
         large one, of which the reader has the beginning.
         """
         while True:
-            body, more = await self._received()
+            body, more = await self._incoming.part()
             reader.put(body)
             first = reader.take()
             if first is not None:
                 if reader.compressed:
                     first = await self._decoded(first, reader.limit)
-                return first, more or not reader.is_between
+                return first, more
             if not more:
                 break
             if not whole and reader.left and reader.size > CHUNK and not reader.compressed:
@@ -242,8 +278,10 @@ class GrpcExchange:
             raise _cut_off()
         return None, False
 
-    async def _check_end(self, reader: MessageReader) -> None:
-        if await anext(self._messages(reader, more=True), None) is not None:
+    async def _check_end(self, reader: MessageReader, *, more: bool) -> None:
+        if not more and reader.is_between:
+            return
+        if await anext(self._messages(reader, more=more), None) is not None:
             raise InvalidArgument("the request has more than one message")
 
     async def _messages(self, reader: MessageReader, *, more: bool) -> AsyncGenerator[bytes]:
@@ -255,128 +293,115 @@ class GrpcExchange:
                 yield message
             if not more:
                 break
-            body, more = await self._received()
+            body, more = await self._incoming.part()
             reader.put(body)
         if not reader.is_between:
             raise _cut_off()
 
-    async def _received(self) -> tuple[bytes, bool]:
-        event = await self._receive()
-        if event["type"] == "http.disconnect":
-            raise ClientGoneError
-        return event.get("body", b""), bool(event.get("more_body"))
-
     async def _asking(self, aim: Aim, head: CallHead, message: bytes) -> None:
         """A call with one request message."""
-        gone = Departure()
-        number = self._clients.enter(self._receive, gone.cancel)
+        self._incoming.watch(self._gone.cancel)
         try:
             call = await self._dispatcher.ask(
                 aim.find,
                 head,
                 message,
                 idempotent=aim.target.method.idempotent,
-                on_open=gone.follow,
+                on_open=self._gone.follow,
             )
-            await self._reply(call, head)
+            await self._reply(call)
         except Cancelled as error:
-            raise ClientGoneError if gone.has_gone else error from None
-        finally:
-            self._clients.leave(number)
+            raise ClientGoneError if self._gone.has_gone else error from None
 
     async def _passing(self, aim: Aim, head: CallHead, reader: MessageReader) -> None:
         """A call with one large message, passed on as it comes; such a call has one try."""
         call, service = await self._dispatcher.open(aim.find, head)
-        gone = Departure()
-        gone.follow(call)
+        self._gone.follow(call)
+        self._incoming.watch(self._gone.cancel)
         try:
-            if await self._pass(call, reader):
-                await self._check_end(reader)
-            number = self._clients.enter(self._receive, gone.cancel)
-            try:
-                await self._dispatcher.reply(call, service, head)
-                await self._reply(call, head)
-            finally:
-                self._clients.leave(number)
+            await self._pass(call, reader)
+            await self._dispatcher.reply(call, service, head)
+            await self._reply(call)
         except Cancelled as error:
-            raise ClientGoneError if gone.has_gone else error from None
+            raise ClientGoneError if self._gone.has_gone else error from None
         finally:
             call.cancel()
 
-    async def _pass(self, call: CallerCall, reader: MessageReader) -> bool:
-        """Sends the message whose beginning the reader has; tells whether more may follow."""
-        left = reader.left
-        part, more = reader.take_part(), True
-        while True:
-            await call.send(part, message_end=not left, end=not left)
-            if not left or call.is_done:
-                return more
-            if not more:
-                raise _cut_off()
-            body, more = await self._received()
-            part = body[:left]
-            left -= len(part)
-            if len(part) < len(body):
-                raise InvalidArgument("the request has more than one message")
+    async def _pass(self, call: CallerCall, reader: MessageReader) -> None:
+        """Sends the message whose beginning the reader has, unless the call is over before."""
+        over = asyncio.ensure_future(call.reply())
+        over.add_done_callback(lambda _: self._incoming.end(_AnsweredError))
+        try:
+            left = reader.left
+            part, more = reader.take_part(), True
+            while True:
+                await call.send(part, message_end=not left, end=not left)
+                if not left:
+                    break
+                if not more:
+                    raise _cut_off()
+                body, more = await self._incoming.part()
+                part = body[:left]
+                left -= len(part)
+                if len(part) < len(body):
+                    raise InvalidArgument("the request has more than one message")
+            await self._check_end(reader, more=more)
+        except _AnsweredError:
+            return
+        finally:
+            over.cancel()
+            await asyncio.wait((over,))
+            if not over.cancelled():
+                over.exception()  # whoever reads the reply is told
 
     async def _streaming(
-        self, aim: Aim, head: CallHead, first: bytes | None, messages: AsyncGenerator[bytes]
+        self, aim: Aim, head: CallHead, first: bytes | None, reader: MessageReader, *, more: bool
     ) -> None:
         """A call with a stream of request messages; such a call has one try."""
         call, service = await self._dispatcher.open(aim.find, head)
-        gone = Departure()
-        gone.follow(call)
-        sender = asyncio.ensure_future(self._send_all(call, first, messages, gone))
+        self._gone.follow(call)
+        # Silence is for the service's time limit to judge, and after its first reply for nobody.
+        self._incoming.patience = None
+        self._incoming.watch(self._gone.cancel)
+        sender = asyncio.ensure_future(
+            self._send_all(call, first, self._messages(reader, more=more))
+        )
         try:
             await self._dispatcher.reply(call, service, head)
-            await self._reply(call, head)
+            await self._reply(call)
         except Cancelled as error:
-            raise ClientGoneError if gone.has_gone else error from None
+            raise ClientGoneError if self._gone.has_gone else error from None
         finally:
-            # The sender ends by itself, at the latest when the server says that the request is
-            # over; servers do not expect that nobody waits for that any more.
             call.cancel()
-            if sender.done() and (number := sender.result()) is not None:
-                self._clients.leave(number)
+            self._incoming.end(ClientGoneError)
+            await asyncio.wait((sender,))
+            sender.result()
 
     async def _send_all(
-        self,
-        call: CallerCall,
-        first: bytes | None,
-        messages: AsyncGenerator[bytes],
-        gone: Departure,
-    ) -> int | None:
-        """Sends the request's messages until the call is over.
-
-        A client that has sent all, and still waits, is watched from then on; returns its number.
-        """
+        self, call: CallerCall, first: bytes | None, messages: AsyncGenerator[bytes]
+    ) -> None:
+        """Sends the request's messages until the call is over."""
         try:
             if first is not None:
                 await call.send(first)
             async for message in messages:
                 if call.is_done:
-                    return None
+                    return
                 await call.send(message)
             await call.send(b"", message_end=False, end=True)
         except MeshError as error:
             call.cancel(error)
         except ClientGoneError:
-            gone.cancel()
-        return None if call.is_done else self._clients.enter(self._receive, gone.cancel)
+            call.cancel()
+        except BaseException:
+            call.cancel(Internal(errors.UNEXPECTED))
+            raise
 
-    async def _reply(self, call: CallerCall, head: CallHead) -> None:
-        timer = None
-        if head.deadline is not None:
-            # The replica keeps the deadline as well; this is for one that does not answer.
-            left = max(0.0, head.deadline - self._clock())
-            loop = asyncio.get_running_loop()
-            timer = loop.call_later(left, call.cancel, timed_out(None))
+    async def _reply(self, call: CallerCall) -> None:
         try:
             await self._write(call)
         finally:
             call.cancel()
-            if timer is not None:
-                timer.cancel()
 
     async def _write(self, call: CallerCall) -> None:
         head = call.head
@@ -445,6 +470,10 @@ class GrpcExchange:
             fields.append(self._aim.version_field())
         await self._send({"type": "http.response.start", "status": 200, "headers": fields})
         await self._send({"type": "http.response.body", "body": b""})
+
+
+class _AnsweredError(Exception):
+    """The call is answered, or has failed, before its request is whole."""
 
 
 class Limits:

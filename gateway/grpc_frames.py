@@ -10,6 +10,10 @@ from mesh.errors import InvalidArgument, TooLarge
 _PREFIX = Struct(">BI")
 _UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _DIGITS = 8
+MOST_FIELDS = 1000
+"""Fields of a message after which names are not looked for any more; encoders write them first."""
+LONGEST_NAME = 256
+"""Bytes of the name of a method, a model or a version at most."""
 _METHOD = 0x0A  # the tag of field 1, length-delimited
 
 
@@ -121,7 +125,8 @@ class MessageReader:
 def peek_method(message: bytes) -> str:
     """The field `method` of a serialized mesh.v1.CallRequest, without reading the rest.
 
-    Raises InvalidArgument if there is none, or the message is malformed up to there.
+    Raises InvalidArgument if there is none among the first fields, it is too long to be one, or
+    the message is malformed up to there.
     """
     try:
         # The field that every encoder writes first, with a name of fewer than 128 bytes.
@@ -133,12 +138,14 @@ def peek_method(message: bytes) -> str:
 
 
 def _peek(message: bytes) -> str:
-    position = 0
+    position = count = 0
     found: bytes | None = None
-    while position < len(message):
+    while position < len(message) and count < MOST_FIELDS:
+        count += 1
         tag, position = varint(message, position)
         if tag == _METHOD:
             size, position = varint(message, position)
+            check_name(size)
             found = message[position : position + size]
             if len(found) < size:
                 raise ValueError
@@ -147,6 +154,12 @@ def _peek(message: bytes) -> str:
     if not found:
         raise InvalidArgument("the call names no method: set CallRequest.method")
     return found.decode()
+
+
+def check_name(size: int) -> None:
+    """Raises InvalidArgument if a name of `size` bytes is longer than any: errors quote names."""
+    if size > LONGEST_NAME:
+        raise InvalidArgument(f"the request has a name of more than {LONGEST_NAME} bytes")
 
 
 def varint(data: bytes, position: int) -> tuple[int, int]:

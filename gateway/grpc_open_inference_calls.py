@@ -16,9 +16,8 @@ from gateway.open_inference_models import name_of, picker
 from gateway.open_inference_names import Names, names
 from gateway.running import Running, Turn
 from mesh.call import CallHead, Trace
-from mesh.errors import InvalidArgument, MeshError, Unimplemented
+from mesh.errors import Cancelled, InvalidArgument, MeshError, Unimplemented
 from mesh.io.open_inference.media import PROTO, Body
-from mesh.link.dispatch import timed_out
 from mesh.v1.open_inference_pb2 import ModelInferResponse, ModelStreamInferResponse
 from mesh.varint import varint
 
@@ -59,20 +58,18 @@ class InferenceExchange(GrpcExchange):
             raise Unimplemented(MISSING.get(path, f"there is no gRPC method {path!r}"))
 
     async def _infer(self, endpoint: str, begin: Begin) -> None:
-        deadline = self._deadline()
         self._choose_codecs()
         reader = MessageReader(self._limits.of(endpoint))
         first, more = await self._first(reader)
         if first is None:
             raise InvalidArgument("the request has no message")
-        aim = self._aim = self._aimed(endpoint, names(first), streams=False)
+        aim = self._aim = self._found(endpoint, names(first), streams=False)
         self._check(aim, first)
-        head = self._head(aim, deadline, begin(aim), streams=False)
-        if more:
-            await self._check_end(reader)
+        head = self._head(aim, begin(aim), streams=False)
+        await self._check_end(reader, more=more)
         await self._asking(aim, head, first)
 
-    def _aimed(self, endpoint: str, named: Names, *, streams: bool) -> Aim:
+    def _found(self, endpoint: str, named: Names, *, streams: bool) -> Aim:
         """Chooses the target of one request. Raises MeshError."""
         request = at_version(self._request, named.version)
         pick = picker(named.model, streams=streams)
@@ -80,10 +77,9 @@ class InferenceExchange(GrpcExchange):
 
     def _check(self, aim: Aim, message: bytes) -> None:
         """Raises TooLarge for a message that is too large for its target."""
-        limit = aim.target.service.max_request_bytes or self._limits.default
-        MessageReader(limit).check(len(message))
+        MessageReader(self._limit(aim)).check(len(message))
 
-    def _head(self, aim: Aim, deadline: float | None, trace: Trace, *, streams: bool) -> CallHead:
+    def _head(self, aim: Aim, trace: Trace, *, streams: bool) -> CallHead:
         body = Body(PROTO, name_of(aim), aim.target.version.name, streams=streams)
         return call_head(
             self._request,
@@ -91,7 +87,7 @@ class InferenceExchange(GrpcExchange):
             metadata=read(self._request.metadata),
             media_type=str(body),
             accept="",
-            deadline=deadline,
+            deadline=self._deadline,
             trace=trace,
         )
 
@@ -102,18 +98,19 @@ class InferenceExchange(GrpcExchange):
         yield when they are there.
         """
         self._choose_codecs()
-        requests = _Requests(endpoint, begin, self._deadline())
+        requests = _Requests(endpoint, begin)
         reader = MessageReader(self._limits.of(endpoint))
         running = Running(MOST)
+        self._gone.follow(running)
+        self._incoming.patience = None
+        self._incoming.watch(self._gone.cancel)
         await self._begin()
         try:
             async for message in self._messages(reader, more=True):
                 await running.start(partial(self._respond, requests, message))
-            number = self._clients.enter(self._receive, partial(running.fail, ClientGoneError()))
-            try:
-                await running.finished()
-            finally:
-                self._clients.leave(number)
+            await running.finished()
+        except Cancelled as error:
+            raise ClientGoneError if self._gone.has_gone else error from None
         finally:
             await running.close()
         await self._end(_OK)
@@ -123,9 +120,9 @@ class InferenceExchange(GrpcExchange):
         named = Names("")
         try:
             named = names(message)
-            aim = self._aimed(requests.endpoint, named, streams=True)
+            aim = self._found(requests.endpoint, named, streams=True)
             self._check(aim, message)
-            head = self._head(aim, requests.deadline, requests.trace(aim), streams=True)
+            head = self._head(aim, requests.trace(aim), streams=True)
             await self._call(aim, head, message, requests.writing, turn)
         except MeshError as error:
             failed = ModelStreamInferResponse(
@@ -142,19 +139,12 @@ class InferenceExchange(GrpcExchange):
             turn.give_up()
         idempotent = aim.target.method.idempotent
         call = await self._dispatcher.ask(aim.find, head, message, idempotent=idempotent)
-        timer = None
-        if head.deadline is not None:
-            left = max(0.0, head.deadline - self._clock())
-            loop = asyncio.get_running_loop()
-            timer = loop.call_later(left, call.cancel, timed_out(None))
         try:
             while (item := await call.message()) is not None:
                 await turn.come()
                 await self._write_one(writing, _RESPONSE + varint(len(item)) + item)
         finally:
             call.cancel()
-            if timer is not None:
-                timer.cancel()
 
     async def _write_one(self, writing: asyncio.Lock, message: bytes) -> None:
         codec = self._reply_codec
@@ -164,11 +154,10 @@ class InferenceExchange(GrpcExchange):
 
 
 class _Requests:
-    """What the requests of one stream share. `deadline` is that of the stream."""
+    """What the requests of one stream share."""
 
-    def __init__(self, endpoint: str, begin: Begin, deadline: float | None) -> None:
+    def __init__(self, endpoint: str, begin: Begin) -> None:
         self.endpoint = endpoint
-        self.deadline = deadline
         self.writing = asyncio.Lock()
         self._begin = begin
         self._trace: Trace | None = None

@@ -14,12 +14,14 @@ from gateway.grpc import GrpcExchange, Limits
 from gateway.grpc_open_inference_calls import InferenceExchange, is_open_inference
 from gateway.grpc_router import GrpcRouter
 from gateway.http import HttpExchange, RedirectError
+from gateway.incoming import Incoming
 from gateway.presence import Clients
 from gateway.probes import Probes
 from gateway.question import Questions
 from gateway.record import Record
 from gateway.service_metrics import ServiceMetrics
 from gateway.user_metrics import UserMetrics
+from mesh.alarms import Alarms
 from mesh.clock import Clock
 from mesh.errors import Cancelled, Internal, MeshError
 from mesh.link.dispatch import Dispatcher
@@ -32,6 +34,8 @@ log = logging.getLogger("mesh.gateway")
 
 MAX_REQUEST_BYTES = 100 * 1024 * 1024
 """Largest request body of services that set no limit of their own."""
+BODY_TIMEOUT = 300.0
+"""Seconds without a byte of a gRPC request that has no deadline and is no stream."""
 _CLIENT_GONE = Cancelled("the client went away")
 
 
@@ -47,6 +51,7 @@ class Gateway:
         metrics: RequestMetrics,
         render_metrics: Callable[[], tuple[bytes, bytes]],
         max_request_bytes: int = MAX_REQUEST_BYTES,
+        body_timeout: float = BODY_TIMEOUT,
         services: ServiceMetrics | None = None,
     ) -> None:
         self._dispatcher = dispatcher
@@ -54,6 +59,8 @@ class Gateway:
         self._tracing = tracing
         self._metrics = metrics
         self._limit = max_request_bytes
+        self._body_timeout = body_timeout
+        self._alarms = Alarms()
         self._limits = Limits(dispatcher, max_request_bytes)
         self._admin = Admin(dispatcher, render_metrics)
         self._rpcs = GrpcRouter(dispatcher, self._admin)
@@ -186,12 +193,14 @@ class Gateway:
 
     async def _grpc(self, request: Request, receive: Receive, send: Send) -> None:
         kind = InferenceExchange if is_open_inference(request.path) else GrpcExchange
+        incoming = Incoming(receive, self.clients, self._alarms, self._body_timeout)
         exchange = kind(
-            self._dispatcher, self.clients, self._clock, request, receive, send, self._limits
+            self._dispatcher, self._alarms, self._clock, request, incoming, send, self._limits
         )
         error: MeshError | None = None
         record = Record("grpc", self._metrics, self._tracing, self._clock)
         try:
+            exchange.start()
             await self._rpcs.serve(exchange, request, record.begin)
         except MeshError as raised:
             error = raised
@@ -204,6 +213,7 @@ class Gateway:
             log.exception("a request failed")
             await _tell(exchange.fail(error))
         finally:
+            exchange.close()
             record.end(error.code.name if error else "OK", error)
 
     def _endpoint(self, request: Request) -> tuple[str, str]:

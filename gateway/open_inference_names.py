@@ -2,13 +2,11 @@
 
 from typing import NamedTuple
 
-from gateway.grpc_frames import skip, varint
+from gateway.grpc_frames import MOST_FIELDS, check_name, skip, varint
 from mesh.errors import InvalidArgument
 
 _FIELDS = {0x0A: "model", 0x12: "version", 0x1A: "id"}
 """Tags of the fields that are read: model_name, model_version, id."""
-_MOST = 1000
-"""Fields after which the names are not looked for any more; encoders write them first."""
 
 
 class Names(NamedTuple):
@@ -22,12 +20,12 @@ class Names(NamedTuple):
 def names(message: bytes) -> Names:
     """The names in the message.
 
-    Raises InvalidArgument if it names no model, or is malformed.
+    Raises InvalidArgument if it names no model, or one too long to be one, or is malformed.
     """
     found = {"model": ""}
     position = count = 0
     try:
-        while position < len(message) and count < _MOST:
+        while position < len(message) and count < MOST_FIELDS:
             count += 1
             tag, position = varint(message, position)
             field = _FIELDS.get(tag)
@@ -35,6 +33,8 @@ def names(message: bytes) -> Names:
                 position = skip(message, position, tag & 7)
                 continue
             size, position = varint(message, position)
+            if field != "id":  # which is not quoted, but given back
+                check_name(size)
             found[field] = message[position : position + size].decode()
             position += size
     except (IndexError, ValueError):

@@ -6,10 +6,11 @@ small call itself.
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 from gateway.asgi import Receive
 from mesh.clock import Clock
-from mesh.link.call import CallerCall
+from mesh.errors import MeshError
 
 PATIENCE = 0.05
 """Seconds after which a call is watched."""
@@ -96,23 +97,39 @@ class Clients:
             asyncio.get_running_loop().call_later(PATIENCE, self._look)
 
 
+class Ends(Protocol):
+    """What can be told that its work is of no use any more."""
+
+    def cancel(self, failure: MeshError | None = None, /) -> None:
+        """Gives the work up; what waits for it raises `failure`, or Cancelled."""
+
+
 class Departure:
     """Gives a call up when its client goes away, whichever replica it is at."""
 
-    __slots__ = ("_call", "has_gone")
+    __slots__ = ("_call", "_failure", "has_gone")
 
     def __init__(self) -> None:
-        self._call: CallerCall | None = None
+        self._call: Ends | None = None
+        self._failure: Callable[[], MeshError] | None = None
         self.has_gone = False
 
-    def follow(self, call: CallerCall) -> None:
+    def follow(self, call: Ends) -> None:
         """`call` is the one to give up from now on."""
         self._call = call
         if self.has_gone:
             call.cancel()
+        elif self._failure is not None:
+            call.cancel(self._failure())
 
     def cancel(self) -> None:
         """The client is gone."""
         self.has_gone = True
         if self._call is not None:
             self._call.cancel()
+
+    def expire(self, failure: Callable[[], MeshError]) -> None:
+        """The client has no more time: the call fails with what `failure` makes."""
+        self._failure = failure
+        if self._call is not None:
+            self._call.cancel(failure())

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from mesh.errors import Cancelled, MeshError
+
 
 class Turn:
     """The place of one piece of work behind those that were started before it."""
@@ -78,6 +80,10 @@ class Running:
         self._failure = self._failure or error
         for task in self._tasks:
             task.cancel()
+
+    def cancel(self, failure: MeshError | None = None) -> None:
+        """Nobody waits for the work any more; whoever waits for its end raises `failure`."""
+        self.fail(failure or Cancelled("the work was given up"))
 
     async def finished(self) -> None:
         """Returns when all work has ended. Raises what made a piece of it fail."""

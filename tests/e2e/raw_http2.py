@@ -86,14 +86,17 @@ class RawHttp2:
         self.h2.send_data(stream, data, end_stream=end)
         self.flush()
 
-    def send_all(self, stream: int, data: bytes) -> None:
-        """Sends all of a request as the window allows, unless it is answered before."""
+    def send_all(self, stream: int, data: bytes, *, end: bool = True) -> None:
+        """Sends all of a request as the window allows, unless it is answered before.
+
+        Without `end` it is not all of it.
+        """
         while data and not (self.is_closed or self.replies[stream].is_over):
             room = min(self.h2.local_flow_control_window(stream), self.h2.max_outbound_frame_size)
             if not room:
                 self.read()
                 continue
-            self.send(stream, data[:room], end=len(data) <= room)
+            self.send(stream, data[:room], end=end and len(data) <= room)
             data = data[room:]
 
     def wait_settings(self) -> None:

@@ -19,6 +19,9 @@ from tests.e2e.services import LIMIT
 TOTAL = "/shop.v1.ShopService/Total"
 HANG = "/shop.v1.ShopService/Hang"
 ADD = "/shop.v1.ShopService/Add"
+REFLECT = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+INFER = "/inference.GRPCInferenceService/ModelInfer"
+INFER_STREAM = "/inference.GRPCInferenceService/ModelStreamInfer"
 MESSAGE = framed(b"\x0a\x02ab")
 INTERNAL_ERROR = 2
 
@@ -55,10 +58,30 @@ def test_a_call_on_a_raw_connection_is_answered(raw: RawHttp2) -> None:
 def test_calls_that_wait_for_their_client_hold_up_nobody_and_end_with_it(
     raw: RawHttp2, shop: Deployed
 ) -> None:
-    for path in (TOTAL, ADD, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"):
+    for path in (TOTAL, ADD, REFLECT):
         raw.open(path)  # and never sends a message
         raw.send(raw.open(path), b"\0\0\0")  # nor the rest of one
     assert answered(raw)
+
+
+def test_calls_whose_rest_does_not_come_end_at_their_deadline(
+    raw: RawHttp2, shop: Deployed
+) -> None:
+    raw.wait_settings()
+    limit = ("grpc-timeout", "200m")
+    streams = []
+    for path in (TOTAL, ADD, REFLECT, INFER, INFER_STREAM):
+        streams.append(raw.open(path, limit))
+        streams.append(raw.open(path, limit))
+        raw.send(streams[-1], b"\0\0\0")
+    streams.append(raw.open(TOTAL, limit))
+    raw.send(streams[-1], MESSAGE)  # and no end
+    streams.append(raw.open(TOTAL, limit))
+    # Of a message that is passed on as it comes, more than enough for that.
+    raw.send(streams[-1], b"\0" + (2**20).to_bytes(4, "big"))
+    raw.send_all(streams[-1], bytes(2**19), end=False)
+    for stream in streams:
+        assert raw.reply(stream).grpc_status == Code.DEADLINE_EXCEEDED
 
 
 def test_a_client_that_goes_in_the_middle_of_a_stream_cancels_it(shop: Deployed) -> None:

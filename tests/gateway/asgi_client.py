@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -11,6 +12,8 @@ from gateway.asgi import Event
 from gateway.grpc_frames import MessageReader, framed
 
 App = Any
+REPEATS: ContextVar[bool] = ContextVar("repeats", default=True)
+"""How servers behave that are told nothing else; see Exchange."""
 Headers = Sequence[tuple[str, str]]
 
 
@@ -49,7 +52,13 @@ class Exchange:
     """
 
     def __init__(
-        self, app: App, verb: str, target: str, headers: Headers = (), *, repeats: bool = True
+        self,
+        app: App,
+        verb: str,
+        target: str,
+        headers: Headers = (),
+        *,
+        repeats: bool | None = None,
     ) -> None:
         path, _, query = target.partition("?")
         host = [] if any(name == "host" for name, _ in headers) else [("host", "127.0.0.1:3000")]
@@ -63,7 +72,7 @@ class Exchange:
             ],
             "extensions": {"http.response.trailers": {}},
         }
-        self._repeats = repeats
+        self._repeats = REPEATS.get() if repeats is None else repeats
         self._arrived: deque[Event] = deque()
         self._is_whole = False  # the request
         self._is_over = False  # the client has gone, or the reply is complete
@@ -122,6 +131,11 @@ class Exchange:
             self.reply.trailers = _texts(event["headers"])
             self.reply.is_whole = True
         await self._change(is_over=self.reply.is_whole)
+
+    @property
+    def unread(self) -> int:
+        """Parts of the request that the application has not received."""
+        return len(self._arrived)
 
     async def feed(self, body: bytes = b"", *, more: bool = False) -> "Exchange":
         """Sends a part of the request's body, the last one without `more`."""

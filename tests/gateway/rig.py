@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-from gateway.main import Gateway
+from gateway.main import BODY_TIMEOUT, Gateway
 from mesh.clock import monotonic
 from mesh.io.arguments import encode_call
 from mesh.io.value import from_value
@@ -26,7 +26,9 @@ GATEWAY_LIMIT = 1000
 class World:
     """A gateway, the replicas behind it, and what of them must be idle when a test ends."""
 
-    def __init__(self, *replicas: Running, tracing: Tracing = OFF) -> None:
+    def __init__(
+        self, *replicas: Running, tracing: Tracing = OFF, body_timeout: float = BODY_TIMEOUT
+    ) -> None:
         self.links = Links(*replicas)
         self.metrics = RequestMetrics()
         self.gateway = Gateway(
@@ -36,6 +38,7 @@ class World:
             metrics=self.metrics,
             render_metrics=lambda: (CONTENT_TYPE.encode(), render(self.metrics)),
             max_request_bytes=GATEWAY_LIMIT,
+            body_timeout=body_timeout,
         )
         self._baseline: set[asyncio.Task[Any]] = set()
 
@@ -98,13 +101,15 @@ class World:
 
 
 @asynccontextmanager
-async def world(*replicas: Running, table: Snapshot | None = None) -> AsyncIterator[World]:
+async def world(
+    *replicas: Running, table: Snapshot | None = None, body_timeout: float = BODY_TIMEOUT
+) -> AsyncIterator[World]:
     """One replica of Demo, or those that are given with their routing table."""
     if not replicas:
         replicas = (Running(Demo(), "one"),)
         table = snapshot(version(Demo, {"Demo": ("one",)}))
     assert table is not None
-    made = World(*replicas)
+    made = World(*replicas, body_timeout=body_timeout)
     await made.open(table)
     try:
         yield made

@@ -98,6 +98,11 @@ class Demo:
         await self._hang()
         return 0
 
+    @mesh.api
+    async def hoard(self, items: AsyncIterator[bytes]) -> int:
+        await self._hang()
+        return 0
+
     async def _hang(self) -> None:
         self.started += 1
         try:

@@ -9,7 +9,7 @@ from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 from hypothesis import given, strategies as st
 
-from gateway.errors import grpc_trailers, http_body, http_headers
+from gateway.errors import grpc_trailers, http_body, http_headers, sentence
 from mesh import rich_status
 from mesh.errors import HTTP_STATUS, Code, InvalidArgument, MeshError, NotFound, Violation
 
@@ -20,6 +20,13 @@ def test_any_text_survives_the_percent_encoding_of_grpc(text: str) -> None:
     raw = trailers.get(b"grpc-message", b"")
     assert all(0x20 <= byte <= 0x7E for byte in raw)
     assert unquote(raw.decode("ascii")) == text
+
+
+def test_a_sentence_is_cut_before_it_is_encoded() -> None:
+    assert sentence(NotFound("é" * 10_000)) == "é" * 4096 + "…"
+    assert sentence(NotFound("é" * 4096)) == "é" * 4096
+    faults = tuple(Violation((number,), "x", "y" * 1000) for number in range(20))
+    assert len(sentence(InvalidArgument("no", violations=faults))) == 4097
 
 
 @pytest.mark.parametrize("code", Code)

@@ -15,6 +15,8 @@ from tests.gateway.rig import World, decoded, in_world, value, world
 from tests.gateway.services import MAX_BYTES
 from tests.link.rig import run, until
 
+pytestmark = pytest.mark.usefixtures("server")
+
 
 @in_world
 async def test_a_unary_call_gives_a_value_a_status_and_the_version(made: World) -> None:

@@ -19,6 +19,8 @@ from tests.gateway.test_grpc_typed import ASK, TABLE
 from tests.gateway.typed import LIMIT, said, typed
 from tests.link.rig import run
 
+pytestmark = pytest.mark.usefixtures("server")
+
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
 BOTH = pytest.mark.parametrize("encoding", COMPRESS)
 

@@ -6,7 +6,13 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from gateway.grpc_frames import MessageReader, framed, peek_method, timeout_seconds
+from gateway.grpc_frames import (
+    LONGEST_NAME,
+    MessageReader,
+    framed,
+    peek_method,
+    timeout_seconds,
+)
 from mesh.errors import InvalidArgument, MeshError, TooLarge
 from mesh.v1 import inference_pb2
 
@@ -83,6 +89,20 @@ def test_unknown_fields_before_the_method_are_passed_over(skipped: bytes) -> Non
 def test_a_message_that_names_no_method_is_invalid(message: bytes) -> None:
     with pytest.raises(InvalidArgument):
         peek_method(message)
+
+
+def test_a_method_is_looked_for_among_the_first_fields_only() -> None:
+    assert peek_method(b"\x22\0" * 999 + b"\x0a\x02go") == "go"
+    with pytest.raises(InvalidArgument, match="names no method"):
+        peek_method(b"\x22\0" * 1000 + b"\x0a\x02go")
+
+
+def test_no_method_has_a_name_of_any_length() -> None:
+    longest = "m" * LONGEST_NAME
+    assert peek_method(inference_pb2.CallRequest(method=longest).SerializeToString()) == longest
+    for name in (longest + "m", "m" * 2**20):
+        with pytest.raises(InvalidArgument, match="name of more than 256 bytes"):
+            peek_method(inference_pb2.CallRequest(method=name).SerializeToString())
 
 
 def test_a_size_over_the_limit_is_told_before_the_message_comes() -> None:

@@ -1,6 +1,7 @@
 """Any bytes as requests of real services, typed and generic: a status, and the next call works."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings, strategies as st
 
 from gateway.grpc_frames import framed
@@ -9,6 +10,8 @@ from mesh.io.arguments import encode_call, encode_item
 from tests.gateway.asgi_client import call_raw
 from tests.gateway.rig import World, world
 from tests.link.rig import run
+
+pytestmark = pytest.mark.usefixtures("server")
 
 MATRIX = np.arange(8, dtype="<f4").tobytes()
 VALID = [

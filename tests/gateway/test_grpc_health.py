@@ -12,6 +12,8 @@ from tests.gateway.asgi_client import Exchange, Headers, grpc_exchange, grpc_rep
 from tests.gateway.typed import Typed, service, table, typed, version
 from tests.link.rig import run, until
 
+pytestmark = pytest.mark.usefixtures("server")
+
 SERVING, NOT_SERVING, SERVICE_UNKNOWN = (
     HealthCheckResponse.SERVING,
     HealthCheckResponse.NOT_SERVING,

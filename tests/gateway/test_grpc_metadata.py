@@ -10,6 +10,8 @@ from mesh.errors import Code, InvalidArgument
 from tests.gateway.rig import World, in_world, value, world
 from tests.link.rig import run
 
+pytestmark = pytest.mark.usefixtures("server")
+
 KEY = "x-key-bin"
 
 

@@ -18,6 +18,8 @@ from tests.gateway.zoo import Zoo
 from tests.link.rig import run, until
 from tests.replica.rig import Running
 
+pytestmark = pytest.mark.usefixtures("server")
+
 SERVICE = "/inference.GRPCInferenceService/"
 ROWS = np.arange(1, 5, dtype="<f4").reshape(1, 4)
 FINAL = "triton_final_response"
@@ -333,12 +335,12 @@ async def test_a_stream_that_is_cut_off_ends_with_a_status(made: World) -> None:
 
 
 @at_zoo
-async def test_a_deadline_ends_the_calls_of_a_stream(made: World) -> None:
-    reply = await stream(
-        made, request("wait", number="1", x=np.array([1])), headers=[("grpc-timeout", "50m")]
-    )
-    (found,) = responses(reply)
-    assert "deadline" in found.error_message
+async def test_a_deadline_ends_a_stream_and_its_calls(made: World) -> None:
+    exchange = grpc_exchange(made.gateway, f"{SERVICE}ModelStreamInfer", [("grpc-timeout", "50m")])
+    await exchange.feed(framed(request("wait", x=np.array([1]))), more=True)
+    reply = grpc_reply(await exchange.done())
+    assert (reply.code, reply.messages) == (Code.DEADLINE_EXCEEDED, [])
+    await made.settled()
 
 
 @at_zoo
@@ -353,6 +355,22 @@ async def test_more_requests_than_run_at_a_time_are_all_answered(made: World) ->
     assert len(responses(grpc_reply(await exchange.done()))) == 100
 
 
+@at_zoo
+async def test_a_client_that_leaves_while_its_requests_wait_for_others_ends_all(
+    made: World,
+) -> None:
+    instance = made.links.replicas["one"].instance
+    exchange = grpc_exchange(made.gateway, f"{SERVICE}ModelStreamInfer")
+    for number in range(40):
+        await exchange.feed(framed(request("wait", x=np.array([number]))), more=True)
+    await until(lambda: instance.started == 32)
+    await exchange.leave()
+    await exchange.done()
+    await until(lambda: instance.ended == 32)
+    await made.settled()
+    assert instance.started == 32
+
+
 def test_names_are_read_whatever_stands_around_them() -> None:
     whole = pb.ModelInferRequest.FromString(request("m", version="v", number="i", rows=ROWS))
     assert names(whole.SerializeToString()) == Names("m", "v", "i")
@@ -360,3 +378,18 @@ def test_names_are_read_whatever_stands_around_them() -> None:
     assert names(whole.SerializeToString() + tail).model == "other", "the last one counts"
     with pytest.raises(InvalidArgument, match="names no model"):
         names(b"\x2a\0" * 5000 + tail)
+
+
+@pytest.mark.parametrize("name", ["model", "version"])
+def test_names_are_not_of_any_length(name: str) -> None:
+    longest = request(**{"model": "m", name: "n" * 256})
+    assert getattr(names(longest), name) == "n" * 256
+    with pytest.raises(InvalidArgument, match="name of more than 256 bytes"):
+        names(request(**{"model": "m", name: "n" * 257}))
+
+
+@at_zoo
+async def test_a_request_with_a_name_of_any_length_is_not_given_back(made: World) -> None:
+    (failed,) = responses(await stream(made, request("m" * 100_000)))
+    assert failed.error_message == "the request has a name of more than 256 bytes"
+    assert failed.ByteSize() < 100

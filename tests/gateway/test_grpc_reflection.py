@@ -24,6 +24,8 @@ from tests.gateway.asgi_client import Headers, grpc_exchange, grpc_reply
 from tests.gateway.typed import Typed, service, table, typed, version
 from tests.link.rig import run
 
+pytestmark = pytest.mark.usefixtures("server")
+
 OWN = {
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",

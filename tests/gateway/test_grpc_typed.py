@@ -12,6 +12,8 @@ from tests.gateway.asgi_client import Headers, call, grpc_exchange, grpc_reply
 from tests.gateway.typed import KINDS, Typed, said, service, table, typed, version
 from tests.link.rig import run, until
 
+pytestmark = pytest.mark.usefixtures("server")
+
 ASK = "/shop.v1.ShopService/Ask"
 SHOP = service("Shop", "shop-1", rpc_service="shop.v1.ShopService")
 OTHER = service("Other", "other-1", rpc_service="other.v1.OtherService")
