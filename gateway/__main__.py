@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 
+from gateway.drain import GRACE
 from gateway.envoy import Listen, become
 from gateway.main import MAX_REQUEST_BYTES
 from gateway.settings import Settings
@@ -24,6 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
         type=_origin,
         help="whose pages may call gRPC-Web, such as https://app.example.com, or *; repeatable",
     )
+    parser.add_argument(
+        "--grace", type=int, default=GRACE, help="seconds that calls have to finish on SIGTERM"
+    )
     parser.add_argument("--log-level", default="INFO")
     parser.add_argument("--log-format", choices=("json", "text"), default="json")
     parser.add_argument("--admin-path", default="", help="file for the administration address")
@@ -36,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         given.log_level,
         given.log_format == "json",
         os.getppid() if given.end_with_parent else 0,
+        grace=max(0, given.grace),
     )
     try:
         origins = tuple(given.grpc_web_origin)

@@ -96,7 +96,7 @@ class _Parts:
         settings = self._settings
         if settings.admin:
             files = Files(Path(settings.admin), Path(settings.folder) if settings.folder else None)
-            self._termination = Termination(files, monotonic, self.gateway.leave)
+            self._termination = Termination(files, monotonic, self.gateway.leave, settings.grace)
         self._watch.start()
         try:
             async with asyncio.timeout(FIRST_SNAPSHOT_WAIT):

@@ -28,8 +28,8 @@ from mesh.clock import Clock
 
 log = logging.getLogger("mesh.gateway")
 
-GRACE = 10.0
-"""Seconds that calls have to finish."""
+GRACE = 10
+"""Seconds that calls have to finish, where nobody says otherwise."""
 QUIET = 1.0
 """Seconds without a call after which clients that stay connected are left: long enough for
 Envoy to see the pressure, and for both GOAWAYs of a connection."""
@@ -117,15 +117,16 @@ async def drain(
     shed: Callable[[], None],
     clock: Clock,
     pause: Callable[[float], Awaitable[None]],
+    grace: float = GRACE,
 ) -> None:
     """Lets clients go, idle ones by `shed`, and returns when the process may end.
 
-    Raises OSError, ValueError.
+    Calls have `grace` seconds to finish. Raises OSError, ValueError.
     """
     for step in _STEPS:
         await ask("POST", step)
     shed()
-    leaving = Leaving(clock())
+    leaving = Leaving(clock(), grace)
     while not leaving.is_over(_traffic(await ask("GET", _STATS)), clock()):
         await pause(POLL)
 
@@ -201,10 +202,16 @@ def let_through() -> None:
 
 
 class Termination:
-    """Leaves when SIGTERM comes; `on_leaving` is called first. For the running event loop."""
+    """Leaves when SIGTERM comes; `on_leaving` is called first. For the running event loop.
 
-    def __init__(self, files: Files, clock: Clock, on_leaving: Callable[[], None]) -> None:
+    Calls have `grace` seconds to finish.
+    """
+
+    def __init__(
+        self, files: Files, clock: Clock, on_leaving: Callable[[], None], grace: float = GRACE
+    ) -> None:
         self._files = files
+        self._grace = grace
         self._clock = clock
         self._on_leaving = on_leaving
         self._task: asyncio.Task[None] | None = None
@@ -224,10 +231,11 @@ class Termination:
     async def _leave(self) -> None:
         try:
             shed = partial(press, self._files.pressure, 1.0)
-            await drain(asking(self._files.admin), shed, self._clock, asyncio.sleep)
-        except (OSError, ValueError, KeyError):
+            ask = asking(self._files.admin)
+            await drain(ask, shed, self._clock, asyncio.sleep, self._grace)
+        except (OSError, ValueError, KeyError) as error:
             # While Python starts, Envoy answers nobody, and does not tell Python of its end.
-            log.exception("the gateway cannot let its clients go")
+            log.warning("the gateway cannot let its clients go: %s", error)
             self._files.remove()
         let_through()
 

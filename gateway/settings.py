@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from gateway.drain import GRACE
 from gateway.main import MAX_REQUEST_BYTES
 from mesh.errors import ConfigError
 
@@ -16,7 +17,8 @@ class Settings:
     in the controller's log; `max_request_bytes` bounds bodies of services that set no limit of
     their own; `log_json` and `log_level` are for the process's log; `parent` is the process whose
     end ends this one (0: none); `admin` is the file with the address of Envoy's administration
-    port (empty: none), `folder` the one that is there for that file only (empty: none).
+    port (empty: none), `folder` the one that is there for that file only (empty: none); `grace` is
+    how many seconds calls have to finish when the gateway is told to end.
     """
 
     controller: str
@@ -27,6 +29,7 @@ class Settings:
     parent: int = 0
     admin: str = ""
     folder: str = ""
+    grace: int = GRACE
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -43,6 +46,7 @@ class Settings:
             _whole(env, "MESH_PARENT", 0),
             env.get("MESH_ADMIN_PATH", ""),
             env.get("MESH_ADMIN_FOLDER", ""),
+            _whole(env, "MESH_GRACE", GRACE),
         )
 
     def to_env(self) -> dict[str, str]:
@@ -56,6 +60,7 @@ class Settings:
             "MESH_PARENT": str(self.parent),
             "MESH_ADMIN_PATH": self.admin,
             "MESH_ADMIN_FOLDER": self.folder,
+            "MESH_GRACE": str(self.grace),
         }
 
 

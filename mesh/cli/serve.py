@@ -19,6 +19,7 @@ from mesh.definition.loader import load
 from mesh.definition.spec import service_spec
 from mesh.errors import ConfigError
 from mesh.serving.application import from_config
+from mesh.serving.gateways import GRACE
 from mesh.serving.run import Place, RunningMesh
 
 LOOK_EVERY = 1.0
@@ -85,6 +86,9 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    grace: Annotated[
+        int, typer.Option(help="Seconds that calls have to finish after Ctrl-C.", min=0)
+    ] = GRACE,
     log_level: Annotated[
         LogLevel,
         typer.Option(help="Least severe lines of gateways and replicas.", case_sensitive=False),
@@ -112,6 +116,7 @@ def serve(
         logs=log_format.value,
         log_level=log_level.value,
         web_origins=tuple(grpc_web_origin or ()),
+        grace=grace,
     )
     console = Console(stderr=True, highlight=False)
     signals = _Signals()

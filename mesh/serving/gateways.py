@@ -15,8 +15,10 @@ from mesh.errors import Unavailable
 
 START_WAIT = 30.0
 """Seconds in which a gateway has to listen."""
-GRACE = 15.0
-"""Seconds that a gateway has to leave, in which it gives requests 10 to finish."""
+GRACE = 10
+"""Seconds that a gateway's calls have to finish when it is told to end."""
+_BEYOND = 5.0
+"""Seconds beyond that in which a gateway ends by itself."""
 POLL = 0.02
 """Seconds between two looks at a process."""
 
@@ -34,12 +36,14 @@ class GatewayProcess:
         log_format: str = "json",
         log_level: str = "INFO",
         web_origins: tuple[str, ...] = (),
+        grace: int = GRACE,
         output: int | IO[bytes] | None = None,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="mesh-gateway-")
         self._admin = Path(self._folder.name, "admin-address")
         self._name = name
         self._is_leaving = False
+        self._grace = grace
         self.process = subprocess.Popen(  # noqa: S603  # our own program
             [
                 *(sys.executable, "-m", "gateway"),
@@ -50,6 +54,7 @@ class GatewayProcess:
                 *("--log-format", log_format),
                 *("--log-level", log_level),
                 *("--admin-path", str(self._admin)),
+                *("--grace", str(grace)),
                 *(f"--grpc-web-origin={origin}" for origin in web_origins),
                 "--end-with-parent",
             ],
@@ -101,11 +106,11 @@ class GatewayProcess:
             self._is_leaving = True
             self.process.terminate()
 
-    def stop(self, grace: float = GRACE) -> None:
-        """Has the gateway leave, and ends it by force if that takes more than `grace` seconds."""
+    def stop(self) -> None:
+        """Has the gateway leave, and ends it by force if that takes much longer than its grace."""
         self.leave()
         try:
-            self.process.wait(grace)
+            self.process.wait(self._grace + _BEYOND)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

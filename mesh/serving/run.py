@@ -17,7 +17,7 @@ from mesh.cluster.start import Session, connect, start_local
 from mesh.control.status import DeploymentPhase, DeploymentStatus
 from mesh.errors import ConfigError, Unavailable
 from mesh.serving.application import Application
-from mesh.serving.gateways import GatewayProcess
+from mesh.serving.gateways import GRACE, GatewayProcess
 
 POLL = 0.05
 """Seconds between two looks at what is not ready yet."""
@@ -38,6 +38,7 @@ class Place:
     cluster to join; empty starts a Ray of one's own, with `num_cpus` and `num_gpus` logical
     devices (None: what the machine has). `logs` is the form of the logs: `json` or `text`.
     Pages of `web_origins` may call gRPC-Web besides the mesh's own, of any if `*` is among them.
+    Calls have `grace` seconds to finish when the mesh is stopped.
     """
 
     host: str = "127.0.0.1"
@@ -50,6 +51,7 @@ class Place:
     logs: str = "json"
     log_level: str = "INFO"
     web_origins: tuple[str, ...] = ()
+    grace: int = GRACE
 
 
 class RunningMesh:
@@ -120,6 +122,7 @@ class RunningMesh:
             log_format=self.place.logs,
             log_level=self.place.log_level,
             web_origins=self.place.web_origins,
+            grace=self.place.grace,
         )
 
     def _stop_gateways(self) -> None:

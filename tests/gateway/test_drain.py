@@ -37,6 +37,13 @@ def test_calls_that_run_are_waited_for_until_their_time_is_over() -> None:
     assert leaving.is_over(BUSY, 100.0 + GRACE)
 
 
+def test_the_time_for_calls_may_be_another() -> None:
+    leaving = Leaving(100.0, grace=90)
+    assert not leaving.is_over(BUSY, 100.0 + 89)
+    assert leaving.is_over(BUSY, 100.0 + 90)
+    assert Leaving(100.0, grace=0).is_over(BUSY, 100.0)
+
+
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 3), st.integers(0, 3)), min_size=1))
 def test_it_is_never_over_while_calls_run_before_their_time(
     looks: list[tuple[float, int, int]],
