@@ -104,10 +104,19 @@ class Admin:
         return version.services[version.entry]
 
     def _version(self, request: Request) -> Version:
-        """The version that the request names, else one that takes the endpoint's requests."""
+        """The version that the request names, else the first one that takes requests.
+
+        Not by weight: what is said of a service must not change from one look to the next.
+        """
+        snapshot = self._dispatcher.snapshot
         name, _ = self._endpoint(request)
-        endpoint = self._dispatcher.snapshot.endpoints[name]
-        named = request.text(b"x-mesh-version")
+        endpoint = snapshot.endpoints[name]
+        named = request.text(b"x-mesh-version") or request.text(b"mesh-version")
+        for share in endpoint.deployments if not named else ():
+            deployment = snapshot.deployments.get(share.deployment)
+            for version in deployment.versions if deployment is not None and share.weight else ():
+                if version.weight and version.services[version.entry].replicas:
+                    return version
         _, version = self._dispatcher.choose(endpoint, named=named, key=lambda _: None)
         if not version.services[version.entry].replicas:
             raise NotFound(f"version {version.name!r} has no replica")

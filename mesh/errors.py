@@ -99,11 +99,22 @@ class Violation:
         return found
 
 
+def _code(code: "Code | str") -> Code:
+    if isinstance(code, str):
+        try:
+            return Code[code]
+        except KeyError:
+            raise ValueError(f"{code!r} is no code: {', '.join(Code.__members__)}") from None
+    return Code(code)
+
+
 class MeshError(Exception):
     """A failed call or operation: a code and one sentence for the caller.
 
-    `retry_after` is in seconds. `http_status` replaces the code's usual status, for services
-    that answer with one of their own (418, say); a subclass may set it for all its instances.
+    `code` is a Code, or the name of one such as "NOT_FOUND". `retry_after` is in seconds.
+    `http_status` replaces the code's usual status, for services that answer with one of their own
+    (418, say); a subclass may set it for all its instances. Raises TypeError or ValueError for
+    what is none of these: an error that can't be told must not get on its way.
     """
 
     code: Code = Code.INTERNAL
@@ -113,19 +124,22 @@ class MeshError(Exception):
         self,
         message: str = "",
         *,
-        code: Code | None = None,
+        code: Code | str | None = None,
         violations: tuple[Violation, ...] = (),
         retry_after: float | None = None,
         http_status: int | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = str(message)
         if code is not None:
-            self.code = code
+            self.code = _code(code)
         if http_status is not None:
-            self.http_status = http_status
-        self.violations = violations
-        self.retry_after = retry_after
+            self.http_status = int(http_status)
+        self.violations = tuple(violations)
+        for each in self.violations:
+            if not isinstance(each, Violation):
+                raise TypeError(f"violations are Violation(path, type, message), not {each!r}")
+        self.retry_after = None if retry_after is None else float(retry_after)
 
     @property
     def status(self) -> int:

@@ -1,6 +1,5 @@
 """`mesh proto`: a service as a .proto, for clients in any language."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,9 +15,10 @@ from mesh.client.address import Address
 from mesh.client.grpc import GrpcClient
 from mesh.definition.graph import resolve
 from mesh.definition.loader import load
+from mesh.definition.spec import lock_of
 from mesh.errors import ConfigError, FailedPrecondition
 from mesh.io.rpc.breaking import Break, breaks
-from mesh.io.rpc.numbers import lock_path, lock_text, read_lock
+from mesh.io.rpc.numbers import lock_text, read_lock
 from mesh.io.rpc.protoc import compiled, shared_protos
 from mesh.io.rpc.text import proto_text
 
@@ -47,6 +47,9 @@ def proto(
             metavar="URL", help="A deployed service: http://host:port, also with /e/<endpoint>."
         ),
     ] = "",
+    version: Annotated[
+        str, typer.Option(help="With --endpoint: the version; else the one called main.")
+    ] = "",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -69,47 +72,49 @@ def proto(
     if bool(target) == bool(endpoint):
         raise typer.BadParameter("give either a TARGET or --endpoint URL", param_hint="TARGET")
     lock = None
+    required: frozenset[str] = frozenset()
     if target:
-        files, lock = _of_code(target)
+        files, lock, required = _of_code(target)
     else:
-        files = _deployed(endpoint)
+        files = _deployed(endpoint, version)
     if check is not None:
-        _compare(check, files)
+        _compare(check, files, required)
     if out is not None:
         _write(out, files, lock)
     elif check is None:
         typer.echo(proto_text(files[-1]), nl=False)
 
 
-def _of_code(target: str) -> tuple[Sequence[FileDescriptorProto], _Lock | None]:
+def _of_code(target: str) -> tuple[Sequence[FileDescriptorProto], _Lock | None, frozenset[str]]:
     cls = load(target, (str(Path.cwd()),))
     service = resolve(cls).entry
-    return service.rpc.files, _lock(cls, service.name, service.rpc.numbers)
+    rpc = service.rpc
+    return rpc.files, _lock(cls, service.name, rpc.numbers), rpc.contract.required
 
 
 def _lock(cls: type, name: str, numbers: dict[str, Any] | None) -> _Lock | None:
     """The lock of the module with the service's numbers; None if they are not ours to give."""
-    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
-    if numbers is None or not file:
+    path = lock_of(cls)
+    if numbers is None or path is None:
         return None
-    path = lock_path(file)
     return _Lock(path, lock_text(read_lock(path) | {name: numbers}))
 
 
-def _deployed(url: str) -> Sequence[FileDescriptorProto]:
-    address = Address(url)
+def _deployed(url: str, version: str) -> Sequence[FileDescriptorProto]:
+    address = Address(url if "://" in url else f"http://{url}")
     prefix, _, named = urlsplit(address.url).path.strip("/").partition("/")
     endpoint = named if prefix == "e" else ""
-    with GrpcClient(address.target, endpoint=endpoint, secure=address.is_secure) as client:
+    secure = address.is_secure
+    with GrpcClient(address.target, endpoint=endpoint, version=version, secure=secure) as client:
         found = client.describe(timeout=10)
     if not found.descriptors:
         raise FailedPrecondition(f"{found.service} at {address.shown} has no typed gRPC service")
     return list(FileDescriptorSet.FromString(found.descriptors).file)
 
 
-def _compare(path: Path, files: Sequence[FileDescriptorProto]) -> None:
+def _compare(path: Path, files: Sequence[FileDescriptorProto], required: frozenset[str]) -> None:
     old = [each for each in compiled(path, _roots(path)) if not _is_shared(each)]
-    found = breaks(old, [each for each in files if not _is_shared(each)])
+    found = breaks(old, [each for each in files if not _is_shared(each)], required)
     console = Console()
     if not found:
         console.print(f"{path}: nothing breaks", highlight=False)

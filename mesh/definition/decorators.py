@@ -20,6 +20,7 @@ def service(
     *,
     name: str = ...,
     package: str = ...,
+    lock: str = ...,
     proto: str = ...,
     rpc_service: str = ...,
     resources: Mapping[str, Any] = ...,
@@ -37,6 +38,7 @@ def service(
     *,
     name: str = "",
     package: str = "",
+    lock: str = "",
     proto: str = "",
     rpc_service: str = "",
     resources: Mapping[str, Any] = MappingProxyType({}),
@@ -63,9 +65,11 @@ def service(
     blocks. `threads` is how many plain methods run at once in one replica, `replicas` how many
     are started where the deployment does not say, `envs` their environment variables.
 
-    `proto` is a .proto file, seen from the module's folder, that was written by hand: methods are
-    bound by their names to the rpcs of its `rpc_service`, such as "pkg.Name", and nothing is
-    generated.
+    `lock` is the file, seen from the module's folder, in which the numbers of protobuf fields
+    are kept (default: named after the module, `app.proto.lock`); modules with versions of one
+    service share one. `proto` is a .proto file, seen from the module's folder, that was written
+    by hand: methods are bound by their names to the rpcs of its `rpc_service`, such as
+    "pkg.Name", and nothing is generated.
 
     Raises DefinitionError naming the class, and the method, the parameter or the setting that is
     wrong.
@@ -73,6 +77,7 @@ def service(
     options = {
         "name": name,
         "package": package,
+        "lock": lock,
         "proto": proto,
         "rpc_service": rpc_service,
         "resources": dict(resources),

@@ -27,7 +27,9 @@ from mesh.io.rpc.typed import BoundService, TypedService
 from mesh.io.spec import MethodSpec, method_spec
 
 _OPTIONS = "__mesh_options__"
-_CONTRACT = ("package", "proto", "rpc_service", "numbers", "files")
+_TAKEN = ("google.", "grpc.", "inference.", "mesh.v1.")
+"""Packages whose services the gateway serves itself, or that protobuf has."""
+_CONTRACT = ("package", "lock", "proto", "rpc_service", "numbers", "files")
 """Options that are about the service's gRPC."""
 _SERVICE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
 _PACKAGE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
@@ -131,13 +133,22 @@ def _typed(
     """The typed gRPC service, generated or bound to a contract that there is."""
     if contract["files"]:
         files = list(FileDescriptorSet.FromString(contract["files"]).file)
+        _refuse_taken(cls, contract["rpc_service"].rpartition(".")[0])
         return BoundService(name, methods, files, contract["rpc_service"], where=_title(cls))
     package, known = contract["package"], contract["numbers"]
     if package and not _PACKAGE.fullmatch(package):
         raise DefinitionError(
             f"{_title(cls)}: {package!r} is no package of protobuf such as 'acme.vision.v1'"
         )
+    _refuse_taken(cls, package)
     return TypedService(name, doc, methods, package=package, known=known)
+
+
+def _refuse_taken(cls: type, package: str) -> None:
+    if f"{package}.".startswith(_TAKEN):
+        raise DefinitionError(
+            f"{_title(cls)}: package {package!r} is not for services: the mesh or gRPC has it"
+        )
 
 
 def _contract(cls: type, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,10 +157,13 @@ def _contract(cls: type, options: Mapping[str, Any]) -> dict[str, Any]:
     Raises DefinitionError for a file that is not there or is wrong.
     """
     name, proto = options["name"] or cls.__name__, options["proto"]
+    for option in _CONTRACT[:4]:
+        if not isinstance(options[option], str):
+            raise DefinitionError(f"{_title(cls)}: {option} is a text, not {options[option]!r}")
     if bool(proto) != bool(options["rpc_service"]):
         raise DefinitionError(f"{_title(cls)}: proto and rpc_service go together")
     if not proto:
-        return {"numbers": known_numbers(cls, name), "files": b""}
+        return {"numbers": known_numbers(cls, name, options["lock"]), "files": b""}
     if options["package"]:
         raise DefinitionError(f"{_title(cls)}: package is what the file of proto says")
     home = Path(getattr(sys.modules.get(cls.__module__), "__file__", None) or Path.cwd() / "_")
@@ -162,17 +176,28 @@ def _contract(cls: type, options: Mapping[str, Any]) -> dict[str, Any]:
     return {"numbers": {}, "files": file_set(files)}
 
 
-def known_numbers(cls: type, service: str) -> dict[str, Any]:
-    """The numbers of protobuf fields that clients of the service know.
+def lock_of(cls: type) -> Path | None:
+    """The file with the numbers of a service's protobuf fields; None for a class of no module."""
+    named = vars(cls).get(_OPTIONS, {}).get("lock", "")
+    return _lock_of(cls, named)
 
-    They are in the lock beside the module, and go with a class that is sent by value. Raises
-    DefinitionError for a lock that is none.
-    """
+
+def _lock_of(cls: type, named: str) -> Path | None:
     file = getattr(sys.modules.get(cls.__module__), "__file__", None)
     if not file:
-        return {}
+        return None
+    return Path(file).parent / named if named else lock_path(file)
+
+
+def known_numbers(cls: type, service: str, named: str = "") -> dict[str, Any]:
+    """The numbers of protobuf fields that clients of the service know.
+
+    They are in the lock beside the module, or in the one `named` so, and go with a class that is
+    sent by value. Raises DefinitionError for a lock that is none.
+    """
+    path = _lock_of(cls, named)
     try:
-        found: dict[str, Any] = read_lock(lock_path(file)).get(service, {})
+        found: dict[str, Any] = {} if path is None else read_lock(path).get(service, {})
     except ConfigError as error:
         raise DefinitionError(error.message) from error
     return found

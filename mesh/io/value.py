@@ -113,6 +113,8 @@ def _special(tensor: Tensor, data: bytes | memoryview) -> Array:
             return Bfloat16.of_bits(np.frombuffer(data, "<u2")).reshape(shape)
     except ValueError:
         raise _contradiction(tensor, "the elements that it has") from None
+    if tensor.data_type == DataType.DATA_TYPE_UNSPECIFIED:
+        raise _fault("tensor_type", "A tensor has a data_type, and none is set")
     raise _fault("tensor_type", f"A tensor has no data type of number {tensor.data_type}")
 
 

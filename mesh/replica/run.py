@@ -110,7 +110,8 @@ class Run:
             if self._was_late:
                 return self._late()
             return Cancelled("the call was given up")
-        except (Exception, SystemExit) as raised:  # exit() in a method must not end its replica
+        except (Exception, SystemExit, KeyboardInterrupt) as raised:
+            # exit() in a method must not end its replica.
             meant = self._around.manner.failure(raised) if isinstance(raised, Exception) else None
             if meant is not None:
                 return meant

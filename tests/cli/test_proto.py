@@ -59,6 +59,25 @@ def test_out_writes_what_protoc_needs_and_keeps_the_numbers(proto: Run, tmp_path
     assert not list(tmp_path.glob("**/*.new")), "nothing half written is left"
 
 
+def test_versions_of_one_service_may_share_a_lock(proto: Run, tmp_path: Path) -> None:
+    shared = APP.format(more="").replace("@mesh.service", '@mesh.service(lock="shared.lock")')
+    (tmp_path / "app.py").write_text(shared)
+    (tmp_path / "app_v2.py").write_text(shared.replace("name: str", "title: str, name: str"))
+    assert proto("app", "--out", "protos").returncode == 0
+    assert "string title = 2;\n  string name = 1;" in proto("app_v2").stdout
+    assert (tmp_path / "shared.lock").exists()
+    assert not (tmp_path / "app.proto.lock").exists()
+
+
+def test_a_new_parameter_that_must_be_given_breaks(proto: Run, tmp_path: Path) -> None:
+    proto("app", "--out", "protos")
+    changed = APP.format(more=", x: int | bool").replace("import mesh", "import mesh", 1)
+    (tmp_path / "app.py").write_text(changed)
+    done = proto("app", "--check", "protos/greeter/v1/greeter.proto")
+    assert done.returncode == 1
+    assert "it is new and required" in done.stdout
+
+
 def test_check_lists_what_breaks_and_exits_with_1(proto: Run, tmp_path: Path) -> None:
     proto("app", "--out", "protos")
     (tmp_path / "app.py").write_text(APP.format(more="").replace("name: str", "name: int"))

@@ -4,7 +4,7 @@ The rules are those of buf's category FILE, as far as they are about what a clie
 https://buf.build/docs/breaking/rules/
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,14 +34,32 @@ class _Declared:
     services: Mapping[str, ServiceDescriptorProto]
 
 
-def breaks(old: Iterable[FileDescriptorProto], new: Iterable[FileDescriptorProto]) -> list[Break]:
-    """Everything that the old files promised and the new ones do not keep; additions are none."""
+def breaks(
+    old: Iterable[FileDescriptorProto],
+    new: Iterable[FileDescriptorProto],
+    required: Container[str] = (),
+) -> list[Break]:
+    """Everything that the old files promised and the new ones do not keep; additions are none.
+
+    But for those that are `required`, by their full names: fields without which a request is
+    refused, of which a .proto can't tell.
+    """
     before, after = _declared(old), _declared(new)
     return [
         *_services(before, after),
         *_messages(before, after),
+        *_added(before, after, required),
         *_enums(before, after),
     ]
+
+
+def _added(before: _Declared, after: _Declared, required: Container[str]) -> Iterator[Break]:
+    for name, old in before.messages.items():
+        known = {each.name for each in old.field}
+        for each in after.messages[name].field if name in after.messages else ():
+            where = f"{name}.{each.name}"
+            if each.name not in known and where in required:
+                yield Break(where, "it is new and required: requests without it are refused")
 
 
 def _declared(files: Iterable[FileDescriptorProto]) -> _Declared:
@@ -111,6 +129,9 @@ def _entries(name: str, old: DescriptorProto, new: DescriptorProto | None) -> It
 def _fields(name: str, old: DescriptorProto, new: DescriptorProto) -> Iterator[Break]:
     now = {each.number: each for each in new.field}
     numbers = {each.name: each.number for each in new.field}
+    for each in new.field:
+        if any(reserved.start <= each.number < reserved.end for reserved in old.reserved_range):
+            yield Break(f"{name}.{each.name}", f"its number {each.number} was reserved")
     for field in old.field:
         where = f"{name}.{field.name}"
         found = now.get(field.number)

@@ -138,6 +138,8 @@ def _shown(value: Any) -> str:
         return ""
     if not isinstance(value, bytes) and kind_of(type(value)) is not None:
         return ""  # a frame, a file, a tensor
+    if isinstance(value, Enum):
+        return value.name  # whatever its value is: messages have names
     try:
         text = _json(value)
     except (TypeError, ValueError):  # pydantic's own among them

@@ -63,6 +63,20 @@ class Contract:
         return f"{self.package}.{self.service}"
 
     @property
+    def required(self) -> frozenset[str]:
+        """Fields without which a request is refused, by their full names.
+
+        Scalars are not among them: proto3 takes 0 for one that is left out.
+        """
+        return frozenset(
+            f"{message.proto.lstrip('.')}.{field.name}"
+            for message in self.messages
+            for member in message.members
+            if member.required
+            for field in member.fields
+        )
+
+    @property
     def path(self) -> str:
         """Where the .proto lies, seen from the folder that imports start from."""
         stem = snake(self.service.removesuffix("Service") or self.service)

@@ -110,8 +110,8 @@ def _message(message: Message, contract: Contract) -> DescriptorProto:
         for field in member.fields:
             made.field.append(_field(made, field, member, oneofs, contract))
     gone = contract.numbers.gone(message.short)
-    made.reserved_name.extend(sorted(gone))
-    for number in sorted(gone.values()):
+    made.reserved_name.extend(sorted(set(gone.values()) - {each.name for each in made.field}))
+    for number in sorted(gone):
         made.reserved_range.add(start=number, end=number + 1)
     return made
 
@@ -156,8 +156,8 @@ def _enum(enum: EnumType, contract: Contract) -> EnumDescriptorProto:
     for number, name in enum.names.items():
         made.value.add(name=name, number=number)
     gone = contract.numbers.gone(enum.short)
-    made.reserved_name.extend(sorted(gone))
-    for number in sorted(gone.values()):
+    made.reserved_name.extend(sorted(set(gone.values()) - set(enum.names.values())))
+    for number in sorted(gone):
         made.reserved_range.add(start=number, end=number)  # of enums both ends are in it
     return made
 

@@ -46,6 +46,21 @@ from mesh.io.rpc.shapes import (
 )
 
 _WHOLE = frozenset(SCALARS) - {"bool", "float", "double"}
+_WORDS = {
+    "Int64": "int",
+    "Double": "float",
+    "String": "str",
+    "Bool": "bool",
+    "Bytes": "bytes",
+    "Tensor": "an array",
+    "DataFrame": "a frame",
+    "Column": "a series",
+    "File": "a file",
+    "Value": "any value",
+    "Timestamp": "datetime",
+    "Duration": "timedelta",
+}
+"""What annotations say, in words of Python."""
 _FRACTIONS = frozenset({"float", "double"})
 _WRAPPERS = frozenset(
     f"google.protobuf.{name}Value"
@@ -223,7 +238,7 @@ class _Binder:
         for each in shape.arms:
             field = self._arm_field(each, oneof, free)
             del free[field.name]
-            load = loader(each) if several else None
+            load = loader(each) if several or isinstance(each.shape, EnumOf) else None
             arms.append(Arm(field, each.fits, load))
         return tuple(arms)
 
@@ -403,7 +418,7 @@ def _words(kind: CallKind) -> str:
 def _described(shape: Shape) -> str:
     match shape:
         case Held():
-            return shape.short
+            return _WORDS.get(shape.short, shape.short)
         case ListOf(item):
             return f"a list of {_described(item)}"
         case MapOf(_, value):

@@ -82,6 +82,8 @@ class Member:
     nullable: bool = False
     zero_lacks: bool = False
     whole: "Message | None" = None
+    required: bool = False
+    """Whether it must be given, and a message tells that it is not."""
 
     @property
     def fields(self) -> list[Field]:

@@ -19,10 +19,10 @@ _LARGEST = 2**29 - 1
 
 @dataclass(slots=True)
 class Known:
-    """The numbers of one message or enum by name, and those of names that are gone."""
+    """The numbers of one message or enum by name, and those that are gone with their names."""
 
     used: dict[str, int] = field(default_factory=dict)
-    gone: dict[str, int] = field(default_factory=dict)
+    gone: dict[int, str] = field(default_factory=dict)
 
 
 class Numbers:
@@ -40,29 +40,30 @@ class Numbers:
     def assign(self, owner: str, names: Sequence[str]) -> dict[str, int]:
         """The numbers of these names inside the message or enum `owner`.
 
-        A new name gets a number above all that were ever used there.
+        A new name gets a number above all that were ever used there; so does one that was gone,
+        for nobody knows whether it means the same again.
         """
         before = self._before.get(owner, Known())
-        last = max([0, *before.used.values(), *before.gone.values()])
+        last = max([0, *before.used.values(), *before.gone])
         found: dict[str, int] = {}
         for name in names:
-            number = before.used.get(name) or before.gone.get(name)
+            number = before.used.get(name)
             if number is None:
                 number = last = _following(last)
             found[name] = number
-        ever = before.gone | before.used
-        gone = {name: number for name, number in ever.items() if name not in found}
-        self._now[owner] = Known(found, gone)
+        left = {number: name for name, number in before.used.items() if name not in found}
+        self._now[owner] = Known(found, before.gone | left)
         return found
 
-    def gone(self, owner: str) -> Mapping[str, int]:
-        """Names and numbers that `owner` had once; of those assigned so far."""
+    def gone(self, owner: str) -> Mapping[int, str]:
+        """Numbers that `owner` had once, with their names; of those assigned so far."""
         return self._now.get(owner, Known()).gone
 
     def plain(self) -> dict[str, Any]:
         """All of it in plain values; messages that were not asked for are kept as they were."""
         return {
-            name: {"fields": dict(each.used)} | ({"reserved": dict(each.gone)} if each.gone else {})
+            name: {"fields": dict(each.used)}
+            | ({"reserved": {str(n): gone for n, gone in each.gone.items()}} if each.gone else {})
             for name, each in sorted((self._before | self._now).items())
         }
 
@@ -74,10 +75,11 @@ def _following(last: int) -> int:
 
 def _read(name: str, plain: Any) -> Known:
     try:
-        used, gone = dict(plain["fields"]), dict(plain.get("reserved", {}))
+        used = dict(plain["fields"])
+        gone = {int(number): gone for number, gone in plain.get("reserved", {}).items()}
     except (TypeError, KeyError, ValueError, AttributeError):
         raise ConfigError(f"numbers of {name!r}: not of the form of a lock") from None
-    numbers = [*used.values(), *gone.values()]
+    numbers = [*used.values(), *gone]
     for number in numbers:
         if type(number) is not int or not 0 < number <= _LARGEST or number in _RESERVED:
             raise ConfigError(f"numbers of {name!r}: {number!r} is no number of a field")

@@ -49,6 +49,7 @@ class Value:
     shape: Shape
     may_lack: bool = False
     doc: tuple[str, ...] = ()
+    has_default: bool = False
 
 
 def value_of(
@@ -62,7 +63,14 @@ def value_of(
         shape,
         may_lack=_matters(default, shape),
         doc=field_comment(annotation, default),
+        has_default=_has_default(default),
     )
+
+
+def _has_default(default: Any) -> bool:
+    if isinstance(default, FieldInfo):
+        return not default.is_required()
+    return default is not PydanticUndefined
 
 
 def _matters(default: Any, shape: Shape) -> bool:
@@ -129,9 +137,20 @@ class Package:
             shape, may_lack = shape.inner, True
         if isinstance(shape, UnionOf):
             arms = self._arms(name, shape, taken, value.doc)
-            return Member(value.key, value.attribute, None, arms, name, nullable)
+            return Member(
+                value.key, value.attribute, None, arms, name, nullable, required=not may_lack
+            )
         field = self._field(name, shape, may_lack=may_lack, doc=value.doc)
-        return Member(value.key, value.attribute, field, nullable=nullable)
+        tells = field.label is Label.PLAIN and (
+            field.holds.is_message or isinstance(field.holds, EnumType)
+        )
+        return Member(
+            value.key,
+            value.attribute,
+            field,
+            nullable=nullable,
+            required=tells and not may_lack and not value.has_default,
+        )
 
     def _field(self, name: str, shape: Shape, *, may_lack: bool, doc: tuple[str, ...]) -> Field:
         note = _note(shape)
@@ -153,7 +172,7 @@ class Package:
         for number, each in enumerate(shape.arms):
             field_name = _taken(f"{name}_{each.name}", taken)
             field = Field(field_name, 0, self.held(each.shape), doc=() if number else doc)
-            load = loader(each) if several else None
+            load = loader(each) if several or isinstance(each.shape, EnumOf) else None
             arms.append(Arm(field, each.fits, load))
         return tuple(arms)
 
@@ -300,8 +319,11 @@ def _dataclass_default(cls: Any, name: str) -> Any:
 def loader(arm: ArmOf) -> Callable[[Any], Any] | None:
     """What makes objects of the arm's class, which no other arm then takes for its own.
 
-    None where the class has files, which only the call they are for can take, or is a dict.
+    None where the class has files, which only the call they are for can take, or is a dict. Of an
+    enum it is the member, whose value might be another arm's.
     """
+    if isinstance(arm.shape, EnumOf):
+        return arm.shape.cls
     if not isinstance(arm.shape, ClassOf) or typing_extensions.is_typeddict(arm.annotation):
         return None
     adapter: TypeAdapter[Any] = TypeAdapter(for_input(arm.annotation))

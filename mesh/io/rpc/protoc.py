@@ -1,5 +1,6 @@
 """The .proto files of others as descriptors, and those of ours for others to import."""
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 
 from mesh.errors import ConfigError
 
+_SAYS = re.compile(r"(?!WARNING: All log|[IWEF]\d{4} )\s*\S")  # without notes of a library's own
 _WAIT = 60.0  # seconds that a compilation may take
 _HERE = Path(__file__).resolve().parents[2]
 
@@ -43,6 +45,7 @@ def compiled(file: Path, roots: Sequence[Path]) -> list[FileDescriptorProto]:
         except subprocess.TimeoutExpired:
             raise ConfigError(f"{file}: protoc did not end in {_WAIT:.0f} seconds") from None
         if done.returncode:
-            lines = [line for line in done.stderr.splitlines() if line.strip()]
+            # The library underneath begins with notes to its own developers.
+            lines = [line for line in done.stderr.splitlines() if _SAYS.match(line)]
             raise ConfigError(f"{file}: {'; '.join(lines[:3]) or 'protoc failed'}")
         return list(FileDescriptorSet.FromString(out.read_bytes()).file)

@@ -1,5 +1,6 @@
 """The typed gRPC service of a service, made when it is first needed."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -44,10 +45,8 @@ class TypedService:
         return f"<TypedService {self._package} with {sorted(self._methods)}>"
 
     def _rpc_methods(self) -> list[RpcMethod]:
-        return [
-            RpcMethod(each.name, each.kind, each.signature, each.doc)
-            for each in self._methods.values()
-        ]
+        methods = sorted(self._methods.values(), key=_place)
+        return [RpcMethod(each.name, each.kind, each.signature, each.doc) for each in methods]
 
     @cached_property
     def _made(self) -> Contract:
@@ -162,3 +161,9 @@ class BoundService(TypedService):
 
     def _has(self, name: str) -> bool:
         return name in self.rpcs
+
+
+def _place(method: MethodSpec) -> tuple[int, str]:
+    """Where a method stands in its class, for who reads the .proto beside it."""
+    code = getattr(inspect.unwrap(method.func), "__code__", None)
+    return (code.co_firstlineno if code is not None else 0, method.name)

@@ -151,6 +151,10 @@ class Every:
         return [Circle(size=each) if each % 2 else Square(size=each) for each in range(n)]
 
     @mesh.api
+    def coloured(self, x: Colour | str | int) -> Colour | str | int:
+        return x
+
+    @mesh.api
     def maybe_either(self, x: int | str | None = None) -> int | str | None:
         return x
 

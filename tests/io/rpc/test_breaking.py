@@ -94,6 +94,19 @@ def test_a_broken_promise_is_named(
     assert (where, what) in _breaks(tmp_path, change)
 
 
+def test_a_number_that_was_reserved_is_not_for_others(tmp_path: Path) -> None:
+    old = OLD.replace("int64 a = 1;", "reserved 1;")
+    files = []
+    for name, text in (("old", old), ("new", OLD)):
+        path = tmp_path / f"{name}.proto"
+        path.write_text(text)
+        files.append(compiled(path, [tmp_path]))
+    (found,) = breaks(*files)
+    assert (found.where, found.what) == ("p.v1.GetRequest.a", "its number 1 was reserved")
+    (found, _) = breaks(*files, required={"p.v1.GetRequest.a"})
+    assert breaks(files[1], files[1], required={"p.v1.GetRequest.a"}) == []
+
+
 def test_a_range_without_an_end_is_no_list_of_numbers(tmp_path: Path) -> None:
     change = ("int64 a = 1;", "reserved 1; reserved 1000 to max;")
     assert ("GetRequest.a", "the field is gone") in _breaks(tmp_path, change)

@@ -109,6 +109,9 @@ def test_what_may_be_none_and_has_no_default_is_none_if_absent() -> None:
 def test_a_union_is_the_arm_that_was_sent() -> None:
     assert EVERY.call("either", x_int=3) == {"result_int": "3"}
     assert EVERY.call("either", x_str="3") == {"result_str": "3"}
+    assert EVERY.bound("coloured", x_colour="COLOUR_RED").kwargs["x"] is Colour.RED
+    assert EVERY.bound("coloured", x_str="red").kwargs["x"] == "red"
+    assert EVERY.call("coloured", x_colour="COLOUR_DARK_BLUE")["result_colour"]
     assert EVERY.call("figure", x_circle={}) == {"result": "Circle"}
     assert EVERY.call("figure", x_square={}) == {"result": "Square"}
     mixed = [{"value_int": "1"}, {"value_str": "b"}]

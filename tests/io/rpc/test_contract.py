@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field
 import mesh
 from mesh import DType, Shape
 from mesh.definition.spec import service_spec
+from mesh.errors import DefinitionError
 from mesh.io.rpc.contract import RpcMethod, contract
 from mesh.io.rpc.descriptors import file_descriptor
 from mesh.io.rpc.naming import pascal, snake, upper_snake
@@ -109,7 +110,7 @@ def test_a_service_reads_as_a_person_would_write_it() -> None:
 
         // How it is done.
         message Options {
-          // Default: "fast".
+          // Default: FAST.
           Speed speed = 1;
           // Most that are given.
           // In rows; at least 1; at most 9.
@@ -251,7 +252,7 @@ def test_the_lock_beside_the_module_goes_with_the_class(
         "    def f(self, b: int, a: int) -> int:\n        return a\n"
     )
     (tmp_path / "locked_service.proto.lock").write_text(
-        '{"services": {"Locked": {"FRequest": {"fields": {"a": 5}, "reserved": {"z": 9}}}}}'
+        '{"services": {"Locked": {"FRequest": {"fields": {"a": 5}, "reserved": {"9": "z"}}}}}'
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     import locked_service  # type: ignore[import-not-found]  # written above
@@ -357,3 +358,61 @@ def test_the_text_of_a_contract_by_hand_says_all_that_the_contract_says(tmp_path
     for each in (first, second):
         each.ClearField("source_code_info")
     assert first == second
+
+
+def test_what_must_be_given_is_known_where_a_message_tells() -> None:
+    @mesh.service
+    class Asking:
+        @mesh.api
+        def f(
+            self,
+            a: int,
+            b: Rows,
+            c: Speed,
+            d: int | str,
+            e: list[int],
+            g: Options | None = None,
+            h: Speed = Speed.FAST,
+            i: list[int] = [],  # noqa: B006  # never changed
+        ) -> int:
+            return 1
+
+    required = service_spec(Asking).rpc.contract.required
+    inputs = {each.rpartition(".")[2] for each in required if ".FRequest." in each}
+    assert inputs == {"b", "c", "d_int", "d_str"}
+
+
+def test_rpcs_stand_in_the_order_of_the_class() -> None:
+    @mesh.service
+    class Ordered:
+        @mesh.api
+        def zebra(self) -> int:
+            return 1
+
+        @mesh.api
+        def ape(self) -> int:
+            return 1
+
+    assert [rpc.name for rpc in service_spec(Ordered).rpc.contract.rpcs] == ["Zebra", "Ape"]
+
+
+@pytest.mark.parametrize("package", ["google.protobuf", "grpc.health.v1", "mesh.v1", "inference"])
+def test_packages_of_the_mesh_and_of_grpc_are_not_for_services(package: str) -> None:
+    class Taken:
+        @mesh.api
+        def f(self) -> int:
+            return 1
+
+    with pytest.raises(DefinitionError, match="is not for services"):
+        mesh.service(package=package)(Taken)
+
+
+@pytest.mark.parametrize("option", ["package", "lock", "proto", "rpc_service"])
+def test_options_about_grpc_are_texts(option: str) -> None:
+    class Wrong:
+        @mesh.api
+        def f(self) -> int:
+            return 1
+
+    with pytest.raises(DefinitionError, match=f"Wrong: {option} is a text, not 5"):
+        mesh.service(**{option: 5})(Wrong)  # type: ignore[call-overload]  # wrong on purpose
