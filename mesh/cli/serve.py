@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self
 import typer
 import yaml
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
 from mesh.cli.ready import ready_text
@@ -123,6 +124,8 @@ def serve(
     with _Steps(console) as steps, RunningMesh(place, steps.say) as mesh:
         signals.listen()  # Ray has put a handler of its own in place
         for application in applications:
+            for warning in application.warnings:
+                console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
             mesh.deploy(application, steps.say)
         steps.end()
         signals.defer()

@@ -1,7 +1,7 @@
 """What a change of a deployment breaks for clients that were made from its .proto. Pure."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
@@ -25,14 +25,28 @@ def broken_promises(before: DesiredDeployment | None, after: DesiredDeployment) 
     for version in after.versions:
         if version.id == main.id:
             continue
-        found = breaks(old, _files(version)) if old else []
-        if found:
-            shown = "; ".join(f"{each.where}: {each.what}" for each in found[:_SHOWN])
-            more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-            yield (
-                f"{version.name}: clients made from the .proto of {main.name} break: {shown}{more}"
-                " (mesh proto --out keeps the numbers of fields)"
-            )
+        said = broken(main.name, old, version.name, _files(version))
+        if said:
+            yield said
+
+
+def broken(
+    known: str,
+    old: Sequence[FileDescriptorProto],
+    version: str,
+    new: Sequence[FileDescriptorProto],
+) -> str:
+    """What `version` breaks for clients of the version `known`, as a sentence; empty: nothing."""
+    found = breaks(old, new) if old else []
+    if not found:
+        return ""
+    shown = "; ".join(f"{each.where}: {each.what}" for each in found[:_SHOWN])
+    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return (
+        f"{version}: clients made from the .proto of {known} break: {shown}{more}"
+        " (mesh proto --out keeps the numbers of fields; versions share them by"
+        " @mesh.service(lock=...))"
+    )
 
 
 def _files(version: DesiredVersion) -> list[FileDescriptorProto]:

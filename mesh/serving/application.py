@@ -2,7 +2,7 @@
 
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -10,8 +10,9 @@ from typing import Any, cast
 from mesh.cluster.code import pickled_class
 from mesh.config import DeploymentConfig, EndpointConfig
 from mesh.control.plan import MAIN
+from mesh.control.promises import broken
 from mesh.definition.foreign import adapted
-from mesh.definition.graph import resolve
+from mesh.definition.graph import Graph, resolve
 from mesh.definition.loader import load
 from mesh.definition.manifest import describe
 from mesh.errors import ConfigError
@@ -70,13 +71,15 @@ class Application:
     """A deployment to apply: plain values in JSON, and the code of versions without target.
 
     `hooks` are what its services want done once before the first replica starts; `has_end` says
-    that they have something to do in each replica before it ends.
+    that they have something to do in each replica before it ends. `warnings` are sentences about
+    what will run but may not be meant.
     """
 
     document: Mapping[str, Any]
     code: Mapping[str, bytes] = field(default_factory=dict)
     hooks: tuple[Callable[[], object], ...] = ()
     has_end: bool = False
+    warnings: tuple[str, ...] = ()
 
     def prepare(self) -> None:
         """Does that. Raises ConfigError saying what failed."""
@@ -116,7 +119,15 @@ def application(
         "endpoints": {name: end.model_dump(mode="json") for name, end in (endpoints or {}).items()},
     }
     code = {name: release.code for name, release in releases.items() if release.code}
-    return Application(document, code, tuple(hooks), has_end)
+    return Application(document, code, tuple(hooks), has_end, tuple(_warnings(graphs)))
+
+
+def _warnings(graphs: Mapping[str, Graph]) -> Iterator[str]:
+    main = graphs[MAIN].entry.rpc.files
+    for name, graph in graphs.items():
+        said = broken(MAIN, main, name, graph.entry.rpc.files) if name != MAIN else ""
+        if said:
+            yield said
 
 
 def from_config(
