@@ -34,7 +34,7 @@ log = logging.getLogger("mesh.gateway")
 
 MAX_REQUEST_BYTES = 100 * 1024 * 1024
 """Largest request body of services that set no limit of their own."""
-BODY_TIMEOUT = 300.0
+BODY_TIMEOUT = 300
 """Seconds without a byte of a gRPC request that has no deadline and is no stream."""
 _CLIENT_GONE = Cancelled("the client went away")
 
