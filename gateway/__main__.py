@@ -6,7 +6,7 @@ import sys
 
 from gateway.drain import GRACE
 from gateway.envoy import Listen, become
-from gateway.main import MAX_REQUEST_BYTES
+from gateway.main import BODY_TIMEOUT, MAX_REQUEST_BYTES
 from gateway.settings import Settings
 
 
@@ -28,6 +28,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--grace", type=int, default=GRACE, help="seconds that calls have to finish on SIGTERM"
     )
+    parser.add_argument(
+        "--body-timeout",
+        type=int,
+        default=BODY_TIMEOUT,
+        help="seconds without a byte after which a gRPC request without a deadline is given up",
+    )
     parser.add_argument("--log-level", default="INFO")
     parser.add_argument("--log-format", choices=("json", "text"), default="json")
     parser.add_argument("--admin-path", default="", help="file for the administration address")
@@ -41,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         given.log_format == "json",
         os.getppid() if given.end_with_parent else 0,
         grace=max(0, given.grace),
+        body_timeout=max(1, given.body_timeout),
     )
     try:
         origins = tuple(given.grpc_web_origin)

@@ -87,6 +87,7 @@ class _Parts:
             metrics=metrics,
             render_metrics=lambda: (CONTENT_TYPE.encode(), render(metrics, services)),
             max_request_bytes=settings.max_request_bytes,
+            body_timeout=settings.body_timeout,
             services=services,
         )
         self._settings = settings

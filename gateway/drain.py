@@ -6,7 +6,7 @@ descriptor; when all is done it is let through. On SIGTERM
 1. the listener closes, so that other gateways of the port have all new connections;
 2. each connection is told to go with its next reply (GOAWAY, or `connection: close`), and idle ones
    at once: for those Envoy is put under pressure, by a file, at which idle timeouts shrink to
-   nothing;
+   nothing; health checks say that nothing is served here;
 3. the process ends when no connection is left, or nothing has been asked for a moment, or calls
    have had their time. A second SIGTERM ends it at once.
 """

@@ -8,28 +8,27 @@ would pay for it with every small call.
 
 import asyncio
 import zlib
-from collections.abc import Iterator
 from types import MappingProxyType
 from typing import NamedTuple
 
 from gateway.grpc_frames import framed
+from mesh import inflate
 from mesh.errors import InvalidArgument, TooLarge, Unimplemented
 
 ACCEPTED = (b"grpc-accept-encoding", b"gzip,deflate,identity")
 """The header field that says what requests may be encoded with."""
 IDENTITY = b"identity"
 PIECE = 64 * 1024
-"""Bytes that are compressed, or made by decompression, at one go."""
+"""Bytes that are compressed at one go."""
 WORTH = 1024
 """Bytes from which on a reply is compressed."""
 _LEVEL = 1  # three times as fast as zlib's default, for messages a tenth larger
 
 
 class Codec(NamedTuple):
-    """One encoding; `wbits` are the container and the window in the terms of zlib."""
+    """One encoding."""
 
     name: bytes
-    wbits: int
 
     async def decoded(self, data: bytes, limit: int) -> bytes:
         """The message that was encoded.
@@ -38,25 +37,26 @@ class Codec(NamedTuple):
             TooLarge: it has more than `limit` bytes; no more than that are made.
             InvalidArgument: the data is not in this encoding.
         """
+        if not data:
+            return data  # some encoders leave an empty message as it is
+        name = self.name.decode()
         parts = []
-        size = 0
         try:
-            for part in _inflated(data, self.wbits):
-                size += len(part)
-                if size > limit:
-                    raise TooLarge(f"the message has more than {limit} bytes")
+            for part in inflate.inflated(data, name, limit):
                 parts.append(part)
                 if len(parts) > 1:
                     await asyncio.sleep(0)
-        except zlib.error as error:
-            raise InvalidArgument(f"a message is not {self.name.decode()}: {error}") from None
+        except inflate.TooLongError:
+            raise TooLarge(f"the message has more than {limit} bytes") from None
+        except inflate.DamagedError as damage:
+            raise InvalidArgument(f"a message is not {name}: {damage}") from None
         return b"".join(parts)
 
     async def framed(self, message: bytes) -> bytes:
         """The message behind its prefix, compressed if that makes it smaller."""
         if len(message) < WORTH:
             return framed(message)
-        engine = zlib.compressobj(_LEVEL, wbits=self.wbits)
+        engine = zlib.compressobj(_LEVEL, wbits=inflate.WINDOWS[self.name.decode()])
         parts = [engine.compress(message[:PIECE])]
         view = memoryview(message)
         for start in range(PIECE, len(message), PIECE):
@@ -67,9 +67,7 @@ class Codec(NamedTuple):
         return framed(data, compressed=True) if len(data) < len(message) else framed(message)
 
 
-_CODECS = MappingProxyType(
-    {codec.name: codec for codec in (Codec(b"gzip", 31), Codec(b"deflate", 15))}
-)
+_CODECS = MappingProxyType({name.encode(): Codec(name.encode()) for name in inflate.WINDOWS})
 
 
 def codec_of(encoding: bytes) -> Codec | None:
@@ -85,25 +83,3 @@ def codec_of(encoding: bytes) -> Codec | None:
 def takes(accepted: bytes, codec: Codec) -> bool:
     """Whether a client with this `grpc-accept-encoding` takes replies in the encoding."""
     return codec.name in map(bytes.strip, accepted.split(b","))
-
-
-def _inflated(data: bytes, wbits: int) -> Iterator[bytes]:
-    """The data in pieces. Raises zlib.error if it is broken, cut off, or more than one."""
-    if not data:
-        return  # some encoders leave an empty message as it is
-    engine = zlib.decompressobj(wbits)
-    view = memoryview(data)
-    for start in range(0, len(data), PIECE):
-        if engine.eof:
-            raise zlib.error("more behind its end")
-        rest: bytes | memoryview = view[start : start + PIECE]
-        while rest:
-            yield engine.decompress(rest, PIECE)
-            rest = engine.unconsumed_tail
-    while not engine.eof:
-        piece = engine.decompress(b"", PIECE)
-        if not piece:
-            raise zlib.error("cut off")
-        yield piece
-    if engine.unused_data:
-        raise zlib.error("more behind its end")

@@ -60,13 +60,14 @@ class Health:
         self._is_leaving = False
 
     def leave(self) -> None:
-        """Ends all watches, whose clients are to ask another gateway."""
+        """Serves nothing any more; ends all watches, whose clients are to ask another gateway."""
         self._is_leaving = True
         self._dispatcher.wake()
 
     def _serving(self, endpoint: str, name: str) -> bool | None:
         dispatcher = self._dispatcher
-        return is_serving(dispatcher.snapshot, endpoint, name, dispatcher.is_reached)
+        serving = is_serving(dispatcher.snapshot, endpoint, name, dispatcher.is_reached)
+        return False if serving and self._is_leaving else serving
 
     def check(self, endpoint: str, message: bytes) -> bytes:
         """The serialized reply to a serialized request for `endpoint` (empty: any).

@@ -6,7 +6,8 @@ messages.
 
 import logging
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from google.protobuf import (
@@ -44,7 +45,15 @@ log = logging.getLogger("mesh.gateway")
 _V1ALPHA, _V1 = "grpc.reflection.v1alpha", "grpc.reflection.v1"
 PATHS = tuple(f"/{each}.ServerReflection/ServerReflectionInfo" for each in (_V1, _V1ALPHA))
 """The paths of its rpc."""
-_OPEN_INFERENCE = "inference.GRPCInferenceService"
+_OWN = (
+    "mesh.v1.Inference",
+    "grpc.health.v1.Health",
+    "inference.GRPCInferenceService",
+    f"{_V1}.ServerReflection",
+    f"{_V1ALPHA}.ServerReflection",
+)
+"""The services that the gateway itself answers."""
+_WELL_KNOWN = "google/protobuf/"
 
 _KNOWN: tuple[FileDescriptor, ...] = tuple(
     module.DESCRIPTOR
@@ -134,17 +143,9 @@ class Index:
         Of services of one name the first counts; a file of a name that another file has, with
         other contents, gets the place before its name.
         """
-        self._files: dict[str, FileDescriptorProto] = {}
-        self._symbols: dict[str, str] = {}
+        self._files = dict(_known_files())
+        self._symbols = dict(_known_symbols())
         self.typed: dict[str, str] = {}  # where each is
-        for known in _KNOWN:
-            self._add_known(known)
-        self._add(_as_v1(self._files[reflection_pb2.DESCRIPTOR.name]))
-        self._own = [
-            name for name in ("mesh.v1.Inference", "grpc.health.v1.Health", _OPEN_INFERENCE,
-                f"{_V1}.ServerReflection", f"{_V1ALPHA}.ServerReflection")
-            if name in self._symbols
-        ]  # fmt: skip
         seen: dict[str, bytes] = {}
         for place, service in services:
             name = service.rpc_service
@@ -161,15 +162,6 @@ class Index:
                     place,
                 )
 
-    def _add_known(self, known: FileDescriptor) -> None:
-        if known.name in self._files:
-            return
-        proto = FileDescriptorProto()
-        known.CopyToProto(proto)
-        self._add(proto)
-        for each in known.dependencies:
-            self._add_known(each)
-
     def _add(self, file: FileDescriptorProto) -> None:
         self._files[file.name] = file
         for symbol in _symbols(file):
@@ -177,10 +169,16 @@ class Index:
 
     def _add_service(self, place: str, service: Service) -> None:
         try:
-            files = FileDescriptorSet.FromString(zlib.decompress(service.descriptors)).file
+            found = FileDescriptorSet.FromString(zlib.decompress(service.descriptors)).file
         except (zlib.error, DecodeError):
             log.exception("the descriptors of %s cannot be read", service.rpc_service)
             return
+        # The well-known ones are the same everywhere, if not to the byte: compilers differ.
+        files = [
+            file
+            for file in found
+            if not (file.name.startswith(_WELL_KNOWN) and file.name in self._files)
+        ]
         renamed = self._renamed(place, files)
         for file in files:
             for number, imported in enumerate(file.dependency):
@@ -211,7 +209,7 @@ class Index:
     def _fill(self, reply: ServerReflectionResponse, request: ServerReflectionRequest) -> None:
         match request.WhichOneof("message_request"):
             case "list_services":
-                for name in sorted({*self.typed, *self._own}):
+                for name in sorted({*self.typed, *_OWN}):
                     reply.list_services_response.service.add(name=name)
             case "file_by_filename":
                 reply.file_descriptor_response.file_descriptor_proto.extend(
@@ -239,6 +237,26 @@ class Index:
                 if imported not in wanted and imported in self._files:
                     wanted.append(imported)
         return [self._files[each].SerializeToString() for each in wanted]
+
+
+@cache
+def _known_files() -> Mapping[str, FileDescriptorProto]:
+    """The files of the gateway's own services, and those that they and others import, by name."""
+    files: dict[str, FileDescriptorProto] = {}
+    left = list(_KNOWN)
+    for known in left:
+        if known.name not in files:
+            files[known.name] = FileDescriptorProto()
+            known.CopyToProto(files[known.name])
+            left += known.dependencies
+    other = _as_v1(files[reflection_pb2.DESCRIPTOR.name])
+    return {**files, other.name: other}
+
+
+@cache
+def _known_symbols() -> Mapping[str, str]:
+    """What these files define, with their names."""
+    return {symbol: file.name for file in _known_files().values() for symbol in _symbols(file)}
 
 
 def _as_v1(file: FileDescriptorProto) -> FileDescriptorProto:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 from gateway import open_inference
 from gateway.admin import METRICS, Admin, Page
@@ -34,7 +35,7 @@ log = logging.getLogger("mesh.gateway")
 
 MAX_REQUEST_BYTES = 100 * 1024 * 1024
 """Largest request body of services that set no limit of their own."""
-BODY_TIMEOUT = 300.0
+BODY_TIMEOUT = 300
 """Seconds without a byte of a gRPC request that has no deadline and is no stream."""
 _CLIENT_GONE = Cancelled("the client went away")
 
@@ -119,40 +120,72 @@ class Gateway:
         send: Send,
         fronted: Fronted | None = None,
     ) -> None:
-        at = fronted.at if fronted is not None else None
-        inference = open_inference.asked(self._dispatcher, request, at)
-        if inference is not None:
-            request = inference.request
+        inference = open_inference.asked(
+            self._dispatcher, request, None if fronted is None else fronted.at
+        )
+        if inference is None:
+            serve = partial(self._serve, verb, request, fronted)
+            await self._answer(request, receive, send, serve)
+        else:
+            serve = partial(self._infer, verb, inference)
+            await self._answer(inference.request, receive, send, serve, open_inference.told)
+
+    async def _serve(
+        self,
+        verb: str,
+        request: Request,
+        fronted: Fronted | None,
+        exchange: HttpExchange,
+        record: Record,
+    ) -> None:
+        """Answers with a page, or with the reply of a method."""
+        if fronted is not None:
+            page = await self._page_of(fronted, verb, request)
+        else:
+            page = self._admin.page(request) if verb != "POST" else None
+        if page is not None:
+            await exchange.page(verb, page)
+            return
+        record.is_call = True
+        endpoint, path = self._endpoint(request) if fronted is None else fronted.at
+        aim = exchange.aim(endpoint, path, verb)
+        await exchange.run(aim, record.begin(request, aim), self._limit)
+
+    async def _infer(
+        self, verb: str, inference: open_inference.Asked, exchange: HttpExchange, record: Record
+    ) -> None:
+        """The same for a request of the Open Inference Protocol."""
+        asked = inference.question()
+        if not asked.is_call:
+            await exchange.page(verb, inference.page(asked), inference.verbs)
+            return
+        record.is_call = True
+        aim = inference.aim(asked, verb)
+        media_type = inference.media_type(asked, aim, self._limit)
+        trace = record.begin(inference.request, aim)
+        await exchange.run(aim, trace, self._limit, media_type)
+
+    async def _answer(
+        self,
+        request: Request,
+        receive: Receive,
+        send: Send,
+        serve: Callable[[HttpExchange, Record], Awaitable[None]],
+        told: Callable[[MeshError], tuple[bytes, bytes]] | None = None,
+    ) -> None:
+        """Has a request served, and sees to it that it ends in a status.
+
+        `told` gives media type and body of the reply to a failed one, if they are not the usual.
+        """
         exchange = HttpExchange(self._dispatcher, self.clients, request, receive, send)
         error: MeshError | None = None
-        record = None
+        record = Record("http", self._metrics, self._tracing, self._clock)
         try:
             request.check_fields()
-            if inference is not None:
-                asked = inference.question()
-                if not asked.is_call:
-                    await exchange.page(verb, inference.page(asked), inference.verbs)
-                    return
-                record = Record("http", self._metrics, self._tracing, self._clock)
-                aim = inference.aim(asked, verb)
-                media_type = inference.media_type(asked, aim, self._limit)
-                await exchange.run(aim, record.begin(request, aim), self._limit, media_type)
-                return
-            if fronted is not None:
-                page = await self._page_of(fronted, verb, request)
-            else:
-                page = self._admin.page(request) if verb != "POST" else None
-            if page is not None:
-                await exchange.page(verb, page)
-                return
-            record = Record("http", self._metrics, self._tracing, self._clock)
-            endpoint, path = at or self._endpoint(request)
-            aim = exchange.aim(endpoint, path, verb)
-            await exchange.run(aim, record.begin(request, aim), self._limit)
+            await serve(exchange, record)
         except MeshError as raised:
             error = raised
-            told = open_inference.told(raised) if inference is not None else None
-            await _tell(exchange.fail(error, told))
+            await _tell(exchange.fail(error, told and told(error)))
         except RedirectError as elsewhere:
             await _tell(exchange.redirect(elsewhere))
         except (ClientGoneError, OSError):  # servers raise OSError when told to write to nobody
@@ -168,11 +201,9 @@ class Gateway:
             log.exception("a request failed")
             if exchange.status:
                 raise BrokenReplyError(UNEXPECTED) from unexpected
-            told = open_inference.told(error) if inference is not None else None
-            await _tell(exchange.fail(error, told))
+            await _tell(exchange.fail(error, told and told(error)))
         finally:
-            if record is not None:
-                record.end(str(error.status if error else exchange.status), error)
+            record.end(str(error.status if error else exchange.status), error)
 
     async def _page_of(self, fronted: Fronted, verb: str, request: Request) -> Page | None:
         """The page about a service with pages of its own. Raises RedirectError, MeshError."""
@@ -199,6 +230,7 @@ class Gateway:
         )
         error: MeshError | None = None
         record = Record("grpc", self._metrics, self._tracing, self._clock)
+        record.is_call = True
         try:
             exchange.start()
             await self._rpcs.serve(exchange, request, record.begin)

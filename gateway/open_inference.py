@@ -10,6 +10,7 @@ from gateway.forward import Aim, Request
 from gateway.open_inference_metadata import index, model_config, model_metadata, server_metadata
 from gateway.open_inference_models import check_ready, find, is_ready, models, name_of, picker
 from gateway.open_inference_paths import PREFIX, Question, What, question
+from mesh import inflate
 from mesh.errors import Code, InvalidArgument, MeshError, NotFound
 from mesh.io.open_inference import media
 from mesh.io.open_inference.media import Body
@@ -18,7 +19,6 @@ from mesh.traffic.route import endpoint_of
 from mesh.traffic.snapshot import Snapshot
 
 _HEADER = b"inference-header-content-length"
-_ENCODINGS = frozenset({"gzip", "deflate"})
 GET = ("GET", "HEAD")
 POST = ("POST",)
 
@@ -99,7 +99,7 @@ class Asked:
                 encoding=self.encoding,
                 limit=limit if self.encoding else 0,
                 # Who names one encoding wants it; most clients name all that they know.
-                compress=accepted if is_infer and accepted in _ENCODINGS else "",
+                compress=accepted if is_infer and accepted in inflate.WINDOWS else "",
                 streams=asked.what is What.GENERATE_STREAM,
             )
         )
@@ -129,7 +129,7 @@ def asked(dispatcher: Dispatcher, request: Request, at: tuple[str, str] | None) 
     ):
         return None
     encoding = request.text(b"content-encoding").lower()
-    if encoding not in _ENCODINGS:
+    if encoding not in inflate.WINDOWS:
         encoding = ""
     else:
         fields = {key: each for key, each in request.fields.items() if key != b"content-encoding"}

@@ -4,6 +4,7 @@ The protocol's messages have the same fields.
 """
 
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -15,8 +16,9 @@ EXTENSIONS = ("binary_tensor_data", "generate", "model_configuration", "model_re
 _TYPES = {"BYTES": "TYPE_STRING"}
 
 
+@cache
 def server_metadata() -> dict[str, Any]:
-    """Name, version and extensions."""
+    """Name, version and extensions; nobody's to change, for what is installed is read once."""
     return {"name": PLATFORM, "version": version(PLATFORM), "extensions": list(EXTENSIONS)}
 
 

@@ -10,9 +10,21 @@ from mesh.observe.tracing import Tracing
 
 
 class Record:
-    """One request: counted from the moment its target is known, else at its end."""
+    """One request: counted from the moment its target is known, else at its end.
 
-    __slots__ = ("_clock", "_key", "_metrics", "_protocol", "_since", "_span", "_tracing")
+    One without a target is counted only if it `is_call`: pages are not.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_key",
+        "_metrics",
+        "_protocol",
+        "_since",
+        "_span",
+        "_tracing",
+        "is_call",
+    )
 
     def __init__(
         self, protocol: str, metrics: RequestMetrics, tracing: Tracing, clock: Clock
@@ -24,6 +36,7 @@ class Record:
         self._since = clock()
         self._key: RequestKey | None = None
         self._span: Span | None = None
+        self.is_call = False
 
     def begin(self, request: Request, aim: Aim) -> Trace:
         """The request's target is known. Returns the trace to pass on."""
@@ -52,6 +65,8 @@ class Record:
         """The reply is written, or nobody waits for it. `code` is an HTTP status or a gRPC code."""
         key = self._key
         if key is None:
+            if not self.is_call:
+                return
             key = RequestKey("", "", "", "", "", self._protocol)
             self._metrics.begin(key)
         self._metrics.end(key, code, self._clock() - self._since)

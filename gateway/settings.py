@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from gateway.drain import GRACE
-from gateway.main import MAX_REQUEST_BYTES
+from gateway.main import BODY_TIMEOUT, MAX_REQUEST_BYTES
 from mesh.errors import ConfigError
 
 
@@ -18,7 +18,8 @@ class Settings:
     their own; `log_json` and `log_level` are for the process's log; `parent` is the process whose
     end ends this one (0: none); `admin` is the file with the address of Envoy's administration
     port (empty: none), `folder` the one that is there for that file only (empty: none); `grace` is
-    how many seconds calls have to finish when the gateway is told to end.
+    how many seconds calls have to finish when the gateway is told to end, `body_timeout` after how
+    many without a byte a gRPC request of one message is given up.
     """
 
     controller: str
@@ -30,6 +31,7 @@ class Settings:
     admin: str = ""
     folder: str = ""
     grace: int = GRACE
+    body_timeout: int = BODY_TIMEOUT
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -47,6 +49,7 @@ class Settings:
             env.get("MESH_ADMIN_PATH", ""),
             env.get("MESH_ADMIN_FOLDER", ""),
             _whole(env, "MESH_GRACE", GRACE),
+            _whole(env, "MESH_BODY_TIMEOUT", BODY_TIMEOUT),
         )
 
     def to_env(self) -> dict[str, str]:
@@ -61,6 +64,7 @@ class Settings:
             "MESH_ADMIN_PATH": self.admin,
             "MESH_ADMIN_FOLDER": self.folder,
             "MESH_GRACE": str(self.grace),
+            "MESH_BODY_TIMEOUT": str(self.body_timeout),
         }
 
 

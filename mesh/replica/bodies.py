@@ -12,6 +12,7 @@ from mesh.io.bodies.reader import Reader
 from mesh.io.files.folder import Folder
 from mesh.io.files.intake import CallIntake, Fetch
 from mesh.io.media import ARROW, FORM, essence
+from mesh.io.open_inference.media import is_compressed
 from mesh.io.spec import Bound, MethodSpec
 from mesh.io.types.kind import Intake
 from mesh.link.call import ReplicaCall
@@ -91,7 +92,7 @@ class Bodies:
         if is_whole and len(body) <= SMALL and not spec.arguments.takes_files:
             if head.media_type in _AT_ONCE and not spec.arguments.root:
                 return spec.decode_arguments(head.media_type, body)
-            if essence(head.media_type) not in _IN_A_THREAD:
+            if not (essence(head.media_type) in _IN_A_THREAD or is_compressed(head.media_type)):
                 return _finish(spec.reader(head.media_type, head.query), body)
         reading = _Reading(
             self.threads, place, spec.reader(head.media_type, head.query, files.intake)

@@ -81,6 +81,7 @@ def test_idle_connections_are_told_with_goaway_and_watches_with_a_status(made: L
             while not connection.is_closed:
                 connection.read()
             assert connection.goaway == 0
+        assert next(watches).status == health_pb2.HealthCheckResponse.NOT_SERVING
         with pytest.raises(grpc.RpcError) as ended:
             next(watches)
         assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -101,6 +102,26 @@ def test_a_mesh_that_stops_lets_calls_finish(made: LocalMesh) -> None:
         eventually(lambda: sum(map(_asked, gateways)) == len(long), "the calls have begun")
         made.running._stop_gateways()
         assert [len(each.result()) for each in long] == [9] * len(long)
+
+
+def test_calls_that_take_longer_than_the_grace_are_ended(ray_session: Session) -> None:
+    place = Place(control_port=None, grace=0)
+    running = RunningMesh(place, session=ray_session)
+    mesh = LocalMesh(running)
+    try:
+        mesh.deploy(Shop, name="hurried")
+        with channel(mesh) as waiting:
+            long = waiting.unary_unary(WAIT).future(b"\x09" + struct.pack("<d", 15.0), timeout=30)
+            (gateway,) = running._gateways
+            eventually(lambda: _asked(gateway) == 1, "the call has begun")
+            gateway.leave()
+            with pytest.raises(grpc.RpcError) as ended:
+                long.result()
+            assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert gateway.process.wait(8) == 0, "before its usual grace is over"
+    finally:
+        mesh.close()
+        running.stop()
 
 
 def test_a_second_signal_ends_a_gateway_at_once(made: LocalMesh) -> None:

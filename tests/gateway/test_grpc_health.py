@@ -161,6 +161,24 @@ def test_a_replica_that_dies_and_comes_back_is_seen() -> None:
     run(main())
 
 
+def test_a_gateway_that_leaves_serves_nothing_and_ends_watches() -> None:
+    async def main() -> None:
+        async with typed(TABLE) as made:
+            exchange = grpc_exchange(made.gateway, WATCH)
+            await exchange.feed(request("Shop"))
+            assert await statuses(exchange, 1) == [SERVING]
+            made.gateway.leave()
+            assert await check(made, "") == (0, NOT_SERVING)
+            assert await check(made, "Shop") == (0, NOT_SERVING)
+            assert (await check(made, "unknown"))[0] == Code.NOT_FOUND
+            reply = grpc_reply(await exchange.done())
+            assert reply.code == Code.UNAVAILABLE
+            found = [HealthCheckResponse.FromString(each).status for each in reply.messages]
+            assert found == [SERVING, NOT_SERVING]
+
+    run(main())
+
+
 def test_a_watch_ends_with_the_clients_deadline() -> None:
     async def main() -> None:
         async with typed(TABLE) as made:

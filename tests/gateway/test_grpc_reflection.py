@@ -3,7 +3,7 @@
 import zlib
 
 import pytest
-from google.protobuf import descriptor_pool
+from google.protobuf import descriptor_pool, wrappers_pb2
 from google.protobuf.descriptor_pb2 import (
     FieldDescriptorProto,
     FileDescriptorProto,
@@ -17,9 +17,10 @@ from grpc_reflection.v1alpha.reflection_pb2 import (
 from hypothesis import given, strategies as st
 
 from gateway.grpc_frames import framed
-from gateway.grpc_reflection import PATHS
+from gateway.grpc_reflection import PATHS, Index
 from mesh.errors import Code
 from mesh.traffic.snapshot import Deployment, Service
+from mesh.v1 import inference_pb2
 from tests.gateway.asgi_client import Headers, grpc_exchange, grpc_reply
 from tests.gateway.typed import Typed, service, table, typed, version
 from tests.link.rig import run
@@ -201,6 +202,32 @@ def test_a_file_that_imports_one_of_a_taken_name_is_not_the_one_that_imports_the
             assert packages == [{"common.v1", "a.v1"}, {"common.v1", "b.v1"}]
 
     run(main())
+
+
+def test_well_known_files_are_there_once_whatever_compiler_made_them() -> None:
+    wrappers = FileDescriptorProto()
+    wrappers_pb2.DESCRIPTOR.CopyToProto(wrappers)
+    wrappers.message_type[0].field[0].json_name = "value"  # as protoc writes it
+    rare = FileDescriptorProto(name="google/protobuf/rare.proto", package="google.protobuf")
+    imports = (wrappers.name, rare.name)
+    contract = reflected("W", "w.v1", rare, wrappers, file("w.proto", "w.v1", imports=imports))
+
+    async def main() -> None:
+        async with typed(table({"w": contract, "a": A})) as made:
+            (reply,) = await ask(made, Ask(file_containing_symbol="w.v1.S"))
+            assert [each.name for each in files(reply)] == ["w.proto", *imports]
+            (reply,) = await ask(made, Ask(file_by_filename=f"w/main/{wrappers.name}"))
+            assert reply.error_response.error_code == Code.NOT_FOUND
+
+    run(main())
+
+
+def test_the_gateways_own_files_are_made_once() -> None:
+    first, second = Index([]), Index([("a/main", A)])
+    ours = inference_pb2.DESCRIPTOR.name
+    assert first._files[ours] is second._files[ours]
+    assert "app.proto" not in first._files
+    assert "a.v1.S" not in first._symbols
 
 
 def test_of_two_services_of_one_name_the_endpoint_says_which(

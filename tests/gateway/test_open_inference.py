@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gateway.open_inference_metadata import server_metadata
 from mesh.edge import Cors, Dialect, Edge
 from mesh.io.open_inference import media
 from mesh.io.open_inference.media import Body
@@ -84,6 +85,10 @@ async def test_the_server_says_what_it_is_and_that_it_is_well(made: World) -> No
     assert (await made.get("/e/demo/v2/health/ready")).status == 200
     head = await made.get("/v2", verb="HEAD")
     assert (head.status, head.body) == (200, b"")
+
+
+def test_what_the_server_says_is_read_once() -> None:
+    assert server_metadata() is server_metadata()
 
 
 @at_zoo

@@ -1,16 +1,29 @@
 """The folder of a call: made when it is asked for, gone when the call's place is free."""
 
 import asyncio
+import gzip
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import mesh
+from mesh.call import CallHead
+from mesh.definition.spec import service_spec
+from mesh.io.open_inference.media import JSON, Body
 from mesh.io.types.file import File
 from mesh.io.types.kind import Intake
-from mesh.replica.admission import Admission
+from mesh.replica.admission import Admission, Place
 from mesh.replica.bodies import Bodies, CallFiles
-from tests.link.rig import run, until
+from tests.link.rig import Wire, run, until
+
+
+@mesh.service
+class Sums:
+    @mesh.api
+    async def add(self, a: int) -> int:
+        return a
 
 
 def test_a_folder_lasts_until_the_last_holder_of_the_place_is_gone() -> None:
@@ -53,6 +66,40 @@ def test_a_folder_is_removed_in_a_thread_while_the_replica_runs() -> None:
     bodies.close()
     bodies._removal.shutdown(wait=True)
     assert not path.exists()
+
+
+def test_a_compressed_body_is_read_in_a_thread_however_small_it_is() -> None:
+    spec = service_spec(Sums).methods["add"]
+    document = b'{"inputs": [{"name": "a", "datatype": "INT64", "shape": [1], "data": [7]}]}'
+    go_on = threading.Event()
+
+    async def read(bodies: Bodies, place: Place, encoding: str, data: bytes) -> Any:
+        body = Body(JSON, "Sums.add", "main", encoding=encoding, limit=1000)
+        wire = Wire()
+        wire.caller.open(CallHead("add", str(body)), data)
+        wire.settle()
+        (call,) = wire.arrived.values()
+        bound, _ = await bodies.arguments(spec, call, place, CallFiles(bodies, place))
+        return bound.kwargs
+
+    async def main() -> None:
+        bodies = Bodies(threads=1)
+        place = Admission().admit()
+        assert place is not None
+        busy = asyncio.wrap_future(bodies.threads.start(place, go_on.wait))
+        compressed = asyncio.ensure_future(read(bodies, place, "gzip", gzip.compress(document)))
+        for _ in range(10):  # in which whatever needs no thread is done
+            await asyncio.sleep(0)
+        plain = await read(bodies, place, "", document)
+        took_no_thread = compressed.done()
+        go_on.set()
+        assert not took_no_thread
+        assert await compressed == plain == {"a": 7}
+        await busy
+        place.release()
+        bodies.close()
+
+    run(main())
 
 
 def test_the_folder_outlives_work_that_nobody_waits_for_any_more() -> None:

@@ -1,13 +1,8 @@
 """Bodies that their sender compressed."""
 
-import zlib
-
+from mesh import inflate
 from mesh.errors import TooLarge, UnsupportedMediaType
 from mesh.io.open_inference.request import fault
-
-_WINDOWS = {"gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
-"""What zlib is told of each encoding."""
-ENCODINGS = frozenset(_WINDOWS)
 
 
 def inflated(body: bytes, encoding: str, limit: int) -> bytes:
@@ -16,15 +11,11 @@ def inflated(body: bytes, encoding: str, limit: int) -> bytes:
     Raises InvalidArgument for a body that is damaged or goes on behind its end, TooLarge for one
     that is longer, UnsupportedMediaType for an encoding that is not known.
     """
-    if encoding not in _WINDOWS:
+    if encoding not in inflate.WINDOWS:
         raise UnsupportedMediaType(f"bodies in {encoding} are not accepted")
-    stream = zlib.decompressobj(_WINDOWS[encoding])
     try:
-        found = stream.decompress(body, limit + 1)
-    except zlib.error:
-        raise fault("", f"The body is not compressed by {encoding}", "encoding") from None
-    if len(found) > limit:
-        raise TooLarge(f"the request body has more than {limit} bytes")
-    if not stream.eof or stream.unused_data:
-        raise fault("", f"The body is no one stream of {encoding}", "encoding")
-    return found
+        return b"".join(inflate.inflated(body, encoding, limit))
+    except inflate.DamagedError as damage:
+        raise fault("", f"The body is not {encoding}: {damage}", "encoding") from None
+    except inflate.TooLongError:
+        raise TooLarge(f"the request body has more than {limit} bytes") from None

@@ -17,6 +17,11 @@ def is_open_inference(media_type: str) -> bool:
     return media_type.startswith(_PREFIX)
 
 
+def is_compressed(media_type: str) -> bool:
+    """Whether it is one of them whose body is compressed: a small one may become large."""
+    return is_open_inference(media_type) and bool(Body.of(media_type).encoding)
+
+
 class Body(NamedTuple):
     """What a body is, as its media type says.
 
