@@ -1,6 +1,7 @@
 """`mesh call`: one call of a method, with its results as a person wants them."""
 
 import logging
+from base64 import b64decode
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from functools import partial
@@ -18,6 +19,7 @@ from mesh.cli.target import DEFAULT_URL, Target, url_over
 from mesh.client.address import Address
 from mesh.client.client import Client
 from mesh.client.description import MethodDescription
+from mesh.client.fields import BINARY, FieldValue, checked
 from mesh.errors import ConfigError, MeshError
 
 _HELP = f"""\
@@ -34,7 +36,10 @@ Exit codes: 0, 1 if the call failed, 2 if it was not made because something was 
 """
 URL_OPTION = typer.Option(help="Where the mesh is.", envvar="MESH_URL")
 HEADER_OPTION = typer.Option(
-    "--header", metavar="NAME=VALUE", help="A header field, over gRPC metadata.", show_default=False
+    "--header",
+    metavar="NAME=VALUE",
+    help="A header field, over gRPC metadata; for names in -bin in base64.",
+    show_default=False,
 )
 TIMEOUT_OPTION = typer.Option(help="Seconds for all of it; 0 is no limit.", min=0)
 
@@ -91,15 +96,28 @@ def call(
 call.__doc__ = "\n\n".join(" ".join(each.split()) for each in _HELP.split("\n\n"))
 
 
-def headers(given: list[str]) -> dict[str, str]:
-    """Header fields of `name=value`. Raises WrongUsage for what is none."""
-    found = {}
+def headers(given: list[str]) -> dict[str, FieldValue]:
+    """Header fields of `name=value`, base64 for names in `-bin`. Raises WrongUsage for others."""
+    found: dict[str, FieldValue] = {}
     for each in given:
         name, equals, value = each.partition("=")
         if not equals or not name.strip():
             raise WrongUsage(f"--header {each!r}: give name=value")
-        found[name.strip().lower()] = value.strip()
-    return found
+        key = name.strip().lower()
+        found[key] = _decoded(each, value) if key.endswith(BINARY) else value.strip()
+    try:
+        return checked(found)
+    except ConfigError as error:
+        raise WrongUsage(f"--{error.message}") from None
+
+
+def _decoded(given: str, value: str) -> bytes:
+    """The bytes of base64, with padding or without."""
+    bare = value.strip().rstrip("=")
+    try:
+        return b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+    except ValueError:
+        raise WrongUsage(f"--header {given!r}: the value of a name in {BINARY} is base64") from None
 
 
 def results(

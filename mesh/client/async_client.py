@@ -1,7 +1,7 @@
 """A client of a deployed service on an event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from copy import copy
 from functools import partial
@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 from mesh.client.address import Address
 from mesh.client.description import ServiceDescription
+from mesh.client.fields import FieldValue
 from mesh.client.grpc_async import AsyncGrpcTransport
 from mesh.client.http_async import AsyncHttpTransport
 from mesh.client.options import Changes, Options
@@ -41,9 +42,12 @@ class AsyncClient:
         token: str = "",
         timeout: float | None = 60.0,
         retries: int = 2,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, FieldValue] | None = None,
     ) -> None:
-        """Connects when it is first needed. Raises ConfigError for a URL that is none."""
+        """Connects when it is first needed.
+
+        Raises ConfigError for a URL that is none, or an option that cannot be sent.
+        """
         address = Address(url)
         endpoint = endpoint or address.endpoint
         self._options = Options(timeout, retries, dict(headers or {}), endpoint, version, token)

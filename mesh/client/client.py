@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from copy import copy
 from functools import partial
@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 from mesh.client.address import Address
 from mesh.client.description import ServiceDescription
+from mesh.client.fields import FieldValue
 from mesh.client.grpc_transport import GrpcTransport
 from mesh.client.http import HttpTransport
 from mesh.client.options import Changes, Options
@@ -37,7 +38,8 @@ class Client:
 
     `timeout` is in seconds for one call with all its tries, a stream to its end (None: no limit);
     a call that was refused, or whose method is idempotent, is tried up to `retries` times more. A
-    call with a file that the caller opened, or with a stream, has one try.
+    call with a file that the caller opened, or with a stream, has one try. `headers` go with every
+    request, as metadata over gRPC: values are text, those of names in `-bin` bytes.
     """
 
     def __init__(
@@ -49,9 +51,12 @@ class Client:
         token: str = "",
         timeout: float | None = 60.0,
         retries: int = 2,
-        headers: dict[str, str] | None = None,
+        headers: Mapping[str, FieldValue] | None = None,
     ) -> None:
-        """Connects when it is first needed. Raises ConfigError for a URL that is none."""
+        """Connects when it is first needed.
+
+        Raises ConfigError for a URL that is none, or an option that cannot be sent.
+        """
         address = Address(url)
         endpoint = endpoint or address.endpoint
         self._options = Options(timeout, retries, dict(headers or {}), endpoint, version, token)

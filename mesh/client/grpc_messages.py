@@ -7,6 +7,7 @@ from google.protobuf.message import DecodeError
 
 from mesh import rich_status
 from mesh.client.failure import of_code
+from mesh.client.fields import FieldValue
 from mesh.client.options import Options
 from mesh.client.outgoing import in_memory
 from mesh.client.pending import PendingCall
@@ -22,9 +23,9 @@ CHANNEL_OPTIONS = [
 ]
 
 
-def metadata(options: Options) -> list[tuple[str, str]]:
+def metadata(options: Options) -> list[tuple[str, FieldValue]]:
     """The metadata of a call; the library writes the user agent itself."""
-    return [(name, value) for name, value in options.fields().items() if name != "user-agent"]
+    return [(name, value) for name, value in options.metadata().items() if name != "user-agent"]
 
 
 def request(call: PendingCall) -> bytes:

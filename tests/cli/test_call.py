@@ -174,6 +174,15 @@ def test_each_field_that_is_wrong_has_a_line(start: Start, protocol: str) -> Non
         (["talk.total", "numbers=@-", "--grpc"], b"1\nx\n",
          "numbers: line 2: expected int, not 'x'"),
         (["text", "x=a", "--header", "x"], b"", "--header 'x': give name=value"),
+        *(
+            (["text", "x=a", "--header", given, protocol], b"", message)
+            for protocol in ("--http", "--grpc")
+            for given, message in (
+                ("bad name=1", "--header 'bad name': a name is letters, digits"),
+                ("x-a=é", "--header 'x-a': a value is text of printable ASCII"),
+                ("x-a-bin=?", "--header 'x-a-bin=?': the value of a name in -bin is base64"),
+            )
+        ),
         (['document', 'x={"title": "t", "scan": "none"}'], b"",
          "x: there is no file 'none'\ndocument("),
     ],
@@ -197,6 +206,9 @@ def test_where_nobody_answers_the_call_fails(start: Start) -> None:
 def test_headers_and_versions_go_along(start: Start) -> None:
     done = run(start, "call", "status", "--header", "x-in=me")
     assert json.loads(done.out) == {"agent": "me"}
+    for protocol in ("--http", "--grpc"):
+        done = run(start, "call", "text", "x=a", "--header", "x-blob-bin=AAE", protocol)
+        assert (done.code, done.out) == (0, '"a"\n'), done.err
     done = run(start, "call", "status", "--version", "v9")
     assert (done.code, "v9" in done.err) == (1, True)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 import socket
 import threading
 import tracemalloc
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 
 from mesh.client import AsyncClient, Client
+from mesh.client.grpc_messages import metadata
+from mesh.client.options import Options
 from mesh.errors import (
     Code,
     ConfigError,
@@ -370,6 +373,45 @@ def test_a_closed_async_client_says_so() -> None:
                 await client.call("buy")
 
         asyncio.run(run())
+
+
+@pytest.mark.parametrize("scheme", ["http", "grpc"])
+@pytest.mark.parametrize("made", [Client, AsyncClient])
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"headers": {"bad name": "1"}}, "header 'bad name'"),
+        ({"headers": {"": "1"}}, "header ''"),
+        ({"headers": {"x-a": "\u00e9"}}, "header 'x-a'"),
+        ({"headers": {"x-a": "a\r\nb: c"}}, "header 'x-a'"),
+        ({"headers": {"x-a": " a"}}, "header 'x-a'"),
+        ({"headers": {"x-a": b"a"}}, "header 'x-a'"),
+        ({"headers": {"X-A-Bin": "AAE="}}, "header 'X-A-Bin'"),
+        ({"token": "s\u00e9cret"}, "token"),
+        ({"endpoint": "\u00e9"}, "endpoint"),
+    ],
+)
+def test_what_no_header_field_can_carry_is_refused_by_its_name(
+    made: Any, scheme: str, options: Any, named: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"^{re.escape(named)}: ") as caught:
+        made(f"{scheme}://127.0.0.1:1", **options)
+    assert "cret" not in str(caught.value)
+
+
+def test_binary_header_fields_are_base64_over_http(call: Call) -> None:
+    with scripted(ok(1)) as server:
+        assert call(server, "buy", headers={"X-Blob-Bin": b"\0\1", "x-none": ""}) == 1
+    assert server.seen[0].headers["x-blob-bin"] == "AAE="
+
+
+def test_binary_metadata_is_bytes_over_grpc() -> None:
+    options = Options(headers={"X-Blob-Bin": b"\0\1", "x-a": "b"}, token="t")
+    assert metadata(options) == [
+        ("x-blob-bin", b"\0\1"),
+        ("x-a", "b"),
+        ("authorization", "Bearer t"),
+    ]
 
 
 def test_options_are_of_the_new_client_alone() -> None:
