@@ -9,6 +9,8 @@ log = logging.getLogger("mesh.alarms")
 
 GRAIN = 0.05
 """Seconds that an alarm may come late."""
+SPARE = 1500
+"""Grains that are kept when nothing is left in them: those of a minute, and some."""
 EXACT = 1.0
 """Seconds below which an alarm has a timer of its own, and is not late."""
 
@@ -36,22 +38,39 @@ class Loop(Protocol):
 class Alarm:
     """One function to call, unless it is cancelled before."""
 
-    __slots__ = ("_args", "_call", "_others")
+    __slots__ = ("_args", "_call", "_grain")
 
-    def __init__(
-        self, others: "set[Alarm]", call: Callable[..., object], args: tuple[Any, ...]
-    ) -> None:
-        self._others = others
+    def __init__(self, grain: "Grain", call: Callable[..., object], args: tuple[Any, ...]) -> None:
+        self._grain = grain
         self._call = call
         self._args = args
 
     def cancel(self) -> None:
         """Takes it back; does nothing if it has rung."""
-        self._others.discard(self)
+        alarms = self._grain.alarms
+        alarms.discard(self)
+        if not alarms:
+            self._grain.on_empty()
 
     def ring(self) -> None:
         """Calls the function."""
         self._call(*self._args)
+
+
+class Grain:
+    """The alarms of one grain of time, and the timer that rings them."""
+
+    __slots__ = ("_number", "_owner", "alarms", "timer")
+
+    def __init__(self, owner: "Alarms", number: int) -> None:
+        self._owner = owner
+        self._number = number
+        self.alarms: set[Alarm] = set()
+        self.timer: Cancellable | None = None
+
+    def on_empty(self) -> None:
+        """Its last alarm was cancelled."""
+        self._owner.spare(self._number)
 
 
 class Alarms:
@@ -63,27 +82,36 @@ class Alarms:
 
     def __init__(self, loop: Callable[[], Loop] = asyncio.get_running_loop) -> None:
         self._loop = loop
-        self._due: dict[int, set[Alarm]] = {}
+        self._due: dict[int, Grain] = {}
 
     def __repr__(self) -> str:
-        return f"<Alarms {sum(map(len, self._due.values()))} set>"
+        alarms = sum(len(each.alarms) for each in self._due.values())
+        return f"<Alarms {alarms} set in {len(self._due)} grains>"
 
     def set(self, seconds: float, call: Callable[..., object], *args: object) -> Cancellable:
         """Has `call(*args)` done after that time, GRAIN seconds later at most."""
         loop = self._loop()
         if seconds < EXACT:
             return loop.call_later(seconds, call, *args)
-        grain = int((loop.time() + seconds) / GRAIN) + 1
-        alarms = self._due.get(grain)
-        if alarms is None:
-            alarms = self._due[grain] = set()
-            loop.call_at(grain * GRAIN, self._ring, grain)
-        alarm = Alarm(alarms, call, args)
-        alarms.add(alarm)
+        number = int((loop.time() + seconds) / GRAIN) + 1
+        grain = self._due.get(number)
+        if grain is None:
+            grain = self._due[number] = Grain(self, number)
+            grain.timer = loop.call_at(number * GRAIN, self._ring, number)
+        alarm = Alarm(grain, call, args)
+        grain.alarms.add(alarm)
         return alarm
 
-    def _ring(self, grain: int) -> None:
-        for alarm in tuple(alarms := self._due.pop(grain)):
+    def spare(self, number: int) -> None:
+        """Lets a grain without alarms go, if there are many: callers choose how far ahead it is."""
+        if len(self._due) <= SPARE or (grain := self._due.get(number)) is None or grain.alarms:
+            return
+        del self._due[number]
+        if grain.timer is not None:
+            grain.timer.cancel()
+
+    def _ring(self, number: int) -> None:
+        for alarm in tuple(alarms := self._due.pop(number).alarms):
             if alarm not in alarms:  # another one's function has cancelled it
                 continue
             try:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from hypothesis import given, strategies as st
 
-from mesh.alarms import EXACT, GRAIN, Alarm, Alarms
+from mesh.alarms import EXACT, GRAIN, SPARE, Alarm, Alarms, Grain
 from tests.link.rig import run
 
 
@@ -21,7 +21,7 @@ class Loop:
 
     def call_at(self, when: float, callback: Callable[..., object], *args: object) -> Alarm:
         self.timers.append((when, callback, args))
-        return Alarm(set(), callback, args)
+        return Alarm(Grain(Alarms(lambda: self), 0), callback, args)
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: object) -> Alarm:
         return self.call_at(self.now + delay, callback, *args)
@@ -53,7 +53,19 @@ def test_each_alarm_rings_in_its_grain_unless_it_is_cancelled(
     for number, when in rung.items():
         assert delays[number] <= when - start + 1e-6
         assert when - start <= delays[number] + 2 * GRAIN
-    assert repr(alarms) == "<Alarms 0 set>"
+    assert repr(alarms) == "<Alarms 0 set in 0 grains>"
+
+
+def test_callers_that_choose_far_times_leave_little_behind() -> None:
+    loop = Loop()
+    alarms = Alarms(lambda: loop)
+    for number in range(5 * SPARE):
+        alarms.set(60 + number, list).cancel()
+    assert repr(alarms) == f"<Alarms 0 set in {SPARE} grains>"
+    kept = alarms.set(10**6, list)
+    assert repr(alarms) == f"<Alarms 1 set in {SPARE + 1} grains>"
+    kept.cancel()
+    assert repr(alarms) == f"<Alarms 0 set in {SPARE} grains>"
 
 
 def test_alarms_of_one_grain_share_a_timer() -> None:
