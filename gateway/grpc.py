@@ -461,7 +461,7 @@ class GrpcExchange:
 
     async def fail(self, error: MeshError) -> None:
         """Ends the reply with the error's status, whether it has begun or not."""
-        trailers = errors.grpc_trailers(error)
+        trailers = [*reply_fields(error.trailers), *errors.grpc_trailers(error)]
         if self._has_begun:
             await self._end(trailers)
             return

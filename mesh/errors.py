@@ -119,6 +119,8 @@ class MeshError(Exception):
 
     code: Code = Code.INTERNAL
     http_status: int | None = None
+    trailers: tuple[tuple[str, str | bytes], ...] = ()
+    """Metadata that a method had set for the end of its reply before it failed; for gateways."""
 
     def __init__(
         self,

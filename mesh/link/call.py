@@ -274,23 +274,26 @@ class ReplicaCall(CallEnd):
         refused: bool = False,
         at_once: bool = False,
         last_item: bytes = b"",
+        trailers: Metadata = (),
     ) -> None:
         """Ends the call with `error`; `refused` when the method never ran.
 
         The items of a stream that wait for their turn arrive before the error, unless `at_once`,
         and so does `last_item`; the rest of a single message that failed would be of no use.
+        `trailers` go with the error.
         """
         if self.is_done:
             return
         if last_item and self._is_stream:
             self.outgoing.put(None, last_item, message_end=True, end=False)
-        described = error_wire.to_proto(error)
+        described = link_pb2.Frame(error=error_wire.to_proto(error))
+        write_metadata(described.trailers, trailers)
         if self.outgoing.queued and self._is_stream and not at_once:
-            self.outgoing.finish = lambda frame: frame.error.CopyFrom(described)
+            self.outgoing.finish = lambda frame: frame.MergeFrom(described)
             self.outgoing.put(None, b"", message_end=False, end=True)
             return
         frame = self._outbox.frame(self.id)
-        frame.error.CopyFrom(described)
+        frame.MergeFrom(described)
         if refused:
             frame.refused = True
         on_end = self.outgoing.on_end

@@ -106,7 +106,10 @@ class CallerSession:
             call.head = head_wire.read_reply_head(frame.reply)
         if frame.HasField("error"):
             call.refused = frame.refused
-            self._ended(call, error_wire.from_proto(frame.error))
+            failure = error_wire.from_proto(frame.error)
+            if frame.trailers:
+                failure.trailers = head_wire.read_metadata(frame.trailers)
+            self._ended(call, failure)
             return
         if not call.take_frame(frame):
             raise ProtocolError(f"call {call.id}: the replica sent more than its window")

@@ -61,7 +61,7 @@ class Run:
     """One call while it runs."""
 
     __slots__ = (
-        *("_around", "_call", "_files", "_method", "_place"),
+        *("_around", "_call", "_context", "_files", "_method", "_place"),
         *("_last_item", "_timer", "_trace", "_was_late"),
     )
 
@@ -74,6 +74,7 @@ class Run:
         self._timer: Cancellable | None = None
         self._trace = call.head.trace
         self._was_late = False
+        self._context: Context | None = None
         self._last_item: Callable[[str], bytes] | None = None  # tells of a failure midway
 
     async def run(self) -> None:
@@ -89,7 +90,8 @@ class Run:
         error = await self._guarded()
         if error is not None:
             last = self._last_item(error.message) if self._last_item is not None else b""
-            self._call.fail(error, last_item=last)
+            trailers = () if self._context is None else self._context.response.trailing()
+            self._call.fail(error, last_item=last, trailers=trailers)
         if self._timer is not None:
             self._timer.cancel()
         if span is not None:
@@ -157,7 +159,7 @@ class Run:
         arguments = bound.kwargs
         context = None
         if spec.context_parameter is not None:
-            context = self._context()
+            context = self._context = self._made_context()
             arguments[spec.context_parameter] = self._around.manner.context(context, spec)
         if spec.stream_parameter is not None:
             arguments[spec.stream_parameter] = self._received(first)
@@ -255,7 +257,7 @@ class Run:
         while (body := await call.message()) is not None:
             yield await self._around.bodies.item(spec, call, body, self._files)
 
-    def _context(self) -> Context:
+    def _made_context(self) -> Context:
         around, head = self._around, self._call.head
         return Context(
             method=head.method,

@@ -128,6 +128,13 @@ class Demo:
         raise mesh.FailedPrecondition("not before nöon: 100% sure\n")
 
     @mesh.api
+    async def costs(self, context: Context, after: int = -1) -> AsyncIterator[int]:
+        context.response.trailers["x-cost"] = "3"
+        for number in range(after):
+            yield number
+        raise mesh.NotFound("nothing there")
+
+    @mesh.api
     async def wait_a_bit(self) -> int:
         raise mesh.Unavailable("later", retry_after=2.5)
 

@@ -94,10 +94,18 @@ async def test_trailers_may_be_set_after_the_first_item_of_a_stream(made: World)
 
 
 @in_world
-async def test_trailers_are_left_out_where_the_method_fails_and_over_http(made: World) -> None:
+async def test_trailers_go_with_an_error_too_and_are_left_out_over_http(made: World) -> None:
     reply = await made.call("costly", fails=True)
     assert reply.code == Code.NOT_FOUND
-    assert "x-cost" not in dict(reply.metadata)
+    assert dict(reply.metadata)["x-cost"] == "3"
     over_http = await made.post("/costly", {})
     assert (over_http.body, over_http.trailers) == (b"a", [])
     assert "x-cost" not in dict(over_http.headers)
+
+
+@in_world
+async def test_trailers_that_a_method_set_before_it_failed_go_with_its_error(made: World) -> None:
+    for after in (0, 2):
+        reply = await made.call("costs", rpc="CallServerStream", after=after)
+        assert (reply.code, len(reply.messages)) == (Code.NOT_FOUND, after)
+        assert ("x-cost", "3") in [*reply.http.headers, *reply.http.trailers]
