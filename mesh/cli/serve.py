@@ -3,6 +3,7 @@
 import re
 import signal
 import threading
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -133,7 +134,8 @@ def serve(
         while not signals.wanted.wait(LOOK_EVERY):
             for sentence in mesh.mend():
                 console.print(Text(f"{sentence}; started again", "yellow"))
-        steps.say("stopping")
+        signals.again = mesh.hurry
+        steps.say(f"stopping: calls have {grace} s to finish, Ctrl-C again ends them")
 
 
 def _mesh_config(target: str, file: Path | None, replicas: int | None, folder: str) -> MeshConfig:
@@ -214,11 +216,12 @@ class _Steps:
 class _Signals:
     """SIGINT and SIGTERM: the first interrupts the start, or sets `wanted` once it is over.
 
-    Later ones change nothing: what was started is being stopped.
+    Later ones call `again`, once all is being stopped, and else change nothing.
     """
 
     def __init__(self) -> None:
         self.wanted = threading.Event()
+        self.again: Callable[[], None] | None = None
         self._interrupts = True
         self.listen()
 
@@ -232,6 +235,8 @@ class _Signals:
         self._interrupts = False
 
     def _take(self, _: int, __: FrameType | None) -> None:
+        if self.again is not None:
+            self.again()
         self.wanted.set()
         if self._interrupts:
             self._interrupts = False

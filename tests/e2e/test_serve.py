@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+import grpc
 import httpx
 import psutil
 import pytest
@@ -227,6 +228,30 @@ def failure(folder: Path, serve: list[Serve], *arguments: str) -> str:
     (line,) = errors
     assert ours.output.endswith(f"{line}\n")
     return line.removeprefix("error: ")
+
+
+def test_a_second_ctrl_c_does_not_wait_for_calls(folder: Path, serve: list[Serve]) -> None:
+    (folder / "slow.py").write_text(
+        "import asyncio, mesh\n@mesh.service\nclass Slow:\n    @mesh.api\n"
+        "    async def wait(self) -> int:\n        await asyncio.Event().wait()\n"
+    )
+    # Calls have longer to finish than this test waits for the end.
+    ours = Serve(folder, "slow:Slow", "--grace", str(int(2 * PATIENCE)))
+    serve.append(ours)
+    ours.wait_for("is ready")
+    with grpc.insecure_channel(f"127.0.0.1:{ours.port}") as channel:
+        call = channel.unary_unary("/slow.v1.SlowService/Wait").future(b"")
+        page = f"http://127.0.0.1:{ours.port}/metrics"
+        eventually(lambda: _in_flight(page), "the call has begun")
+        ours.process.send_signal(signal.SIGINT)
+        eventually(lambda: "Ctrl-C again ends them" in ours.output)
+        assert ours.end() == 0
+        assert call.exception() is not None
+
+
+def _in_flight(page: str) -> bool:
+    lines = httpx.get(page).text.splitlines()
+    return any("in_flight" in line and line.endswith(" 1.0") for line in lines)
 
 
 @pytest.mark.parametrize(
