@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from mesh.cli.failure import WrongUsage
 from mesh.cli.notation import signature, type_text
 from mesh.cli.source import Source
-from mesh.client.description import MethodDescription, Schema
+from mesh.client.description import MethodDescription, Schema, arms_of
 
 RULE = """\
 Arguments are NAME=VALUE. Text is taken as it stands, everything else is read as JSON: n=5,
@@ -109,6 +110,8 @@ class _Reader:
             return self._fields(parts, schema, name)
         if schema.get("type") == "array" and schema.get("format") != "series":
             return self._list(whole, schema, name)
+        if len(whole) > 1 and (lists := _arms(schema, "array")):
+            return self._list(whole, lists[0], name)
         if len(whole) > 1:
             raise WrongUsage(f"{name}: given {len(whole)} times, but it takes one value")
         return self._one(whole[0], schema, name)
@@ -153,6 +156,9 @@ class _Reader:
         }
 
     def _field(self, schema: Schema, step: str, name: str) -> Schema:
+        objects = _arms(schema, "object")
+        has_it = (arm for arm in objects if step in (arm.get("properties") or {}))
+        schema = next(has_it, objects[0] if objects else schema)
         fields = schema.get("properties") or {}
         more = schema.get("additionalProperties")
         if step in fields:
@@ -186,10 +192,12 @@ class _Reader:
 
     def _one(self, text: str, schema: Schema, name: str) -> Any:
         if _is_source(text):
-            return Source(name, text[1:], self._stdin).value(schema)
+            return _content(Source(name, text[1:], self._stdin), schema)
         return self._read(text.removeprefix("@") if text.startswith("@@") else text, schema, name)
 
     def _read(self, text: str, schema: Schema, name: str) -> Any:
+        if "anyOf" in schema:
+            return self._either(text, schema, name)
         if "enum" in schema:
             return self._choice(text, schema, name)
         kind = schema.get("type")
@@ -206,6 +214,23 @@ class _Reader:
             raise WrongUsage(f"{name}: expected {self._type(schema)}, not {text!r}")
         return found
 
+    def _either(self, text: str, schema: Schema, name: str) -> Any:
+        """A value that one of the arms takes: of JSON, else a text."""
+        arms: Sequence[Schema] = schema["anyOf"]
+        found = _json(text)
+        if found is not _NO_JSON and any(_takes(arm, found) for arm in arms):
+            return found
+        for arm in arms:
+            if arm.get("type") == "string" and ("enum" not in arm or text in arm["enum"]):
+                return self._read(text, arm, name)
+        if found is not _NO_JSON:
+            return found  # the service says what is wrong
+        if _arms(schema, "file") and text.startswith(_REMOTE):
+            return text
+        if any(not arm.get("type") and "enum" not in arm for arm in arms):
+            return text
+        raise WrongUsage(f"{name}: expected {self._type(schema)}, not {text!r}")
+
     def _choice(self, text: str, schema: Schema, name: str) -> Any:
         choices = schema["enum"]
         if text in choices:
@@ -216,22 +241,62 @@ class _Reader:
         raise WrongUsage(f"{name}: {text!r} is none of {', '.join(map(str, choices))}")
 
     def _resolved(self, schema: Schema) -> Schema:
+        if found := arms_of(schema):
+            arms = [self._resolved(arm) for arm in found]
+            kinds = [arm for arm in arms if arm.get("type") != "null"]
+            if len(kinds) > 1:
+                return _union(arms, schema)
+            return {**kinds[0], "default": schema["default"]} if "default" in schema else kinds[0]
         if "$ref" in schema:
             name = str(schema["$ref"]).removeprefix("#/$defs/")
             return self._resolved(self._definitions.get(name, {}))
-        if "anyOf" in schema or "oneOf" in schema:
-            # What a text means is not known: JSON, else text; but a file is a file.
-            arms = [self._resolved(arm) for arm in schema.get("anyOf") or schema["oneOf"]]
-            kinds = [arm for arm in arms if arm.get("type") != "null"]
-            return kinds[0] if len(kinds) == 1 else _union(kinds)
         return schema
 
     def _type(self, schema: Schema) -> str:
         return type_text(schema, self._definitions)
 
 
-def _union(arms: Sequence[Schema]) -> Schema:
-    return next((arm for arm in arms if arm.get("type") == "file"), {})
+def _union(arms: Sequence[Schema], schema: Schema) -> Schema:
+    """The union of these arms, none of which is one, with the default of `schema`."""
+    flat = [each for arm in arms for each in arms_of(arm) or (arm,)]
+    return {"anyOf": flat, **({"default": schema["default"]} if "default" in schema else {})}
+
+
+def _content(source: Source, schema: Schema) -> Any:
+    """What a source holds, as the first arm of a union that can be read from it."""
+    if files := _arms(schema, "file"):
+        return source.value(files[0])
+    for arm in (*_arms(schema, "tensor"), *_arms(schema, "dataframe")):
+        with suppress(WrongUsage):
+            return source.value(arm)
+    return source.value(schema)
+
+
+def _arms(schema: Schema, kind: str) -> list[Schema]:
+    """The arms of a union that are of a type."""
+    return [arm for arm in schema.get("anyOf", ()) if arm.get("type") == kind]
+
+
+def _takes(arm: Schema, value: Any) -> bool:
+    """Whether an arm of a union takes a value of JSON, by its type."""
+    if "enum" in arm or "const" in arm:
+        return value in arm.get("enum", [arm.get("const")])
+    kind = arm.get("type")
+    match value:
+        case None:
+            return kind in ("null", None)
+        case bool():
+            return kind in ("boolean", None)
+        case int():
+            return kind in ("integer", "number", "tensor", None)
+        case float():
+            return kind in ("number", "tensor", None)
+        case str():
+            return kind in ("string", None)
+        case list():
+            return kind in ("array", "tensor", "dataframe", None)
+        case _:
+            return kind in ("object", "dataframe", None)
 
 
 class _NoJson:

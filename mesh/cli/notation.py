@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from mesh.client.description import MethodDescription, Schema
+from mesh.client.description import MethodDescription, Schema, arms_of
 
 _PLAIN = {"integer": "int", "number": "float", "boolean": "bool", "null": "None", "string": "str"}
 _TEXTS = {
@@ -67,9 +67,7 @@ def parameter(method: MethodDescription, name: str) -> str:
 def parameter_type(method: MethodDescription, name: str) -> str:
     """The type of one parameter; `stream[T]` if the caller sends a stream of it."""
     schema = method.schema_of(name)
-    said = type_text(schema, method.input.get("$defs", {}))
-    if schema.get("default", ...) is None and not {"None", "Any"} & set(said.split(" | ")):
-        said = f"{said} | None"
+    said = _optional(schema, type_text(schema, method.input.get("$defs", {})))
     return f"stream[{said}]" if name == method.stream else said
 
 
@@ -85,13 +83,15 @@ def type_text(schema: Schema, definitions: Schema) -> str:
 
 
 def _type(schema: Schema, definitions: Schema, within: frozenset[str]) -> str:
+    if arms := arms_of(schema):
+        # None comes last, as it is mostly written.
+        ordered = sorted(arms, key=lambda arm: arm.get("type") == "null")
+        return " | ".join(dict.fromkeys(_type(arm, definitions, within) for arm in ordered))
     if "$ref" in schema:
         name = str(schema["$ref"]).removeprefix("#/$defs/")
         if name in within:
             return name
         return _type({"title": name, **definitions.get(name, {})}, definitions, within | {name})
-    if arms := schema.get("anyOf") or schema.get("oneOf"):
-        return " | ".join(dict.fromkeys(_type(arm, definitions, within) for arm in arms))
     if "enum" in schema or "const" in schema:
         return " | ".join(map(repr, schema.get("enum", [schema.get("const")])))
     match schema.get("type"):
@@ -113,6 +113,13 @@ def _type(schema: Schema, definitions: Schema, within: frozenset[str]) -> str:
             return _PLAIN.get(str(other), "Any")
 
 
+def _optional(schema: Schema, said: str) -> str:
+    """The type of a value that is None where it is not given."""
+    if schema.get("default", ...) is None and not {"None", "Any"} & set(said.split(" | ")):
+        return f"{said} | None"
+    return said
+
+
 def _array(schema: Schema, definitions: Schema, within: frozenset[str]) -> str:
     if schema.get("format") == "series":
         return "Series"
@@ -127,7 +134,7 @@ def _object(schema: Schema, definitions: Schema, within: frozenset[str]) -> str:
     if fields := schema.get("properties"):
         required = schema.get("required", ())
         said = [
-            f"{name}: {_type(field, definitions, within)}"
+            f"{name}: {_optional(field, _type(field, definitions, within))}"
             f"{'' if name in required else f' = {_default(field)}'}"
             for name, field in fields.items()
         ]

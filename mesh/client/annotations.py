@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from mesh.client.description import Schema
+from mesh.client.description import Schema, arms_of
 
 IMPORTS: Final = {
     "Any": "from typing import Any",
@@ -100,13 +100,14 @@ class Annotations:
         return said
 
     def _bare(self, schema: Schema, definitions: Schema, is_input: bool) -> str:
+        if arms := arms_of(schema):
+            ordered = sorted(arms, key=lambda arm: arm.get("type") == "null")  # None comes last
+            said = [self.of(arm, definitions, is_input=is_input) for arm in ordered]
+            return "Any" if "Any" in said else " | ".join(dict.fromkeys(said))
         if "$ref" in schema:
             name = str(schema["$ref"]).removeprefix("#/$defs/")
             found: Schema = {"title": name, **definitions.get(name, {})}
             return self._bare(found, definitions, is_input)
-        if arms := schema.get("anyOf") or schema.get("oneOf"):
-            said = [self.of(arm, definitions, is_input=is_input) for arm in arms]
-            return "Any" if "Any" in said else " | ".join(dict.fromkeys(said))
         if "enum" in schema or "const" in schema:
             return _literal(schema.get("enum", [schema.get("const")]))
         match schema.get("type"):

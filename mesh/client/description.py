@@ -1,7 +1,7 @@
 """What a client knows of a service: its methods, as `/schema.json` describes them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from types import MappingProxyType
@@ -10,11 +10,21 @@ from typing import Any
 import numpy as np
 
 from mesh.errors import Internal
+from mesh.io.json_schema import OR
 from mesh.io.types.file import File
 from mesh.io.types.table import Column, Table
 
 Schema = Mapping[str, Any]
 """A JSON schema with the keywords of `/schema.json`."""
+
+
+def arms_of(schema: Schema) -> Sequence[Schema]:
+    """What a value of the schema may be, one or the other; none if it is no union."""
+    if others := schema.get(OR):
+        first = {key: part for key, part in schema.items() if key not in (OR, "default")}
+        return [first, *others]
+    found: Sequence[Schema] = schema.get("anyOf") or schema.get("oneOf") or ()
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def broken(error: httpx.HTTPError) -> MeshError:
         return late()
     if isinstance(error, httpx.ConnectError):
         return NotSent(f"cannot connect: {error}")
-    return Unavailable(f"the connection broke: {error or type(error).__name__}")
+    return Unavailable(f"the connection broke while the call ran: {error or type(error).__name__}")
 
 
 class Reply:

@@ -3,9 +3,9 @@
 from random import Random
 
 from mesh.client.options import Options
-from mesh.client.retry import pause
+from mesh.client.retry import NotSent, pause
 from mesh.clock import monotonic
-from mesh.errors import DeadlineExceeded, MeshError
+from mesh.errors import Code, DeadlineExceeded, MeshError
 
 _RNG = Random()  # noqa: S311  # spreads tries in time
 
@@ -25,6 +25,7 @@ class Tries:
         self._retries = options.retries if can_repeat else 0
         self._idempotent = idempotent
         self._made = 0
+        self._broke: MeshError | None = None
         limit = options.timeout
         self._deadline = None if limit is None else monotonic() + limit
 
@@ -38,8 +39,13 @@ class Tries:
         return left
 
     def pause(self, error: MeshError) -> float:
-        """Seconds until the next try after one that failed; raises `error` if there is none."""
+        """Seconds until the next try after one that failed; raises its error if there is none.
+
+        Where nobody is at the address any more, that is the error of the try that was there.
+        """
         self._made += 1
+        if not isinstance(error, NotSent):
+            self._broke = error if error.code is Code.UNAVAILABLE else None
         wait = pause(
             error,
             tries=self._made,
@@ -49,5 +55,5 @@ class Tries:
             rng=_RNG,
         )
         if wait is None:
-            raise error
+            raise self._broke if self._broke and isinstance(error, NotSent) else error
         return wait

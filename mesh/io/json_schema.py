@@ -16,7 +16,12 @@ Schema = dict[str, Any]
 _LARGEST_DEFAULT = 1024
 """Elements that an array has at most for it to be shown as a default."""
 _BY_NAME = ("properties", "patternProperties", "$defs")
-_IN_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
+OR = "x-mesh-or"
+"""Keyword of a schema that was flattened: what else a value may be, a list of schemas.
+
+All else that the schema says is its first arm, so that nothing stands there twice.
+"""
+_IN_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems", OR)
 _SINGLE = ("items", "additionalProperties", "propertyNames")
 
 
@@ -79,6 +84,8 @@ def closed(schema: Schema) -> Schema:
 def flat(schema: Schema) -> Schema:
     """The schema, `closed`, with references inlined and unions replaced by their first arm.
 
+    Their other arms, flat as well, are in `OR`, which clients of the seed system do not read.
+
     Definitions that contain themselves stay references, but for one that is the whole schema.
     """
     definitions: Schema = schema.get("$defs", {})
@@ -95,15 +102,19 @@ def _inlined(schema: Schema, definitions: Schema) -> Schema:
     name = _target(schema)
     if name in definitions:
         if name in leads_to(definitions[name], definitions):
-            return schema
+            return mapped(schema, lambda each: _inlined(each, definitions))
         rest = {key: part for key, part in schema.items() if key != "$ref"}
         return _inlined({**definitions[name], **rest}, definitions)
     for union in ("anyOf", "oneOf", "allOf"):
         if arms := schema.get(union):
-            arm = next((each for each in arms if each.get("type") != "null"), arms[0])
+            at = next((n for n, each in enumerate(arms) if each.get("type") != "null"), 0)
             taken = (union, "discriminator")
             rest = {key: part for key, part in schema.items() if key not in taken}
-            return _inlined({**arm, **rest}, definitions)
+            others = [*arms[:at], *arms[at + 1 :]] if union != "allOf" else []
+            # An arm may be a union too, which then has those that are beside it here.
+            if others := [*others, *schema.get(OR, [])]:
+                rest[OR] = others
+            return _inlined({**arms[at], **rest}, definitions)
     return mapped(schema, lambda each: _inlined(each, definitions))
 
 

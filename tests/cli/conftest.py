@@ -12,7 +12,7 @@ import pytest
 from mesh.cluster.start import Session
 from mesh.serving.run import Place, RunningMesh
 from mesh.testing import LocalMesh
-from tests.cli.services import Talk
+from tests.cli.services import Talk, Unions
 from tests.contract.service import Types
 
 ROOT = Path(__file__).parent.parent.parent
@@ -28,9 +28,11 @@ def served(ray_session: Session) -> Iterator[LocalMesh]:
     try:
         mesh.deploy(Types, name="types")
         mesh.deploy(Talk, name="talk")
+        mesh.deploy(Unions, name="unions")
         yield mesh
         running.control.delete("types")
         running.control.delete("talk")
+        running.control.delete("unions")
     finally:
         mesh.close()
         running.stop()

@@ -16,12 +16,13 @@ from mesh.cli.failure import WrongUsage
 from mesh.client.description import MethodDescription, ServiceDescription
 from mesh.io.bodies.npy import write_npy
 from mesh.io.types.file import File
-from tests.cli.services import Talk
+from tests.cli.services import Talk, Unions
 from tests.client.scripted import schema_of
 from tests.contract.service import Types
 
 TYPES = ServiceDescription.of_json(schema_of(Types))
 TALK = ServiceDescription.of_json(schema_of(Talk))
+UNIONS = ServiceDescription.of_json(schema_of(Unions))
 
 
 def method(name: str) -> MethodDescription:
@@ -84,6 +85,54 @@ def test_texts_become_what_the_parameter_is(
     name: str, texts: list[str], expected: dict[str, Any]
 ) -> None:
     assert parsed(name, *texts) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "expected"),
+    [
+        ("number_or_text", ["v=hi"], "hi"),
+        ("number_or_text", ["v=5"], 5),
+        ("number_or_text", ['v="5"'], "5"),
+        ("number_or_text", ["v=[1]"], "[1]"),
+        ("optional", ["v=null"], None),
+        ("optional", ["v=hi"], "hi"),
+        ("numbers", ["v=[1]"], [1]),
+        ("one_or_many", ["v=a"], "a"),
+        ("one_or_many", ["v=a", "v=b"], ["a", "b"]),
+        ("one_or_many", ['v=["a"]'], ["a"]),
+        ("file_or_text", ["v=hi"], "hi"),
+        ("part_or_number", ["v=1"], 1),
+        ("part_or_number", ["v.name=n", "v.size=2"], {"name": "n", "size": 2}),
+        ("word_or_array", ["v=all"], "all"),
+        ("word_or_array", ["v=[1]"], [1]),
+    ],
+)
+def test_a_union_takes_what_one_of_its_arms_takes(
+    name: str, texts: list[str], expected: Any
+) -> None:
+    found = arguments(UNIONS.methods[name], texts, io.BytesIO())
+    assert found == {"v": expected}
+    assert type(found["v"]) is type(expected)
+
+
+def test_a_source_for_a_union_is_read_as_the_arm_that_reads_it(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.ones(2))
+    (tmp_path / "a.txt").write_text("all")
+
+    def read(name: str, path: str) -> Any:
+        return arguments(UNIONS.methods[name], [f"v=@{tmp_path / path}"], io.BytesIO())["v"]
+
+    assert read("file_or_text", "a.txt") == tmp_path / "a.txt"
+    assert read("word_or_array", "x.npy").tolist() == [1, 1]
+    assert read("word_or_array", "a.txt") == "all"
+    assert read("number_or_text", "a.txt") == "all"
+
+
+def test_what_no_arm_takes_is_refused_with_all_of_them() -> None:
+    with pytest.raises(WrongUsage, match=r"^v: expected int \| list\[int\], not 'hi'$"):
+        arguments(UNIONS.methods["numbers"], ["v=hi"], io.BytesIO())
+    with pytest.raises(WrongUsage, match="has no field 'nme'"):
+        arguments(UNIONS.methods["part_or_number"], ["v.nme=hi"], io.BytesIO())
 
 
 @given(st.text())

@@ -51,6 +51,10 @@ def run(start: Start, *arguments: str, stdin: bytes = b"") -> Done:
         (["tensor", "x=[[1,2,3,4]]"], [[2, 4, 6, 8]]),
         (["root_text", "hi"], "hi"),
         (["nothing"], None),
+        (["unions.number_or_text", "v=hi"], "str hi"),
+        (["unions.number_or_text", "v=5"], "int 5"),
+        (["unions.part_or_number", "v.name=n"], "Part"),
+        (["unions.one_or_many", "v=a", "v=b"], 2),
     ],
 )
 def test_a_result_is_json_where_no_terminal_is(

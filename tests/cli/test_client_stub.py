@@ -78,6 +78,10 @@ class Everything:
         return 1
 
     @mesh.api
+    def union(self, v: int | str, w: list[int] | None, item: Item | int = 1) -> int:
+        return 1
+
+    @mesh.api
     def count(self, n: int) -> Iterator[int]:
         yield n
 
@@ -118,6 +122,8 @@ def use(file: IO[bytes]) -> None:
         array: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = client.array([[1, 2]])
         path: Path = client.options(timeout=3).image("a.png", [Path("b"), file])
         either: int | str = client.either()
+        client.union("text", None)
+        client.union(1, [2], {"name": "n", "page": None})
         numbers: list[int] = list(client.count(3))
         total: int = client.total([1, 2])
         names: list[str] = client.list(1)
@@ -144,6 +150,7 @@ client = cast("EverythingClient", Client("http://localhost:3000"))
 client.plain("text")
 client.paint("green")
 client.keep({"nme": "n"})
+client.union([1], None)
 client.buy()
 """
 

@@ -4,12 +4,13 @@ import pytest
 
 from mesh.cli.notation import kind, signature, type_text
 from mesh.client.description import ServiceDescription
-from tests.cli.services import Talk
+from tests.cli.services import Talk, Unions
 from tests.client.scripted import schema_of
 from tests.contract.service import Types
 
 TYPES = ServiceDescription.of_json(schema_of(Types))
 TALK = ServiceDescription.of_json(schema_of(Talk))
+UNIONS = ServiceDescription.of_json(schema_of(Unions))
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,24 @@ TALK = ServiceDescription.of_json(schema_of(Talk))
 )
 def test_a_method_is_written_as_python_would_declare_it(expected: str) -> None:
     assert signature(TYPES.methods[expected.partition("(")[0]]) == expected
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        "number_or_text(v: int | str) -> str",
+        "optional(v: int | str | None = None) -> str",
+        "one_or_many(v: str | list[str]) -> int",
+        "file_or_text(v: File | str) -> str",
+        (
+            "part_or_number(v: int | Part{name: str, note: str | None = None,"
+            " size: int | list[int] = 1}) -> str"
+        ),
+        "word_or_array(v: 'all' | ndarray) -> str",
+    ],
+)
+def test_a_union_is_written_with_all_that_it_takes(expected: str) -> None:
+    assert signature(UNIONS.methods[expected.partition("(")[0]]) == expected
 
 
 def test_a_model_that_contains_itself_is_written_once() -> None:

@@ -17,6 +17,8 @@ import pytest
 from mesh.client import AsyncClient, Client
 from mesh.client.grpc_messages import metadata
 from mesh.client.options import Options
+from mesh.client.retry import NotSent
+from mesh.client.tries import Tries
 from mesh.errors import (
     Code,
     ConfigError,
@@ -403,6 +405,24 @@ def test_binary_header_fields_are_base64_over_http(call: Call) -> None:
     with scripted(ok(1)) as server:
         assert call(server, "buy", headers={"X-Blob-Bin": b"\0\1", "x-none": ""}) == 1
     assert server.seen[0].headers["x-blob-bin"] == "AAE="
+
+
+def test_a_server_that_is_not_there_over_grpc_is_named() -> None:
+    said = r"^cannot connect to 127\.0\.0\.1:1: connection refused$"
+    with (
+        Client("grpc://127.0.0.1:1", retries=0) as client,
+        pytest.raises(Unavailable, match=said),
+    ):
+        client.call("buy")
+
+
+def test_a_call_that_broke_is_told_although_nobody_is_there_any_more() -> None:
+    tries = Tries(Options(retries=1), can_repeat=True, idempotent=True)
+    broke = Unavailable("the connection broke while the call ran")
+    tries.pause(broke)
+    with pytest.raises(Unavailable) as caught:
+        tries.pause(NotSent("cannot connect"))
+    assert caught.value is broke
 
 
 def test_binary_metadata_is_bytes_over_grpc() -> None:

@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
+from typing_extensions import TypeAliasType
 
 from mesh.io.descriptor import IODescriptor
 from mesh.io.documents.schema import service_schema
+from mesh.io.json_schema import OR
 from mesh.io.spec import method_spec
 from mesh.io.types.content_type import ContentType
 from mesh.io.types.tensor import DType, Shape
@@ -123,14 +125,46 @@ def test_every_array_has_items_and_every_object_properties():
 
 
 def test_inputs_are_flat():
-    assert input_of(int | None) == {"type": "integer"}
-    assert input_of(None | int) == {"type": "integer"}
-    assert input_of(int | str) == {"type": "integer"}
+    assert input_of(int | None) == {"type": "integer", OR: [{"type": "null"}]}
+    assert input_of(None | int) == {"type": "integer", OR: [{"type": "null"}]}
+    assert input_of(int | str) == {"type": "integer", OR: [{"type": "string"}]}
     assert input_of(list[Sub])["items"]["properties"]["a"] == {"title": "A", "type": "integer"}
     assert input_of(Sub | None)["properties"] == input_of(Sub)["properties"]
+    assert input_of(int | Sub)[OR][0]["properties"] == input_of(Sub)["properties"]
+    assert input_of(list[int | str])["items"] == {"type": "integer", OR: [{"type": "string"}]}
     assert input_of(Color) == {"enum": ["red"], "type": "string"}
     assert input_of(Literal["a", "b"]) == {"enum": ["a", "b"], "type": "string"}
     assert input_of(bytes) == {"type": "string", "format": "binary"}
+
+
+def test_a_union_inside_a_union_is_one_of_all_arms():
+    class Deep(BaseModel):
+        at: int | str | None = None
+
+    class Deeper(BaseModel):
+        deep: Deep | list[Deep] | None = None
+
+    deep = input_of(Deeper)["properties"]["deep"]
+    assert [each["type"] for each in (deep, *deep[OR])] == ["object", "array", "null"]
+    at = deep[OR][0]["items"]["properties"]["at"]
+    assert [each["type"] for each in (at, *at[OR])] == ["integer", "string", "null"]
+    named = input_of(TypeAliasType("Named", int | str) | None)
+    assert [each["type"] for each in (named, *named[OR])] == ["integer", "string", "null"]
+
+
+def test_arms_do_not_multiply_with_the_depth_of_optional_models():
+    model = create_model("M0", x=(int | None, None))
+    for depth in range(1, 20):
+        model = create_model(f"M{depth}", x=(model | None, None))
+    assert len(json.dumps(input_of(model))) < 10_000
+
+
+def test_a_model_that_only_another_arm_leads_to_is_defined():
+    def f(self, x: int | Node) -> int: ...
+
+    schema = described(f)["input"]
+    assert schema["properties"]["x"][OR] == [{"$ref": "#/$defs/Node"}]
+    assert list(schema["$defs"]) == ["Node"]
 
 
 def test_what_contains_itself_stays_a_reference():
@@ -159,13 +193,13 @@ def test_a_root_input_is_marked_and_flat():
 
     for annotation, schema in (
         (str, {"type": "string"}),
-        (int | None, {"type": "integer"}),
+        (int | None, {"type": "integer", OR: [{"type": "null"}]}),
         (list[Sub], input_of(list[Sub])),
         (
             Annotated[int, Field(description="how many")],
             {"type": "integer", "description": "how many"},
         ),
-        (Path | None, {"type": "file", "format": "binary"}),
+        (Path | None, {"type": "file", "format": "binary", OR: [{"type": "null"}]}),
         (np.ndarray, {"type": "tensor", "format": "numpy-array"}),
     ):
         f.__annotations__["x"] = annotation
@@ -240,7 +274,7 @@ def test_properties_may_be_called_like_keywords():
     assert described(f)["input"]["properties"] == {
         "anyOf": {"title": "Anyof", "type": "integer"},
         "items": {"title": "Items", "type": "string"},
-        "type": {"default": None, "title": "Type", "type": "integer"},
+        "type": {"default": None, "title": "Type", "type": "integer", OR: [{"type": "null"}]},
     }
 
 
