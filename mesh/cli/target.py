@@ -1,6 +1,8 @@
 """What is to be called, and where: `endpoint.Service.method` at a URL."""
 
+import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from urllib.parse import urlsplit
 
 from mesh.cli.failure import WrongUsage
@@ -21,6 +23,12 @@ class Target:
     @classmethod
     def of(cls, text: str) -> "Target":
         """Reads `method`, `endpoint.method` or `endpoint.Service.method`. Raises WrongUsage."""
+        if "/" in text:
+            typed = text.rpartition("/")[2]
+            raise WrongUsage(
+                f"{text!r} is the path of a typed rpc: give the method's own name",
+                f"such as {snake(typed)}, or ENDPOINT.{snake(typed)}; mesh describe lists them",
+            )
         parts = text.split(".")
         if not all(parts) or len(parts) > 3:
             raise WrongUsage(f"{text!r}: give method, endpoint.method or endpoint.Service.method")
@@ -36,8 +44,17 @@ class Target:
         found = service.methods.get(self.method)
         if found is None:
             known = ", ".join(service.methods) or "none"
-            raise WrongUsage(f"{service.name} has no method {self.method!r}", f"methods: {known}")
+            near = get_close_matches(snake(self.method), service.methods, 1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise WrongUsage(
+                f"{service.name} has no method {self.method!r}", f"{hint}methods: {known}"
+            )
         return found
+
+
+def snake(name: str) -> str:
+    """The name of an rpc as methods are mostly called: `ClassifyAll` as `classify_all`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def url_over(url: str, *, is_grpc: bool | None) -> str:

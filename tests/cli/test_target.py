@@ -41,6 +41,19 @@ def test_who_names_no_method_is_told_those_that_there_are() -> None:
     assert caught.value.hint == "methods: double, forever, size, total, waits"
 
 
+@pytest.mark.parametrize("typed", ["Total", "Totl"])
+def test_a_method_that_is_nearly_one_is_suggested(typed: str) -> None:
+    with pytest.raises(WrongUsage) as caught:
+        Target.of(typed).method_of(TALK)
+    assert caught.value.hint.startswith("did you mean total? methods: ")
+
+
+def test_the_path_of_a_typed_rpc_is_answered_with_what_to_type() -> None:
+    with pytest.raises(WrongUsage, match="is the path of a typed rpc") as caught:
+        Target.of("iris.v1.IrisService/ClassifyAll")
+    assert caught.value.hint.startswith("such as classify_all, or ENDPOINT.classify_all;")
+
+
 @pytest.mark.parametrize(
     ("url", "is_grpc", "expected"),
     [
