@@ -20,6 +20,7 @@ def ready_text(mesh: RunningMesh, application: Application) -> RenderableType:
     table.add_row("HTTP and gRPC", Text(mesh.url, style="bold green"))
     table.add_row("control plane", mesh.control_url or "none")
     table.add_row("methods", ", ".join(route["route"] for route in routes))
+    table.add_row("typed gRPC", entry["rpc_service"])
     table.add_row("page to try them", f"{mesh.url}/")
     table.add_row("metrics", f"{mesh.url}/metrics")
     table.add_row(

@@ -239,6 +239,7 @@ def test_a_second_ctrl_c_does_not_wait_for_calls(folder: Path, serve: list[Serve
     ours = Serve(folder, "slow:Slow", "--grace", str(int(2 * PATIENCE)))
     serve.append(ours)
     ours.wait_for("is ready")
+    assert "slow.v1.SlowService" in ours.output
     with grpc.insecure_channel(f"127.0.0.1:{ours.port}") as channel:
         call = channel.unary_unary("/slow.v1.SlowService/Wait").future(b"")
         page = f"http://127.0.0.1:{ours.port}/metrics"
