@@ -27,7 +27,10 @@ from pydantic import (
 from mesh.call import CALL, JSON
 from mesh.errors import InvalidArgument
 from mesh.io.documents.schema import service_schema
+from mesh.io.json_schema import OR
 from mesh.io.spec import MethodSpec, method_spec
+
+NULL = {"type": "null"}
 
 
 class Sub(BaseModel):
@@ -119,11 +122,15 @@ ROWS: list[tuple[Any, dict[str, Any], list[tuple[str, Any]], list[tuple[str, str
      [("[1,1,2]", {1, 2})], [('["a"]', "int_parsing")]),
     (frozenset[str], {"type": "array", "uniqueItems": True, "items": {"type": "string"}},
      [('["a"]', frozenset("a"))], []),
-    (int | None, {"type": "integer"}, [("1", 1), ("null", None)], [('"a"', "int_parsing")]),
-    (int | str, {"type": "integer"}, [("1", 1), ('"1"', "1"), ('"a"', "a")],
+    (int | None, {"type": "integer", OR: [NULL]}, [("1", 1), ("null", None)],
+     [('"a"', "int_parsing")]),
+    (int | str, {"type": "integer", OR: [{"type": "string"}]},
+     [("1", 1), ('"1"', "1"), ('"a"', "a")],
      [("null", "int_type")]),
-    (Path | None, {"type": "file", "format": "binary"}, [("null", None)], [('"a"', "path_type")]),
-    (bytes | int, {"type": "string", "format": "binary"}, [('"1"', b"1"), ("1", 1)], []),
+    (Path | None, {"type": "file", "format": "binary", OR: [NULL]}, [("null", None)],
+     [('"a"', "path_type")]),
+    (bytes | int, {"type": "string", "format": "binary", OR: [{"type": "integer"}]},
+     [('"1"', b"1"), ("1", 1)], []),
     (Color, {"enum": ["red"], "type": "string"}, [('"red"', Color.RED)], [('"blue"', "enum")]),
     (Number, {"enum": [1], "type": "integer"}, [("1", Number.ONE)], [("2", "enum")]),
     (Literal["a", "b", 3], {"enum": ["a", "b", 3]}, [('"a"', "a"), ("3", 3)],
@@ -140,7 +147,8 @@ ROWS: list[tuple[Any, dict[str, Any], list[tuple[str, Any]], list[tuple[str, str
      [('"x"', "time_delta_parsing")]),
     (UUID, {"type": "string", "format": "uuid"}, [(f'"{UUID(int=5)}"', UUID(int=5))],
      [('"x"', "uuid_parsing")]),
-    (Decimal, {"type": "number"}, [('"1.10"', Decimal("1.10")), ("2", Decimal(2))],
+    (Decimal, {"type": "number", OR: [{"type": "string"}]},
+     [('"1.10"', Decimal("1.10")), ("2", Decimal(2))],
      [('"x"', "decimal_parsing")]),
     (Sub, SUB, [('{"a":1,"other":2}', Sub(a=1))],
      [("{}", "missing"), ("[1]", "model_type"), ('{"a":"q"}', "int_parsing")]),
