@@ -46,6 +46,8 @@ class Form(NamedTuple):
 
 _CONTENT_TYPE = (b"content-type", b"application/grpc")
 _OK = [(b"grpc-status", b"0")]
+_TOGETHER = 16 * 1024
+"""Bytes of small messages of a stream that are written at a time."""
 OWN_LIMIT = 64 * 1024
 """Bytes of a message to the gateway itself."""
 
@@ -414,7 +416,13 @@ class GrpcExchange:
         if head.stream:
             await self._begin()
             while (item := await call.message()) is not None:
-                body = framed(item) if codec is None else await codec.framed(item)
+                if codec is not None:
+                    await self._send_more(await codec.framed(item))
+                    continue
+                body = framed(item)
+                # What is here already goes along: a client tells messages apart by their prefixes.
+                while call.incoming.has_message and len(body) < _TOGETHER:
+                    body += framed(await call.message() or b"")
                 await self._send_more(body)
             await self._end(_trailers(call))
             return

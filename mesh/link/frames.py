@@ -218,6 +218,11 @@ class Incoming:
     def __bool__(self) -> bool:
         return bool(self._pieces)
 
+    @property
+    def has_message(self) -> bool:
+        """Whether the next piece is a whole message."""
+        return bool(self._pieces) and self._pieces[0].message_end
+
     def put(self, data: bytes, *, message_end: bool) -> bool:
         """Takes a received piece; False if it is more than the sender was allowed."""
         self._allowed -= len(data) + OVERHEAD

@@ -32,7 +32,8 @@ async def test_a_unary_call_gives_a_value_a_status_and_the_version(made: World) 
 async def test_a_server_stream_gives_a_message_for_each_item(made: World) -> None:
     reply = await made.call("count", rpc="CallServerStream", n=4)
     assert [decoded(each) for each in reply.messages] == [0, 1, 2, 3]
-    assert [len(part) for part in reply.http.parts] == [5 + len(each) for each in reply.messages]
+    assert b"".join(reply.http.parts) == b"".join(map(framed, reply.messages))
+    assert len(reply.http.parts) < len(reply.messages), "those that wait go together"
     reply = await made.call("letters", rpc="CallServerStream", word="ab")
     assert [decoded(each) for each in reply.messages] == ["a", "b"]
     reply = await made.call("count", rpc="CallServerStream", n=0)
