@@ -25,7 +25,9 @@ class Launch:
     """One replica to start: which service of which graph, for whom, with what.
 
     `version_id` names a release with its config for all time, `version` is what users call it
-    today (`main`, or a canary's name). `cpu` in cores, `memory` in bytes, `gpu` in devices,
+    today (`main`, or a canary's name). `cpu` in cores, `memory` in bytes, `gpu` in devices
+    of the type `gpu_type` (empty: any), `custom` in units of what nodes say they have. `placement`
+    says how the replicas of a graph lie on nodes: `pack`, `spread`, `strict_spread`, or empty.
     `timeout` in seconds per call (None: no limit), `max_concurrency` in calls (0: no limit),
     `controller` the `host:port` of the controller's gRPC face (empty: routes are never followed).
     """
@@ -39,6 +41,9 @@ class Launch:
     cpu: float = 0.0
     memory: int = 0
     gpu: float = 0.0
+    gpu_type: str = ""
+    custom: Mapping[str, float] = field(default_factory=dict)
+    placement: str = ""
     threads: int = 1
     fetch: FetchLimits = field(default_factory=FetchLimits)
     timeout: float | None = None

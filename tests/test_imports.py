@@ -13,7 +13,20 @@ ROOT = Path(__file__).parent.parent
 BASE = {"mesh.errors", "mesh.call", "mesh.clock", "mesh.edge"}
 DECIDING = {
     f"mesh.control.{name}"
-    for name in ("desired", "fleet", "observed", "publish", "reconcile", "status")
+    for name in (
+        "autoscale",
+        "canary",
+        "desired",
+        "fleet",
+        "loads",
+        "observed",
+        "placement",
+        "publish",
+        "reconcile",
+        "records",
+        "rollout",
+        "status",
+    )
 }
 REPLICA = (
     "alarms",
@@ -46,7 +59,10 @@ DIRECTIONS = {
     "mesh.definition": BASE | {"mesh.config", "mesh.io"},
     "mesh.link": BASE | {"mesh.alarms", "mesh.varint", "mesh.traffic", "mesh.observe", "mesh.v1"},
     "mesh.replica": BASE | {f"mesh.{name}" for name in REPLICA},
-} | {part: BASE | DECIDING | {"mesh.launch", "mesh.traffic.snapshot"} for part in DECIDING}
+} | {
+    part: BASE | DECIDING | {"mesh.launch", "mesh.traffic.snapshot", "mesh.traffic.latency"}
+    for part in DECIDING
+}
 STANDARD_LIBRARY_ONLY = {*BASE, *DECIDING, "mesh.launch", "mesh.traffic"}
 # Who may import these.
 RESERVED = {

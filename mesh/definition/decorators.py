@@ -28,6 +28,7 @@ def service(
     fetch: Mapping[str, Any] = ...,
     threads: int = ...,
     replicas: int = ...,
+    scaling: Mapping[str, Any] = ...,
     envs: Mapping[str, str] = ...,
 ) -> Callable[[T], T]: ...
 
@@ -46,6 +47,7 @@ def service(
     fetch: Mapping[str, Any] = MappingProxyType({}),
     threads: int = 1,
     replicas: int = 1,
+    scaling: Mapping[str, Any] | None = None,
     envs: Mapping[str, str] = MappingProxyType({}),
 ) -> T | Callable[[T], T]:
     """Makes a class a service; returns the class itself.
@@ -57,13 +59,17 @@ def service(
     `name` is what the service is called (default: as the class), `package` the protobuf package
     of its typed gRPC service (default: the name in lower case, and `.v1`). `resources` is what
     one replica reserves: `cpu` in cores, `memory` in bytes or as "2Gi", `gpu` in devices, of
-    which a fraction shares one. `traffic` says how it takes calls: `timeout` in seconds for
-    each (60; None: no limit), `max_concurrency` at once in one replica, beyond which a call
-    gets 429 (None: no limit), `max_request_bytes` (what the gateway takes, 100 MiB). `fetch`
-    bounds downloads of files given by URL: `max_bytes` (100 MiB), `timeout` in seconds in all
-    (10), `redirects` (5), `networks` that may be reached although they are not public, as CIDR
-    blocks. `threads` is how many plain methods run at once in one replica, `replicas` how many
-    are started where the deployment does not say, `envs` their environment variables.
+    which a fraction shares one, of the type `gpu_type`, and `custom` units of nodes. `traffic`
+    says how it takes calls: `timeout` in seconds for each (60; None: no limit),
+    `max_concurrency` at once in one replica, beyond which a call gets 429 (None: no limit),
+    `concurrency` that scaling aims at, `external_queue` to have what is beyond that wait with
+    callers, at most `queue_limit` calls with each (1000), `max_request_bytes` (what the gateway
+    takes, 100 MiB). `fetch` bounds downloads of files given by URL: `max_bytes` (100 MiB),
+    `timeout` in seconds in all (10), `redirects` (5), `networks` that may be reached although
+    they are not public, as CIDR blocks. `threads` is how many plain methods run at once in one
+    replica, `envs` are its environment variables. `replicas` is how many are started where the
+    deployment does not say; `scaling` bounds their number instead (`min_replicas`,
+    `max_replicas`, `policy`).
 
     `lock` is the file, seen from the module's folder, in which the numbers of protobuf fields
     are kept (default: named after the module, `app.proto.lock`); modules with versions of one
@@ -85,6 +91,7 @@ def service(
         "fetch": dict(fetch),
         "threads": threads,
         "replicas": replicas,
+        "scaling": dict(scaling) if scaling is not None else None,
         "envs": dict(envs),
     }
 

@@ -79,6 +79,7 @@ def _deployment_to_proto(deployment: Deployment) -> routing_pb2.Deployment:
         versions=[_version_to_proto(version) for version in deployment.versions],
         split_by=_SPLIT_NUMBERS[deployment.split_by],
         split_key=deployment.split_key,
+        fails_without_replicas=not deployment.spills,
     )
 
 
@@ -87,6 +88,7 @@ def _version_to_proto(version: Version) -> routing_pb2.Version:
         id=version.id,
         name=version.name,
         weight=version.weight,
+        share=version.share,
         entry=version.entry,
         services=[_service_to_proto(service) for service in version.services.values()],
     )
@@ -104,7 +106,11 @@ def _service_to_proto(service: Service) -> routing_pb2.Service:
         rpc_service=service.rpc_service,
         descriptors=service.descriptors,
         models=service.models,
+        concurrency=service.concurrency,
+        queue_limit=service.queue_limit,
     )
+    if service.cold_start:
+        proto.cold_start.FromNanoseconds(round(service.cold_start * 1e9))
     if service.edge != PLAIN:
         proto.edge.CopyFrom(_edge_to_proto(service.edge))
     if service.timeout is not None:
@@ -161,7 +167,8 @@ def _deployment(proto: routing_pb2.Deployment) -> Deployment:
     if split_by is None:
         raise Internal(f"deployment {proto.name!r} is split by a rule unknown here")
     versions = tuple(_version(version) for version in proto.versions)
-    return Deployment(proto.name, versions, split_by, proto.split_key)
+    spills = not proto.fails_without_replicas
+    return Deployment(proto.name, versions, split_by, proto.split_key, spills)
 
 
 def _version(proto: routing_pb2.Version) -> Version:
@@ -171,6 +178,7 @@ def _version(proto: routing_pb2.Version) -> Version:
         entry=proto.entry,
         services={service.name: _service(service) for service in proto.services},
         weight=proto.weight,
+        share=proto.share,
     )
 
 
@@ -187,6 +195,9 @@ def _service(proto: routing_pb2.Service) -> Service:
         rpc_service=proto.rpc_service,
         descriptors=proto.descriptors,
         models=proto.models,
+        concurrency=proto.concurrency,
+        queue_limit=proto.queue_limit,
+        cold_start=proto.cold_start.ToNanoseconds() / 1e9,
         edge=_edge(proto) if proto.HasField("edge") else PLAIN,
     )
 

@@ -18,10 +18,10 @@ class Shares(Generic[T]):
     """
 
     members: tuple[T, ...]
-    bounds: tuple[int, ...]
+    bounds: tuple[float, ...]
 
     @classmethod
-    def of(cls, weighted: Iterable[tuple[T, int]]) -> Self:
+    def of(cls, weighted: Iterable[tuple[T, float]]) -> Self:
         """Makes shares of pairs of a thing and its weight."""
         pairs = [(member, weight) for member, weight in weighted if weight > 0]
         return cls(

@@ -52,7 +52,11 @@ class Service:
     """One service of a version, with the replicas that take its calls.
 
     `timeout` is in seconds (None: no limit), `max_concurrency` in calls per replica (0: no
-    limit), `max_request_bytes` in bytes (0: the gateway's own limit). `docs` is the document of
+    limit), `max_request_bytes` in bytes (0: the gateway's own limit). `concurrency` is the number
+    of calls at which a replica is full for `overflow` and `capacity` (0: nobody says). With a
+    `queue_limit` above 0 a caller keeps up to so many calls back while each replica has
+    `max_concurrency`. `cold_start` is how many seconds a call waits for a first replica; 0 means
+    that none is coming. `docs` is the document of
     GET /docs.json compressed by zlib; empty for services that are no entry. `rpc_service` is the
     full name of its typed gRPC service, `descriptors` the FileDescriptorSet of that compressed by
     zlib; both empty where there is none. `rpcs` are the methods by the paths of their rpcs.
@@ -66,6 +70,9 @@ class Service:
     timeout: float | None = None
     max_concurrency: int = 0
     max_request_bytes: int = 0
+    concurrency: int = 0
+    queue_limit: int = 0
+    cold_start: float = 0.0
     schema_json: bytes = b""
     docs: bytes = b""
     models: bytes = b""
@@ -92,7 +99,9 @@ class Version:
     """A whole graph of services that runs one release: `main` or a canary.
 
     `id` names the release with its config for all time; `name` is what users call it now. After
-    a promotion a canary's id stands under the name `main`, and its replicas run on.
+    a promotion a canary's id stands under the name `main`, and its replicas run on. While one
+    release takes another's place there are several versions with one name; `weight` belongs to
+    the name, and `share` divides it among them.
     """
 
     id: str
@@ -100,23 +109,32 @@ class Version:
     entry: str
     services: Mapping[str, Service]
     weight: int = 0
+    share: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """Versions and the rule that divides requests among them.
 
-    `split_key` is the header field or query parameter; empty for `SplitBy.RANDOM`.
+    `split_key` is the header field or query parameter; empty for `SplitBy.RANDOM`. With `spills`
+    requests for a version without a ready replica go to the others, else they fail.
     """
 
     name: str
     versions: tuple[Version, ...]
     split_by: SplitBy = SplitBy.RANDOM
     split_key: str = ""
+    spills: bool = True
     shares: Shares[Version] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        shares = Shares.of((version, version.weight) for version in self.versions)
+        totals: dict[str, int] = {}
+        for version in self.versions:
+            totals[version.name] = totals.get(version.name, 0) + version.share
+        shares = Shares.of(
+            (version, version.weight * version.share / (totals[version.name] or 1))
+            for version in self.versions
+        )
         object.__setattr__(self, "shares", shares)
 
 

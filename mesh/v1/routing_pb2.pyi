@@ -72,33 +72,37 @@ class WeightedDeployment(_message.Message):
     def __init__(self, deployment: _Optional[str] = ..., weight: _Optional[int] = ...) -> None: ...
 
 class Deployment(_message.Message):
-    __slots__ = ("name", "versions", "split_by", "split_key")
+    __slots__ = ("name", "versions", "split_by", "split_key", "fails_without_replicas")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
     SPLIT_BY_FIELD_NUMBER: _ClassVar[int]
     SPLIT_KEY_FIELD_NUMBER: _ClassVar[int]
+    FAILS_WITHOUT_REPLICAS_FIELD_NUMBER: _ClassVar[int]
     name: str
     versions: _containers.RepeatedCompositeFieldContainer[Version]
     split_by: SplitBy
     split_key: str
-    def __init__(self, name: _Optional[str] = ..., versions: _Optional[_Iterable[_Union[Version, _Mapping]]] = ..., split_by: _Optional[_Union[SplitBy, str]] = ..., split_key: _Optional[str] = ...) -> None: ...
+    fails_without_replicas: bool
+    def __init__(self, name: _Optional[str] = ..., versions: _Optional[_Iterable[_Union[Version, _Mapping]]] = ..., split_by: _Optional[_Union[SplitBy, str]] = ..., split_key: _Optional[str] = ..., fails_without_replicas: bool = ...) -> None: ...
 
 class Version(_message.Message):
-    __slots__ = ("name", "weight", "entry", "services", "id")
+    __slots__ = ("name", "weight", "entry", "services", "id", "share")
     NAME_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     ENTRY_FIELD_NUMBER: _ClassVar[int]
     SERVICES_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
     name: str
     weight: int
     entry: str
     services: _containers.RepeatedCompositeFieldContainer[Service]
     id: str
-    def __init__(self, name: _Optional[str] = ..., weight: _Optional[int] = ..., entry: _Optional[str] = ..., services: _Optional[_Iterable[_Union[Service, _Mapping]]] = ..., id: _Optional[str] = ...) -> None: ...
+    share: int
+    def __init__(self, name: _Optional[str] = ..., weight: _Optional[int] = ..., entry: _Optional[str] = ..., services: _Optional[_Iterable[_Union[Service, _Mapping]]] = ..., id: _Optional[str] = ..., share: _Optional[int] = ...) -> None: ...
 
 class Service(_message.Message):
-    __slots__ = ("name", "methods", "replicas", "timeout", "max_concurrency", "max_request_bytes", "schema_json", "docs", "edge", "rpc_service", "descriptors", "models")
+    __slots__ = ("name", "methods", "replicas", "timeout", "max_concurrency", "max_request_bytes", "schema_json", "docs", "edge", "rpc_service", "descriptors", "models", "concurrency", "queue_limit", "cold_start")
     NAME_FIELD_NUMBER: _ClassVar[int]
     METHODS_FIELD_NUMBER: _ClassVar[int]
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +115,9 @@ class Service(_message.Message):
     RPC_SERVICE_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTORS_FIELD_NUMBER: _ClassVar[int]
     MODELS_FIELD_NUMBER: _ClassVar[int]
+    CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    COLD_START_FIELD_NUMBER: _ClassVar[int]
     name: str
     methods: _containers.RepeatedCompositeFieldContainer[Method]
     replicas: _containers.RepeatedCompositeFieldContainer[Replica]
@@ -123,7 +130,10 @@ class Service(_message.Message):
     rpc_service: str
     descriptors: bytes
     models: bytes
-    def __init__(self, name: _Optional[str] = ..., methods: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., max_request_bytes: _Optional[int] = ..., schema_json: _Optional[bytes] = ..., docs: _Optional[bytes] = ..., edge: _Optional[_Union[Edge, _Mapping]] = ..., rpc_service: _Optional[str] = ..., descriptors: _Optional[bytes] = ..., models: _Optional[bytes] = ...) -> None: ...
+    concurrency: int
+    queue_limit: int
+    cold_start: _duration_pb2.Duration
+    def __init__(self, name: _Optional[str] = ..., methods: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., max_request_bytes: _Optional[int] = ..., schema_json: _Optional[bytes] = ..., docs: _Optional[bytes] = ..., edge: _Optional[_Union[Edge, _Mapping]] = ..., rpc_service: _Optional[str] = ..., descriptors: _Optional[bytes] = ..., models: _Optional[bytes] = ..., concurrency: _Optional[int] = ..., queue_limit: _Optional[int] = ..., cold_start: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Edge(_message.Message):
     __slots__ = ("dialect", "prefix", "cors", "metrics", "buckets", "asks_ready", "asks_alive", "trace_header", "edits_metrics")

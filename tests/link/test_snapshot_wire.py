@@ -61,15 +61,20 @@ services = st.builds(
     timeouts,
     uint32,
     uint64,
-    st.binary(max_size=8),
+    uint32,
+    uint32,
+    st.sampled_from([0.0, 0.25, 60.0]),
+    schema_json=st.binary(max_size=8),
     docs=st.binary(max_size=8),
     models=st.binary(max_size=8),
     rpc_service=text,
     descriptors=st.binary(max_size=8),
     edge=edges,
 )
-versions = st.builds(Version, text, text, text, by_name(services), uint32)
-deployments = st.builds(Deployment, text, few(versions), st.sampled_from(SplitBy), text)
+versions = st.builds(Version, text, text, text, by_name(services), uint32, uint32)
+deployments = st.builds(
+    Deployment, text, few(versions), st.sampled_from(SplitBy), text, st.booleans()
+)
 endpoints = st.builds(Endpoint, text, few(st.builds(WeightedDeployment, text, uint32)))
 snapshots = st.builds(Snapshot, uint64, uint64, by_name(endpoints), by_name(deployments), text)
 

@@ -1,0 +1,31 @@
+"""A whole deployment file."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from mesh.config.deployment import DeploymentConfig, Name
+from mesh.config.endpoint import EndpointConfig
+from mesh.config.parsed import Settings
+
+
+class MeshConfig(Settings):
+    """Deployments, and endpoints over them.
+
+    Every deployment that no endpoint names has an endpoint of its own name. The default endpoint
+    is the first.
+    """
+
+    deployments: Annotated[list[DeploymentConfig], Field(min_length=1)]
+    endpoints: dict[Name, EndpointConfig] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [deployment.name for deployment in self.deployments]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"deployments: {name!r} is there twice")
+        for name, endpoint in self.endpoints.items():
+            for unknown in sorted(endpoint.named_deployments() - set(names)):
+                raise ValueError(f"endpoints.{name}: there is no deployment {unknown!r}")
+        return self

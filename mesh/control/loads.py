@@ -1,0 +1,55 @@
+"""What replicas and callers measure, as the controller decides by it. Plain values.
+
+Rates and levels are averages over the time since the last report.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaLoad:
+    """One replica: calls that it holds, what it uses, calls that it has ended per second.
+
+    `cpu` is in percent of the cores it reserved (of one core if it reserved none), `gpu` in
+    percent of its devices, `memory` in bytes. `at` is when it was measured, in seconds on the
+    controller's clock.
+    """
+
+    in_flight: float = 0.0
+    cpu: float = 0.0
+    gpu: float = 0.0
+    memory: float = 0.0
+    qps: float = 0.0
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLoad:
+    """All replicas of a service that are ready: `in_flight` of all, the rest on average.
+
+    `queued` are the calls that wait with callers because replicas are full or there are none.
+    `replicas` is how many of them have reported; 0 means that nothing but `queued` is known.
+    """
+
+    replicas: int = 0
+    in_flight: float = 0.0
+    queued: float = 0.0
+    cpu: float = 0.0
+    gpu: float = 0.0
+    memory: float = 0.0
+    qps: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Requests that ended at one version: how many, how many failed, how long they took.
+
+    `errors` are the requests that failed through the service's fault: HTTP 5xx, and the gRPC
+    codes that stand for it. `latencies` counts requests by the number of their bucket (see
+    `mesh.traffic.latency`).
+    """
+
+    requests: int = 0
+    errors: int = 0
+    latencies: Mapping[int, int] = field(default_factory=dict)
