@@ -39,8 +39,8 @@ class Cluster(Protocol):
         """Begins to start a replica; it is observed from now on."""
         ...
 
-    def observe(self) -> Sequence[ObservedReplica]:
-        """All replicas that were started or adopted and are not forgotten, by id."""
+    def observe(self, deployment: str = "") -> Sequence[ObservedReplica]:
+        """The replicas of `deployment`, or of all, that are not forgotten, in the order of ids."""
         ...
 
     async def drain(self, replica_id: str, timeout_s: float = DRAIN_TIMEOUT) -> None:
@@ -58,8 +58,11 @@ class Cluster(Protocol):
         """Drops the record of a replica that is FAILED or GONE; does nothing for others."""
         ...
 
-    async def changed(self) -> None:
-        """Waits until `observe` differs from what it was when this last returned."""
+    async def changed(self) -> frozenset[str]:
+        """Waits until `observe` differs from what it was when this last returned.
+
+        Returns the deployments whose replicas have changed.
+        """
         ...
 
     async def close(self) -> None:

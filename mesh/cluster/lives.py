@@ -76,6 +76,8 @@ class Lives(ABC):
     def __init__(self, *, clock: Clock = monotonic) -> None:
         self._clock = clock
         self._lives: dict[str, _Life] = {}
+        self._deployments: dict[str, dict[str, _Life]] = {}
+        self._changed: set[str] = set()
         self._news = asyncio.Event()
 
     @abstractmethod
@@ -95,9 +97,10 @@ class Lives(ABC):
         """As of Cluster."""
         self._follow(_Life(launch, self._spawn(launch), self._clock()))
 
-    def observe(self) -> Sequence[ObservedReplica]:
+    def observe(self, deployment: str = "") -> Sequence[ObservedReplica]:
         """As of Cluster."""
-        return [life.record for _, life in sorted(self._lives.items())]
+        lives = self._deployments.get(deployment, {}) if deployment else self._lives
+        return [life.record for _, life in sorted(lives.items())]
 
     async def drain(self, replica_id: str, timeout_s: float = DRAIN_TIMEOUT) -> None:
         """As of Cluster."""
@@ -118,12 +121,23 @@ class Lives(ABC):
         life = self._lives.get(replica_id)
         if life is not None and life.record.phase in ENDED:
             del self._lives[replica_id]
-            self._news.set()
+            deployment = life.record.deployment
+            del self._deployments[deployment][replica_id]
+            if not self._deployments[deployment]:
+                del self._deployments[deployment]
+            self._tell(life)
 
-    async def changed(self) -> None:
+    async def changed(self) -> frozenset[str]:
         """As of Cluster."""
         await self._news.wait()
         self._news.clear()
+        changed = frozenset(self._changed)
+        self._changed.clear()
+        return changed
+
+    def _tell(self, life: _Life) -> None:
+        self._changed.add(life.record.deployment)
+        self._news.set()
 
     async def close(self) -> None:
         """As of Cluster."""
@@ -139,7 +153,8 @@ class Lives(ABC):
 
     def _follow(self, life: _Life) -> None:
         self._lives[life.record.id] = life
-        self._news.set()
+        self._deployments.setdefault(life.record.deployment, {})[life.record.id] = life
+        self._tell(life)
         self._do(life, self._live(life))
 
     def _do(self, life: _Life, work: Coroutine[None, None, None]) -> None:
@@ -215,5 +230,5 @@ class Lives(ABC):
             since=now if since is None else since,
             lived=lived,
         )
-        self._news.set()
+        self._tell(life)
         _log.debug("%r", life)

@@ -1,36 +1,44 @@
 """Holds what should run, and brings it about.
 
-Decides nothing itself: `plan` reads what users want; `publish` and `reconcile` say what follows.
+Decides nothing itself: `changes` says what a user's wish comes to, `advance` what follows from the
+state of a deployment.
 """
 
 import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
+from uuid import uuid4
 
 from mesh.clock import Clock, monotonic
 from mesh.cluster.contract import Cluster
-from mesh.control.desired import Desired, DesiredDeployment
+from mesh.config import EndpointConfig
+from mesh.control import changes, endpoint_changes
+from mesh.control.course import Course
+from mesh.control.endpoint_changes import Moment
 from mesh.control.latest import Latest
 from mesh.control.observed import ObservedReplica, Phase
-from mesh.control.plan import Application, plan, plan_endpoints
+from mesh.control.plan import Application, planned_alone
 from mesh.control.promises import broken_promises
-from mesh.control.publish import publish
-from mesh.control.reconcile import (
-    Action,
-    DrainReplica,
-    Forget,
-    StartReplica,
-    StopReplica,
-    reconcile,
+from mesh.control.reconcile import Action, DrainReplica, Forget, StartReplica, StopReplica
+from mesh.control.records import (
+    Change,
+    DeploymentRecord,
+    EndpointRecord,
+    Event,
+    Intent,
+    RevisionRecord,
+    State,
 )
-from mesh.control.status import DeploymentStatus, statuses
-from mesh.control.store import State, Store
-from mesh.errors import NotFound
+from mesh.control.routes import Routes
+from mesh.control.status import DeploymentStatus
+from mesh.control.store.contract import Store
+from mesh.errors import MeshError, NotFound
 from mesh.launch import Launch
-from mesh.traffic.snapshot import EMPTY, Snapshot
+from mesh.traffic.snapshot import Snapshot
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +53,8 @@ class Controller:
 
     `address` is the `host:port` of its gRPC face, told to replicas. `epoch` orders its snapshots
     after those of earlier controllers: nanoseconds since the Unix epoch. `tick` is the longest
-    time in seconds between two looks at the cluster. `clock` is that of the cluster.
+    time in seconds between two looks at what has to be done. `clock` is that of the cluster,
+    `wall` gives seconds since the Unix epoch.
     """
 
     def __init__(
@@ -56,7 +65,9 @@ class Controller:
         epoch: int,
         address: str = "",
         clock: Clock = monotonic,
+        wall: Callable[[], float] = time.time,
         new_id: Callable[[Launch], str] = random_id,
+        new_uid: Callable[[], str] = lambda: uuid4().hex,
         tick: float = 1.0,
     ) -> None:
         self._store = store
@@ -64,9 +75,14 @@ class Controller:
         self._epoch = epoch
         self._address = address
         self._clock = clock
+        self._wall = wall
         self._new_id = new_id
+        self._new_uid = new_uid
         self._tick = tick
-        self._state: State | None = None
+        self._state = State()
+        self._courses: dict[str, Course] = {}
+        self._dirty: set[str] = set()
+        self._routes = Routes()
         self._opened = asyncio.Event()
         self._woken = asyncio.Event()
         self._changing = asyncio.Lock()
@@ -76,12 +92,48 @@ class Controller:
         """Adopts what runs, then keeps it as it should be, until cancelled."""
         self._state = await self._store.load()
         await self._cluster.adopt()
+        for name in self._state.deployments:
+            self._adopt(name)
         self._opened.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(), name="controller/follow")
             group.create_task(self._work(), name="controller/work")
 
-    async def apply(self, application: Application, code: Mapping[str, bytes] | None = None) -> int:
+    def _adopt(self, name: str) -> None:
+        """Takes up a deployment where an earlier controller left it."""
+        record = self._state.deployments[name]
+        try:
+            desired = changes.desired_of(self._state, name)
+            standing = {
+                version: tuple(
+                    planned_alone(found, version)
+                    for identity in ids
+                    if (found := self._state.versions.get((name, identity))) is not None
+                )
+                for version, ids in record.standing.items()
+            }
+        except MeshError as error:
+            _log.error("deployment %s is left as it is: %s", name, error.message)
+            return
+        course = Course(desired, standing)
+        course.want(desired, self._cluster.observe(name))
+        self._courses[name] = course
+        self._dirty.add(name)
+
+    @property
+    def opened(self) -> bool:
+        """Whether it has read its store and adopted what runs."""
+        return self._opened.is_set()
+
+    # What users do.
+
+    async def apply(
+        self,
+        application: Application,
+        code: Mapping[str, bytes] | None = None,
+        *,
+        cause: str = "",
+    ) -> int:
         """Makes a deployment what `application` says; returns its revision.
 
         `code` holds the pickled entry classes of versions that have no target. Returns when the
@@ -91,100 +143,271 @@ class Controller:
         Raises:
             ConfigError: the application contradicts itself.
         """
-        await self._opened.wait()
-        async with self._changing:
-            desired = self._desired
-            before = desired.deployments.get(application.config.name)
-            deployment = plan(application, revision=before.revision if before else 1, code=code)
-            if before is not None and deployment != before:
-                deployment = replace(deployment, revision=before.revision + 1)
-            for sentence in broken_promises(before, deployment):
-                _log.warning("deployment %s: %s", deployment.name, sentence)
-            await self._change(_with(desired, deployment, application))
-            self._retry(deployment.name)
-        _log.info("deployment %s: revision %d applied", deployment.name, deployment.revision)
-        return deployment.revision
+        name = application.config.name
+        async with self._change() as at:
+            before = self._courses.get(name)
+            await self._commit(changes.applied(self._state, application, code or {}, at, cause))
+            after = self._courses[name].desired
+            for sentence in broken_promises(before.desired if before else None, after):
+                _log.warning("deployment %s: %s", name, sentence)
+            self._retry(name)
+            return self._state.deployments[name].revision
+
+    async def rollback(self, name: str, number: int) -> int:
+        """Makes a new revision that is what revision `number` was. Raises NotFound."""
+        async with self._change() as at:
+            changes.found(self._state, name)
+            revision, versions = await self._store.revision(name, number)
+            await self._commit(changes.rolled_back(self._state, revision, versions, at))
+            self._retry(name)
+            return self._state.deployments[name].revision
+
+    async def restart(self, name: str) -> int:
+        """Replaces all replicas, by the deployment's strategy. Raises NotFound."""
+        async with self._change() as at:
+            await self._commit(changes.restarted(self._state, name, at))
+            return self._state.deployments[name].revision
+
+    async def terminate(self, name: str) -> None:
+        """Stops all of a deployment and keeps it. Raises NotFound."""
+        async with self._change() as at:
+            await self._commit(changes.intended(self._state, name, Intent.TERMINATE, at))
+
+    async def start(self, name: str) -> None:
+        """Starts a deployment that is terminated. Raises NotFound."""
+        async with self._change() as at:
+            await self._commit(changes.intended(self._state, name, Intent.RUN, at))
 
     async def delete(self, name: str) -> None:
-        """Stops and forgets a deployment. Raises NotFound if there is none of this name."""
-        await self._opened.wait()
-        async with self._changing:
-            if name not in self._desired.deployments:
-                raise NotFound(f"there is no deployment {name!r}")
-            await self._change(_without(self._desired, name))
-        _log.info("deployment %s: deleted", name)
+        """Stops and forgets a deployment. Raises NotFound."""
+        async with self._change() as at:
+            await self._commit(changes.intended(self._state, name, Intent.DELETE, at))
+
+    async def set_labels(self, name: str, labels: Mapping[str, str]) -> int:
+        """Replaces the labels; returns the revision. Raises NotFound, ConfigError."""
+        async with self._change() as at:
+            await self._commit(changes.labelled(self._state, name, labels, at))
+            return self._state.deployments[name].revision
+
+    async def set_canary(self, name: str, weights: Mapping[str, int]) -> int:
+        """Gives canaries new percentages; returns the revision. Raises NotFound, ConfigError."""
+        async with self._change() as at:
+            await self._commit(changes.weighted(self._state, name, weights, at))
+            return self._state.deployments[name].revision
+
+    async def promote(self, name: str, version: str = "") -> int:
+        """Makes a canary (empty: the only one) `main`; returns the revision.
+
+        Raises NotFound, FailedPrecondition.
+        """
+        async with self._change() as at:
+            await self._commit(changes.promoted(self._state, name, version, at))
+            return self._state.deployments[name].revision
+
+    async def abort(self, name: str, version: str = "") -> int:
+        """Takes all requests from a canary (empty: from all); returns the revision.
+
+        Raises NotFound, FailedPrecondition.
+        """
+        async with self._change() as at:
+            await self._commit(changes.aborted(self._state, name, version, at))
+            return self._state.deployments[name].revision
+
+    async def apply_endpoint(self, name: str, config: EndpointConfig) -> None:
+        """Makes an endpoint what `config` says. Raises ConfigError."""
+        async with self._change() as at:
+            await self._commit(endpoint_changes.with_endpoint(self._state, name, config, at))
+
+    async def delete_endpoint(self, name: str) -> None:
+        """Deletes an endpoint. Raises NotFound."""
+        async with self._change() as at:
+            await self._commit(endpoint_changes.without_endpoint(self._state, name, at))
+
+    async def start_endpoint(self, name: str) -> None:
+        """Starts an endpoint that is terminated. Raises NotFound."""
+        async with self._change() as at:
+            change = endpoint_changes.intended_endpoint(self._state, name, Intent.RUN, at)
+            await self._commit(change)
+
+    async def terminate_endpoint(self, name: str) -> None:
+        """Has an endpoint refuse requests. Raises NotFound."""
+        async with self._change() as at:
+            change = endpoint_changes.intended_endpoint(self._state, name, Intent.TERMINATE, at)
+            await self._commit(change)
+
+    # What users see.
 
     def status(self, name: str = "") -> tuple[DeploymentStatus, ...]:
         """How far the deployment `name` is, or all. Raises NotFound if there is no such one."""
-        state = self._state or State()
-        found = tuple(
-            status
-            for status in statuses(state.desired, self._cluster.observe(), state.serving)
-            if name in ("", status.name)
-        )
-        if name and not found:
+        if name and name not in self._courses:
             raise NotFound(f"there is no deployment {name!r}")
-        return found
+        wall = self._wall()
+        return tuple(
+            course.status(self._cluster.observe(each), wall)
+            for each, course in self._courses.items()
+            if name in ("", each)
+        )
 
-    @property
-    def opened(self) -> bool:
-        """Whether it has read its store and adopted what runs."""
-        return self._opened.is_set()
+    def deployments(self) -> tuple[DeploymentRecord, ...]:
+        """All deployments, in the order in which they were made."""
+        return tuple(self._state.deployments.values())
 
-    @property
-    def _desired(self) -> Desired:
-        return self._state.desired if self._state else Desired()
+    def deployment(self, name: str) -> DeploymentRecord:
+        """One deployment. Raises NotFound."""
+        return changes.found(self._state, name)
 
-    async def _change(self, desired: Desired) -> None:
-        state = replace(self._state or State(), desired=desired)
-        await self._store.save(state)
-        self._state = state
+    def current(self, name: str) -> RevisionRecord:
+        """The current revision of a deployment. Raises NotFound."""
+        return self._state.revisions[changes.found(self._state, name).name]
+
+    async def revisions(
+        self, name: str, start: int = 0, count: int = 100
+    ) -> tuple[RevisionRecord, ...]:
+        """Revisions of a deployment, the newest first. Raises NotFound."""
+        changes.found(self._state, name)
+        return await self._store.revisions(name, start=start, count=count)
+
+    async def revision(self, name: str, number: int) -> RevisionRecord:
+        """One revision of a deployment. Raises NotFound."""
+        changes.found(self._state, name)
+        revision, _ = await self._store.revision(name, number)
+        return revision
+
+    async def events(
+        self, name: str = "", start: int = 0, count: int = 100, *, endpoint: str = ""
+    ) -> tuple[Event, ...]:
+        """What happened to a deployment or an endpoint (neither: to all), the newest first."""
+        return await self._store.events(
+            deployment=name, endpoint=endpoint, start=start, count=count
+        )
+
+    def replicas(self, name: str = "") -> tuple[ObservedReplica, ...]:
+        """The replicas of a deployment, or all. Raises NotFound."""
+        if name:
+            changes.found(self._state, name)
+        return tuple(self._cluster.observe(name))
+
+    def endpoints(self) -> tuple[EndpointRecord, ...]:
+        """All endpoints that users made, in the order in which they were made."""
+        return tuple(self._state.endpoints.values())
+
+    def endpoint(self, name: str) -> EndpointRecord:
+        """One endpoint. Raises NotFound."""
+        return endpoint_changes.found_endpoint(self._state, name)
+
+    # How it comes about.
+
+    @contextlib.asynccontextmanager
+    async def _change(self) -> AsyncIterator[Moment]:
+        await self._opened.wait()
+        async with self._changing:
+            yield Moment(self._wall(), self._new_uid())
+
+    async def _commit(self, change: Change) -> None:
+        """Keeps a change, then goes by it. To be called while `_changing` is held."""
+        if change == Change():
+            return
+        await self._store.commit(change)
+        self._state = changes.after(self._state, change)
+        for event in change.events:
+            if event.kind == "change":
+                what = f"deployment {event.deployment}" if event.deployment else ""
+                _log.info("%s: %s", what or f"endpoint {event.endpoint}", event.reason)
+        for record in change.deployments:
+            self._want(record.name, is_new=record.name in change.deleted_deployments)
         self._woken.set()
+
+    def _want(self, name: str, *, is_new: bool) -> None:
+        desired = changes.desired_of(self._state, name)
+        course = self._courses.get(name)
+        if course is None:
+            course = self._courses[name] = Course(desired)
+        elif is_new:
+            left = tuple(release for found in course.standing.values() for release in found)
+            course = self._courses[name] = Course(desired, {changes.BEFORE: left})
+        course.want(desired, self._cluster.observe(name))
+        self._dirty.add(name)
 
     def _retry(self, deployment: str) -> None:
         """A changed deployment does not wait out the failures of what it was before."""
-        for replica in self._cluster.observe():
-            if replica.deployment == deployment and replica.phase is Phase.FAILED:
+        for replica in self._cluster.observe(deployment):
+            if replica.phase is Phase.FAILED:
                 self._cluster.forget(replica.id)
 
     async def _follow(self) -> None:
         while True:
-            await self._cluster.changed()
+            self._dirty |= await self._cluster.changed()
             self._woken.set()
 
     async def _work(self) -> None:
         while True:
             self._woken.clear()
+            names = self._due()
             try:
-                await self._step()
-            except Exception:  # noqa: BLE001  # one bad step must not end all control; the next tick tries again
-                _log.exception("a step of the controller failed")
+                await self._look(names)
+            except Exception:  # noqa: BLE001  # one bad look must not end all control; the next tick tries again
+                _log.exception("a look of the controller failed")
+                self._dirty |= names
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._tick):
                     await self._woken.wait()
 
-    async def _step(self) -> None:
-        if self._state is None:
-            # Nothing was ever applied, or the store is lost: what runs is left as it is, and
-            # callers keep the routes they have.
-            return
-        observed = tuple(self._cluster.observe())
-        state = await self._publish(self._state, observed)
-        for action in reconcile(state.desired, observed, state.serving, self._clock()):
-            await self._act(action)
-        await self._settle_retired()
+    def _due(self) -> set[str]:
+        now = self._clock()
+        due = {
+            name
+            for name, course in self._courses.items()
+            if course.step is None or course.step.again <= now
+        }
+        due |= self._dirty & self._courses.keys()
+        self._dirty.clear()
+        return due
 
-    async def _publish(self, state: State, observed: tuple[ObservedReplica, ...]) -> State:
-        snapshot, serving = publish(state.desired, observed, state.serving)
+    async def _look(self, names: Iterable[str]) -> None:
+        """Looks at some deployments: publishes what callers should see, then acts."""
+        now, wall = self._clock(), self._wall()
         async with self._changing:
-            kept = State(self._desired, serving)
-            if serving.versions != state.serving.versions:
-                await self._store.save(kept)
-            self._state = kept
-        last = self.snapshots.value or EMPTY
-        if replace(last, epoch=0, number=0) != snapshot or not last.number:
-            self.snapshots.put(replace(snapshot, epoch=self._epoch, number=last.number + 1))
-        return State(state.desired, serving)
+            steps = {
+                name: self._courses[name].look(self._cluster.observe(name), now)
+                for name in sorted(names)
+                if name in self._courses
+            }
+            await self._keep(steps, wall)
+            self._publish(steps)
+        for step in steps.values():
+            for action in step.actions:
+                await self._act(action)
+        async with self._changing:
+            await self._forget_deleted(steps)
+
+    async def _keep(self, names: Iterable[str], wall: float) -> None:
+        """Keeps which releases stand, before callers go by it, and what there is to tell."""
+        records = []
+        events = []
+        for name in names:
+            course, record = self._courses[name], self._state.deployments[name]
+            standing = course.standing_ids()
+            if standing != record.standing:
+                records.append(replace(record, standing=standing))
+            event = course.news(self._cluster.observe(name), wall)
+            if event is not None:
+                events.append(event)
+        if records or events:
+            change = Change(deployments=tuple(records), events=tuple(events))
+            await self._store.commit(change)
+            self._state = changes.after(self._state, change)
+
+    def _publish(self, names: Iterable[str]) -> None:
+        for name in names:
+            step = self._courses[name].step
+            self._routes.put(name, step.traffic if step is not None else None)
+        last = self.snapshots.value
+        if last is None and not (self._state.deployments or self._state.endpoints):
+            # Nothing was ever applied, or the store is lost: callers keep the routes they have.
+            return
+        snapshot = self._routes.snapshot(self._state, self._epoch, last)
+        if snapshot is not last:
+            self.snapshots.put(snapshot)
 
     async def _act(self, action: Action) -> None:
         match action:
@@ -201,28 +424,18 @@ class Controller:
             case Forget(replica_id):
                 self._cluster.forget(replica_id)
 
-    async def _settle_retired(self) -> None:
+    async def _forget_deleted(self, names: Iterable[str]) -> None:
         """Forgets deleted deployments that have no replicas left."""
-        async with self._changing:
-            running = {replica.deployment for replica in self._cluster.observe()}
-            retired = self._desired.retired
-            if retired - running:
-                await self._change(replace(self._desired, retired=retired & running))
-
-
-def _with(desired: Desired, deployment: DesiredDeployment, application: Application) -> Desired:
-    return Desired(
-        {**desired.deployments, deployment.name: deployment},
-        {**desired.endpoints, **plan_endpoints(application)},
-        desired.retired - {deployment.name},
-    )
-
-
-def _without(desired: Desired, name: str) -> Desired:
-    deployments = {key: value for key, value in desired.deployments.items() if key != name}
-    endpoints = {
-        endpoint.name: endpoint
-        for endpoint in desired.endpoints.values()
-        if endpoint.deployments.keys() & deployments.keys()
-    }
-    return Desired(deployments, endpoints, desired.retired | {name})
+        gone = tuple(
+            name
+            for name in names
+            if self._state.deployments[name].intent is Intent.DELETE
+            and not self._cluster.observe(name)
+        )
+        if gone:
+            change = Change(deleted_deployments=gone)
+            await self._store.commit(change)
+            self._state = changes.after(self._state, change)
+            for name in gone:
+                del self._courses[name]
+                self._routes.put(name, None)

@@ -1,12 +1,23 @@
-"""What should run: deployments, their versions, and endpoints over them. Plain values."""
+"""What should run: deployments, their versions, their services. Plain values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from mesh.call import FetchLimits
+from mesh.control.records import Intent
 from mesh.edge import PLAIN, Edge
 from mesh.launch import Launch, Source
 from mesh.traffic.snapshot import Method, SplitBy
+
+
+class Strategy(StrEnum):
+    """How new replicas take the place of old ones; `rollout` has the numbers."""
+
+    ROLLING = "RollingUpdate"
+    RECREATE = "Recreate"
+    RAMPED = "RampedSlowRollout"
+    BEST_EFFORT = "BestEffortControlledRollout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +25,9 @@ class DesiredService:
     """One service of a version: how many replicas, how each is started, what callers see of it.
 
     `timeout` is in seconds per call (None: no limit), `max_concurrency` in calls per replica (0:
-    no limit), `max_request_bytes` in bytes (0: the gateway's own limit), `cpu` in cores, `memory`
+    no limit), `concurrency` in calls per replica that scaling aims at (0: none), `queue_limit` in
+    calls that a caller keeps back (0: none), `cold_start` in seconds that a call waits for a first
+    replica, `max_request_bytes` in bytes (0: the gateway's own limit), `cpu` in cores, `memory`
     in bytes, `gpu` in devices. `schema_json` is the document of GET /schema.json, `docs` that of
     GET /docs.json compressed by zlib, because snapshots are sent often and it is rarely read; so
     are `descriptors`, the FileDescriptorSet of the typed gRPC service `rpc_service`, and `models`,
@@ -22,10 +35,15 @@ class DesiredService:
     """
 
     name: str
-    replicas: int
+    min_replicas: int
+    max_replicas: int
+    strategy: Strategy = Strategy.ROLLING
     methods: Mapping[str, Method] = field(default_factory=dict)
     timeout: float | None = None
     max_concurrency: int = 0
+    concurrency: int = 0
+    queue_limit: int = 0
+    cold_start: float = 0.0
     max_request_bytes: int = 0
     schema_json: bytes = b""
     docs: bytes = b""
@@ -36,6 +54,8 @@ class DesiredService:
     cpu: float = 0.0
     memory: int = 0
     gpu: float = 0.0
+    gpu_type: str = ""
+    custom: Mapping[str, float] = field(default_factory=dict)
     threads: int = 1
     fetch: FetchLimits = field(default_factory=FetchLimits)
     envs: Mapping[str, str] = field(default_factory=dict)
@@ -46,7 +66,8 @@ class DesiredVersion:
     """A graph of services under a name (`main`, or a canary's).
 
     `id` names the release with its config for all time; two versions with one id share their
-    replicas. `weight` is the share of the deployment's requests.
+    replicas. `weight` is the share of the deployment's requests. `placement` is how replicas lie
+    on nodes (empty: anyhow).
     """
 
     id: str
@@ -55,58 +76,45 @@ class DesiredVersion:
     entry: str
     services: Mapping[str, DesiredService]
     source: Source
+    placement: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredDeployment:
-    """A deployment; `revision` counts its changes, from 1."""
+    """A deployment; `revision` counts its changes, from 1.
+
+    With `intent` other than RUN nothing of it shall run. `since` is when its revision began, in
+    seconds since the Unix epoch; a rollout that has no ready replica `progress_deadline` seconds
+    later counts as failed.
+    """
 
     name: str
     revision: int
     versions: tuple[DesiredVersion, ...]
     split_by: SplitBy = SplitBy.RANDOM
     split_key: str = ""
+    spills: bool = True
+    intent: Intent = Intent.RUN
+    since: float = 0.0
+    progress_deadline: float = 600.0
+
+    @property
+    def wanted(self) -> tuple[DesiredVersion, ...]:
+        """The versions that shall run."""
+        return self.versions if self.intent is Intent.RUN else ()
 
 
-@dataclass(frozen=True, slots=True)
-class DesiredEndpoint:
-    """A public name over deployments, with the weight of each."""
+Standing = Mapping[str, tuple[DesiredVersion, ...]]
+"""The releases that serve under each version name, oldest first.
 
-    name: str
-    deployments: Mapping[str, int]
+The desired one is among them once it was ready as a whole; its predecessors are as long as they
+have calls.
+"""
+Scale = Mapping[tuple[str, str], int]
+"""How many replicas a service shall have now, by the name of its version and its own.
 
-
-@dataclass(frozen=True, slots=True)
-class Desired:
-    """Everything that should run.
-
-    `retired` holds the deployments that are deleted and may still have replicas. Replicas of a
-    deployment that is neither here nor retired are somebody else's and are left alone: a
-    controller that has lost its store must not stop what works.
-    """
-
-    deployments: Mapping[str, DesiredDeployment] = field(default_factory=dict)
-    endpoints: Mapping[str, DesiredEndpoint] = field(default_factory=dict)
-    retired: frozenset[str] = frozenset()
-
-
-VersionKey = tuple[str, str]
-"""Name of a deployment, name of a version."""
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """What the last snapshot held.
-
-    `versions` has the release that stands under each name: the desired one, or its predecessor
-    while the desired one is not ready yet. `leaving` has the graphs that nobody is sent to any
-    more, by deployment and id, while calls in them may still go on. `replicas` are the ids of all
-    replicas in it.
-    """
-
-    versions: Mapping[VersionKey, DesiredVersion] = field(default_factory=dict)
-    replicas: frozenset[str] = frozenset()
-    leaving: Mapping[VersionKey, DesiredVersion] = field(default_factory=dict)
+A release whose place is being taken has its number before that, by its version id.
+"""
 
 
 def launch_of(deployment: str, version: DesiredVersion, service: DesiredService) -> Launch:
@@ -121,6 +129,9 @@ def launch_of(deployment: str, version: DesiredVersion, service: DesiredService)
         cpu=service.cpu,
         memory=service.memory,
         gpu=service.gpu,
+        gpu_type=service.gpu_type,
+        custom=service.custom,
+        placement=version.placement,
         threads=service.threads,
         fetch=service.fetch,
         timeout=service.timeout,

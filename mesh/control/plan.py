@@ -8,35 +8,31 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from mesh.call import FetchLimits
 from mesh.config import (
+    MAIN,
     DeploymentConfig,
     EndpointConfig,
     Fetch,
     Name,
+    Resources,
+    Scaling,
     ServiceConfig,
     ServiceOverrides,
     Traffic,
     VersionConfig,
     parse,
 )
-from mesh.control.desired import (
-    DesiredDeployment,
-    DesiredEndpoint,
-    DesiredService,
-    DesiredVersion,
-)
+from mesh.control.desired import DesiredDeployment, DesiredService, DesiredVersion, Strategy
+from mesh.control.records import RevisionRecord, VersionRecord
 from mesh.definition.manifest import Manifest, ServiceManifest
 from mesh.errors import ConfigError
 from mesh.launch import Source
 from mesh.traffic.snapshot import Method, SplitBy
-
-MAIN = "main"
-"""Name of the version that is the deployment itself."""
 
 
 class SourceDocument(BaseModel):
@@ -80,55 +76,159 @@ def application(document: bytes) -> Application:
 
 
 def plan(
-    applied: Application, *, revision: int, code: Mapping[str, bytes] | None = None
+    applied: Application,
+    *,
+    revision: int,
+    generation: int = 0,
+    code: Mapping[str, bytes] | None = None,
 ) -> DesiredDeployment:
     """What should run for `applied`; `code` has the pickled entry class of versions without target.
+
+    `generation` counts restarts: another one makes other version ids, so other replicas.
 
     Raises:
         ConfigError: a version has no graph, or settings name a service that its graph has not.
     """
-    config = applied.config
-    configs: dict[str, VersionConfig] = {MAIN: config, **config.canary.versions}
+    configs = versions_of(applied.config)
     if configs.keys() != applied.versions.keys():
         missing = sorted(configs.keys() ^ applied.versions.keys())
         raise ConfigError(f"versions: config and graphs disagree about {', '.join(missing)}")
+    parts = {name: _parts(applied, name, (code or {}).get(name, b"")) for name in configs}
+    ids = {name: _version_id(applied.config.name, generation, each) for name, each in parts.items()}
+    return _deployment(applied.config, revision, parts, ids)
+
+
+def versions_of(config: DeploymentConfig) -> dict[str, VersionConfig]:
+    """The settings of `main` and of the canaries, by name."""
+    return {MAIN: config, **config.canary.versions}
+
+
+def weights_of(config: DeploymentConfig) -> dict[str, int]:
+    """The percentage of each version, by name; `main` has what the canaries leave."""
     weights = {name: canary.weight for name, canary in config.canary.versions.items()}
-    weights[MAIN] = 100 - sum(weights.values())
-    versions = tuple(
-        _version(applied, name, version, weights[name], (code or {}).get(name, b""))
-        for name, version in configs.items()
+    return {MAIN: 100 - sum(weights.values()), **weights}
+
+
+class Parts(NamedTuple):
+    """Everything that one version is made of."""
+
+    config: VersionConfig
+    strategy: str
+    document: VersionDocument
+    services: Mapping[str, ServiceConfig]
+    overrides: Mapping[str, ServiceOverrides]
+    source: Source
+
+
+def _parts(applied: Application, name: str, code: bytes) -> Parts:
+    config = versions_of(applied.config)[name]
+    where = "services" if name == MAIN else f"canary.versions.{name}.services"
+    return _parts_of(
+        config, applied.config.deployment_strategy, applied.versions[name], code, where
     )
+
+
+def _parts_of(
+    config: VersionConfig, strategy: str, document: VersionDocument, code: bytes, where: str
+) -> Parts:
+    return Parts(
+        config,
+        strategy,
+        document,
+        _services(config, document.manifest, where),
+        config.services,
+        Source(document.source.target, document.source.path, code),
+    )
+
+
+def recorded(applied: Application, planned: DesiredDeployment) -> tuple[VersionRecord, ...]:
+    """What has to be kept of the versions of `planned`, which is the plan of `applied`."""
+    configs = versions_of(applied.config)
+    return tuple(
+        VersionRecord(
+            applied.config.name,
+            version.id,
+            {
+                "config": VersionConfig.model_validate(
+                    {key: getattr(configs[version.name], key) for key in VersionConfig.model_fields}
+                ).model_dump(mode="json"),
+                "strategy": applied.config.deployment_strategy,
+                "version": applied.versions[version.name].model_dump(mode="json"),
+            },
+            version.source.code,
+        )
+        for version in planned.versions
+    )
+
+
+def planned_again(
+    revision: RevisionRecord, records: Mapping[str, VersionRecord]
+) -> DesiredDeployment:
+    """What should run for a revision that was kept, with the ids that it had.
+
+    `records` are its versions by id. Raises ConfigError if they are not what this release of the
+    mesh understands.
+    """
+    config = parse(DeploymentConfig, revision.config, what=f"deployment {revision.deployment}")
+    parts = {}
+    for name, each in versions_of(config).items():
+        record = records[revision.versions[name]]
+        document = parse(VersionDocument, record.document["version"], what=f"version {record.id}")
+        parts[name] = _parts_of(
+            each, config.deployment_strategy, document, record.code, f"version {name}"
+        )
+    return _deployment(config, revision.number, parts, revision.versions)
+
+
+def planned_alone(record: VersionRecord, name: str) -> DesiredVersion:
+    """A version that was kept, under the name `name` and without weight.
+
+    Raises ConfigError as `planned_again` does.
+    """
+    what = f"version {record.id}"
+    config = parse(VersionConfig, record.document["config"], what=what)
+    document = parse(VersionDocument, record.document["version"], what=what)
+    parts = _parts_of(config, record.document["strategy"], document, record.code, what)
+    return _version(parts, record.id, name, 0)
+
+
+def kept_application(
+    revision: RevisionRecord, records: Mapping[str, VersionRecord]
+) -> tuple[Application, dict[str, bytes]]:
+    """The application, and its code by version, that a revision which was kept came from."""
+    versions = {name: records[identity] for name, identity in revision.versions.items()}
+    document = {
+        "config": revision.config,
+        "versions": {name: record.document["version"] for name, record in versions.items()},
+    }
+    what = f"revision {revision.number} of deployment {revision.deployment}"
+    code = {name: record.code for name, record in versions.items() if record.code}
+    return parse(Application, document, what=what), code
+
+
+def _deployment(
+    config: DeploymentConfig, revision: int, parts: Mapping[str, Parts], ids: Mapping[str, str]
+) -> DesiredDeployment:
+    weights = weights_of(config)
     return DesiredDeployment(
         config.name,
         revision,
-        versions,
+        tuple(_version(each, ids[name], name, weights[name]) for name, each in parts.items()),
         SplitBy(config.canary.route_type),
         config.canary.route_by,
+        config.canary.without_replicas == "spill",
+        progress_deadline=config.progress_deadline,
     )
 
 
-def _version(
-    applied: Application, name: str, config: VersionConfig, weight: int, code: bytes
-) -> DesiredVersion:
-    document = applied.versions[name]
-    manifest = document.manifest
-    source = Source(document.source.target, document.source.path, code)
-    where = "services" if name == MAIN else f"canary.versions.{name}.services"
-    configs = _services(config, manifest, where)
-    identity = _version_id(applied.config.name, source, manifest, configs)
+def _version(parts: Parts, identity: str, name: str, weight: int) -> DesiredVersion:
+    manifest = parts.document.manifest
     services = {
-        service.name: _service(service, configs[service.name])
+        service.name: _service(service, parts.services[service.name], parts)
         for service in manifest.services.values()
     }
-    return DesiredVersion(identity, name, weight, manifest.entry, services, source)
-
-
-def plan_endpoints(applied: Application) -> dict[str, DesiredEndpoint]:
-    """The endpoints that `applied` sets."""
-    return {
-        name: DesiredEndpoint(name, endpoint.deployments)
-        for name, endpoint in applied.endpoints.items()
-    }
+    placement = parts.config.placement or ""
+    return DesiredVersion(identity, name, weight, manifest.entry, services, parts.source, placement)
 
 
 def _services(version: VersionConfig, manifest: Manifest, where: str) -> dict[str, ServiceConfig]:
@@ -154,22 +254,16 @@ def effective(
 
     Raises ConfigError beginning with `where`.
     """
-    replicas = next(
-        number
-        for number in (overrides.replicas, version.replicas, config.replicas)
-        if number is not None
-    )
-    traffic = config.traffic.model_dump() | (overrides.traffic or {})
+    changes = overrides.traffic or overrides.config_overrides.traffic or {}
+    traffic = config.traffic.model_dump() | changes
     fetch = config.fetch.model_dump() | (overrides.fetch or {})
-    resources = config.resources
-    if overrides.resources is not None:
-        changed = overrides.resources.model_dump(exclude_unset=True)
-        resources = resources.model_validate(resources.model_dump() | changed)
+    scaling = _scaling(config, version, overrides)
     return config.model_copy(
         update={
-            "replicas": replicas,
+            "scaling": scaling,
+            "replicas": max(scaling.min_replicas, 1),
             "traffic": parse(Traffic, traffic, what=f"{where}.traffic"),
-            "resources": resources,
+            "resources": _resources(config, overrides, where),
             "threads": overrides.threads or config.threads,
             "fetch": parse(Fetch, fetch, what=f"{where}.fetch"),
             "envs": config.envs | version.envs | overrides.envs,
@@ -177,36 +271,88 @@ def effective(
     )
 
 
-def _version_id(
-    deployment: str, source: Source, manifest: Manifest, services: Mapping[str, ServiceConfig]
-) -> str:
+def _scaling(config: ServiceConfig, version: VersionConfig, overrides: ServiceOverrides) -> Scaling:
+    for said in (overrides, version, config):
+        if said.scaling is not None:
+            return said.scaling
+        if said.replicas is not None:
+            return Scaling(min_replicas=said.replicas, max_replicas=max(said.replicas, 1))
+    raise AssertionError("a service's own config has a number")
+
+
+def _resources(config: ServiceConfig, overrides: ServiceOverrides, where: str) -> Resources:
+    if overrides.resources is None:
+        return config.resources
+    changed = overrides.resources.model_dump(exclude_unset=True)
+    return parse(Resources, config.resources.model_dump() | changed, what=f"{where}.resources")
+
+
+def _version_id(deployment: str, generation: int, parts: Parts) -> str:
     """The deployment's name and a hash of everything that makes one replica differ from another.
 
     Neither weights nor numbers of replicas are in it, so that a promotion restarts nothing.
     """
+    source = parts.source
+    manifest = parts.document.manifest
     described: dict[str, Any] = {
         "source": [source.target, source.path, hashlib.sha256(source.code).hexdigest()],
         "manifest": manifest.model_dump(mode="json", exclude={"services": {"__all__": {"config"}}}),
         "config": {
-            name: config.model_dump(mode="json", exclude={"replicas"})
-            for name, config in services.items()
+            name: config.model_dump(
+                mode="json",
+                exclude={"replicas": True, "scaling": True, "traffic": _OF_CALLERS},
+            )
+            | {"limit": _limit(config)}
+            for name, config in parts.services.items()
         },
+        "placement": parts.config.placement,
+        "generation": generation,
     }
     text = json.dumps(described, sort_keys=True, separators=(",", ":"))
     return f"{deployment}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def _service(service: ServiceManifest, config: ServiceConfig) -> DesiredService:
+_OF_CALLERS = {"concurrency", "external_queue", "queue_limit", "max_concurrency"}
+"""Settings of traffic that replicas are not told, or only what follows from them."""
+
+
+def _limit(config: ServiceConfig) -> int:
+    """Calls that a replica takes at once; 0 means no limit."""
+    traffic = config.traffic
+    return (traffic.concurrency if traffic.external_queue else traffic.max_concurrency) or 0
+
+
+COLD_START = 60.0
+"""Seconds that a call waits for a first replica where nobody says, and one will come."""
+
+
+def _cold_start(given: float | None, scaling: Scaling, strategy: Strategy) -> float:
+    if given is not None:
+        return given
+    waits = scaling.min_replicas == 0 or strategy is Strategy.RECREATE
+    return COLD_START if waits else 0.0
+
+
+def _service(service: ServiceManifest, config: ServiceConfig, parts: Parts) -> DesiredService:
     methods = {
         method.name: Method(method.name, method.route, method.kind, method.idempotent, method.rpc)
         for method in service.methods
     }
+    overrides = parts.overrides.get(service.name, ServiceOverrides())
+    strategy = Strategy(overrides.deployment_strategy or parts.strategy)
+    scaling = config.scaling or Scaling()
+    resources = config.resources
     return DesiredService(
         name=service.name,
-        replicas=config.replicas,
+        min_replicas=scaling.min_replicas,
+        max_replicas=scaling.max_replicas,
+        strategy=strategy,
         methods=methods,
         timeout=config.traffic.timeout,
-        max_concurrency=config.traffic.max_concurrency or 0,
+        max_concurrency=_limit(config),
+        concurrency=config.traffic.concurrency or 0,
+        queue_limit=config.traffic.queue_limit if config.traffic.external_queue else 0,
+        cold_start=_cold_start(overrides.cold_start_timeout, scaling, strategy),
         max_request_bytes=config.traffic.max_request_bytes or 0,
         schema_json=service.schema_json.encode(),
         docs=zlib.compress(service.docs_json.encode()) if service.docs_json else b"",
@@ -216,9 +362,11 @@ def _service(service: ServiceManifest, config: ServiceConfig) -> DesiredService:
         else b"",
         models=zlib.compress(service.models_json.encode()) if service.models_json else b"",
         edge=service.edge,
-        cpu=config.resources.cpu,
-        memory=config.resources.memory,
-        gpu=config.resources.gpu,
+        cpu=resources.cpu,
+        memory=resources.memory,
+        gpu=resources.gpu,
+        gpu_type=resources.gpu_type,
+        custom=resources.custom,
         threads=config.threads,
         fetch=FetchLimits(**config.fetch.model_dump()),
         envs=config.envs,

@@ -1,11 +1,10 @@
-"""Desired and observed → the next steps. Pure and deterministic; the controller takes them."""
+"""What should run and what does → the next steps. Pure and deterministic."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from mesh.control.desired import Desired, Serving
-from mesh.control.fleet import Wanted, grouped, live, wanted
+from mesh.control.fleet import Groups, Numbers, ReplicaKey, live
 from mesh.control.observed import ObservedReplica, Phase
 from mesh.launch import Launch
 
@@ -51,28 +50,48 @@ Action = StartReplica | DrainReplica | StopReplica | Forget
 
 
 def reconcile(
-    desired: Desired, observed: Sequence[ObservedReplica], serving: Serving, now: float
+    numbers: Numbers,
+    launches: Mapping[ReplicaKey, Launch],
+    groups: Groups,
+    published: Collection[str],
+    now: float,
 ) -> list[Action]:
-    """The steps that bring what runs closer to what should; none when nothing is to be done.
+    """The steps that bring the replicas of one deployment closer to `numbers`; none at the goal.
 
-    `serving` describes the snapshot in force: a replica in it is never drained. `now` is on the
-    clock of the replicas' `since`.
+    `launches` has what starts a replica, for each key with a number. `published` are the replicas
+    in the snapshot in force: none of them is drained. `now` is on the clock of the replicas'
+    `since`.
     """
-    fleet = wanted(desired, serving)
-    groups = grouped(observed)
-    ours = desired.deployments.keys() | desired.retired
     actions: list[Action] = []
-    for key in sorted(fleet.keys() | groups.keys()):
-        if key[0] in ours:
-            group = groups.get(key, [])
-            actions += _settle(fleet.get(key), group, serving, now)
+    for key in sorted(numbers.keys() | groups.keys()):
+        launch = launches.get(key)
+        actions += _settle(launch, numbers.get(key, 0), groups.get(key, ()), published, now)
     return actions
 
 
+def next_try(numbers: Numbers, groups: Groups, now: float) -> float:
+    """When to look again though nothing has changed: at the next start, or when all is stable."""
+    times = [float("inf")]
+    for key, group in groups.items():
+        number = numbers.get(key, 0)
+        failed = [replica for replica in group if replica.phase is Phase.FAILED]
+        if failed:
+            running = live(group)
+            times.append(
+                retry_at(failed, number)
+                if len(running) < number
+                else max((replica.since for replica in running), default=now) + STABLE
+            )
+    return max(min(times), now)
+
+
 def _settle(
-    want: Wanted | None, group: list[ObservedReplica], serving: Serving, now: float
+    launch: Launch | None,
+    number: int,
+    group: Sequence[ObservedReplica],
+    published: Collection[str],
+    now: float,
 ) -> list[Action]:
-    number = want.replicas if want else 0
     running = live(group)
     actions: list[Action] = []
     for replica in sorted(group, key=lambda replica: replica.id):
@@ -83,15 +102,15 @@ def _settle(
     for replica in running[number:]:
         if replica.phase is Phase.STARTING:
             actions.append(StopReplica(replica.id))
-        elif replica.id not in serving.replicas:
+        elif replica.id not in published:
             actions.append(DrainReplica(replica.id))
     failed = sorted(
         (replica for replica in group if replica.phase is Phase.FAILED),
         key=lambda replica: (replica.since, replica.id),
     )
     actions += [Forget(replica.id) for replica in _forgettable(failed, running, number, now)]
-    if want and len(running) < number and now >= retry_at(failed, number):
-        actions += [StartReplica(want.launch)] * (number - len(running))
+    if launch and len(running) < number and now >= retry_at(failed, number):
+        actions += [StartReplica(launch)] * (number - len(running))
     return actions
 
 

@@ -1,12 +1,14 @@
-"""How far each deployment is, and why it is not further. Pure."""
+"""How far a deployment is, and why it is not further. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from mesh.control.desired import Desired, DesiredDeployment, DesiredVersion, Serving
-from mesh.control.fleet import ReplicaKey, grouped
+from mesh.control.desired import DesiredDeployment, DesiredVersion, Scale, Standing
+from mesh.control.fleet import BUSY, LIVE, Groups, count, grouped
 from mesh.control.observed import ObservedReplica, Phase
+from mesh.control.records import Intent
+from mesh.control.rollout import sizes_of
 
 
 class DeploymentPhase(IntEnum):
@@ -22,6 +24,15 @@ class DeploymentPhase(IntEnum):
     """A version can't start; the reason says why. It is tried again, ever more slowly."""
     TERMINATING = 5
     """Being stopped."""
+    TERMINATED = 6
+    """Stopped; it can be started again."""
+    SCALED_TO_ZERO = 7
+    """Nothing of `main` runs, because nobody calls it; the next request starts it."""
+
+    @property
+    def label(self) -> str:
+        """The word for people and for the REST API, such as `scaled-to-zero`."""
+        return self.name.lower().replace("_", "-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +47,16 @@ class ServiceStatus:
 
 @dataclass(frozen=True, slots=True)
 class VersionStatus:
-    """One version of a deployment. `id` is that of the desired release."""
+    """One version of a deployment. `id` is that of the desired release.
+
+    `replacing` are the ids of the releases that it takes the place of and that have calls still.
+    """
 
     name: str
     id: str
     weight: int
     services: tuple[ServiceStatus, ...]
+    replacing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,37 +70,33 @@ class DeploymentStatus:
     versions: tuple[VersionStatus, ...] = ()
 
 
-Groups = Mapping[ReplicaKey, Sequence[ObservedReplica]]
+def status_of(
+    deployment: DesiredDeployment,
+    standing: Standing,
+    scale: Scale,
+    observed: Sequence[ObservedReplica],
+    wall: float,
+) -> DeploymentStatus:
+    """The status of a deployment of which `observed` are the replicas.
 
-
-def statuses(
-    desired: Desired, observed: Sequence[ObservedReplica], serving: Serving
-) -> tuple[DeploymentStatus, ...]:
-    """The status of all deployments, those that are being stopped last."""
+    `wall` is the time in seconds since the Unix epoch.
+    """
     groups = grouped(observed)
-    live = [_status(deployment, groups, serving) for deployment in desired.deployments.values()]
-    running = {replica.deployment for replica in observed}
-    ending = [
-        DeploymentStatus(name, 0, DeploymentPhase.TERMINATING)
-        for name in sorted(desired.retired & running)
-    ]
-    return (*live, *ending)
-
-
-def _status(deployment: DesiredDeployment, groups: Groups, serving: Serving) -> DeploymentStatus:
-    versions = tuple(_version(deployment.name, v, groups) for v in deployment.versions)
-    phase = DeploymentPhase.RUNNING
-    reason = ""
-    for version in deployment.versions:
-        for service in version.services.values():
-            group = groups.get((deployment.name, version.id, service.name), ())
-            found = _phase(group, service.replicas)
-            if _RANK[found] > _RANK[phase]:
-                phase = found
-    if phase is DeploymentPhase.RUNNING and not _stands(deployment, serving):
-        phase = DeploymentPhase.DEPLOYING
-    if phase is not DeploymentPhase.RUNNING:
-        reason = _reason(versions)
+    versions = tuple(
+        _version(version, standing.get(version.name, ()), scale, groups)
+        for version in deployment.versions
+    )
+    if deployment.intent is not Intent.RUN:
+        is_over = not any(each.phase in (*BUSY, Phase.DRAINED) for each in observed)
+        ended = is_over and deployment.intent is Intent.TERMINATE
+        phase = DeploymentPhase.TERMINATED if ended else DeploymentPhase.TERMINATING
+        return DeploymentStatus(deployment.name, deployment.revision, phase, "", versions)
+    phase = _phase(deployment, versions, groups)
+    reason = "" if phase is DeploymentPhase.RUNNING else _reason(versions)
+    if phase is DeploymentPhase.DEPLOYING and _is_late(deployment, standing, wall):
+        phase = DeploymentPhase.FAILED
+        waited = f"not ready within {deployment.progress_deadline:g} s"
+        reason = f"{waited}: {reason}" if reason else waited
     return DeploymentStatus(deployment.name, deployment.revision, phase, reason, versions)
 
 
@@ -97,7 +108,26 @@ _RANK = {
 }
 
 
-def _phase(group: Sequence[ObservedReplica], desired: int) -> DeploymentPhase:
+def _phase(
+    deployment: DesiredDeployment, versions: Sequence[VersionStatus], groups: Groups
+) -> DeploymentPhase:
+    phase = DeploymentPhase.RUNNING
+    for version in versions:
+        for service in version.services:
+            group = groups.get((version.id, service.name), ())
+            found = _service_phase(group, service.desired)
+            if _RANK[found] > _RANK[phase]:
+                phase = found
+        if version.replacing and phase is DeploymentPhase.RUNNING:
+            phase = DeploymentPhase.DEPLOYING
+    main, entry = versions[0], deployment.versions[0].entry
+    asleep = not any(service.desired for service in main.services if service.name == entry)
+    if phase is DeploymentPhase.RUNNING and asleep and not count(groups, (main.id, entry), LIVE):
+        return DeploymentPhase.SCALED_TO_ZERO
+    return phase
+
+
+def _service_phase(group: Sequence[ObservedReplica], desired: int) -> DeploymentPhase:
     ready = sum(replica.phase is Phase.READY for replica in group)
     if ready >= desired:
         return DeploymentPhase.RUNNING
@@ -110,22 +140,25 @@ def _phase(group: Sequence[ObservedReplica], desired: int) -> DeploymentPhase:
     return DeploymentPhase.FAILED
 
 
-def _stands(deployment: DesiredDeployment, serving: Serving) -> bool:
-    return all(
-        (standing := serving.versions.get((deployment.name, version.name))) is not None
-        and standing.id == version.id
+def _is_late(deployment: DesiredDeployment, standing: Standing, wall: float) -> bool:
+    """Whether some version has had no ready graph for too long."""
+    return wall - deployment.since > deployment.progress_deadline and any(
+        all(release.id != version.id for release in standing.get(version.name, ()))
         for version in deployment.versions
     )
 
 
-def _version(deployment: str, version: DesiredVersion, groups: Groups) -> VersionStatus:
+def _version(
+    version: DesiredVersion, releases: Sequence[DesiredVersion], scale: Scale, groups: Groups
+) -> VersionStatus:
     services = []
-    for service in version.services.values():
-        group = groups.get((deployment, version.id, service.name), ())
+    for service, size in sizes_of(version, scale).items():
+        group = groups.get((version.id, service), ())
         ready = sum(replica.phase is Phase.READY for replica in group)
-        why = "" if ready >= service.replicas else _why(group)
-        services.append(ServiceStatus(service.name, service.replicas, ready, why))
-    return VersionStatus(version.name, version.id, version.weight, tuple(services))
+        why = "" if ready >= size else _why(group)
+        services.append(ServiceStatus(service, size, ready, why))
+    replacing = tuple(release.id for release in releases if release.id != version.id)
+    return VersionStatus(version.name, version.id, version.weight, tuple(services), replacing)
 
 
 def _why(group: Sequence[ObservedReplica]) -> str:

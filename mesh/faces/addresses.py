@@ -1,6 +1,6 @@
 """Where a control plane listens. Apart from the plane, so that who only names it stays light."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -8,13 +8,17 @@ class PlaneConfig:
     """Where the control plane listens.
 
     `host` is where callers and replicas reach it; gRPC listens there at `port`. HTTP listens on
-    `http_host` at `http_port` (None: no HTTP). Port 0 means any that is free.
+    `http_host` at `http_port` (None: no HTTP). Port 0 means any that is free. `store` is where
+    the controller keeps what it must not forget (see `mesh.control.store`; empty: in memory), and
+    `token` what clients of the control API have to show (empty: nothing).
     """
 
     host: str = "127.0.0.1"
     port: int = 0
     http_host: str = "127.0.0.1"
     http_port: int | None = None
+    store: str = ""
+    token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

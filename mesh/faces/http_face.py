@@ -58,7 +58,7 @@ async def _refuse(_: Request, error: Exception) -> Response:
 
 
 def _status(status: DeploymentStatus) -> dict[str, Any]:
-    return {**asdict(status), "phase": status.phase.name.lower()}
+    return {**asdict(status), "phase": status.phase.label}
 
 
 class HttpServer:

@@ -14,7 +14,8 @@ from mesh.cluster.contract import Cluster
 from mesh.control.controller import Controller
 from mesh.control.plan import application
 from mesh.control.status import DeploymentStatus
-from mesh.control.store import MemoryStore, Store
+from mesh.control.store.contract import Store
+from mesh.control.store.memory import MemoryStore
 from mesh.errors import FailedPrecondition
 from mesh.faces.addresses import Addresses, PlaneConfig
 from mesh.faces.grpc_face import GrpcServer

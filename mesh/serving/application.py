@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from mesh.cluster.code import pickled_class
-from mesh.config import DeploymentConfig, EndpointConfig
-from mesh.control.plan import MAIN
+from mesh.config import MAIN, DeploymentConfig, EndpointConfig
 from mesh.control.promises import broken
 from mesh.definition.foreign import adapted
 from mesh.definition.graph import Graph, resolve

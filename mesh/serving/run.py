@@ -22,6 +22,8 @@ from mesh.serving.gateways import GRACE, GatewayProcess
 POLL = 0.05
 """Seconds between two looks at what is not ready yet."""
 
+_UP = (DeploymentPhase.RUNNING, DeploymentPhase.SCALED_TO_ZERO)
+
 Progress = Callable[[str], None]
 """Told what is being done now, in a few words."""
 
@@ -181,7 +183,7 @@ class RunningMesh:
         revision = self.control.apply(application.document, application.code)
         while True:
             status = self.control.status(name)[0]
-            if status.revision >= revision and status.phase is DeploymentPhase.RUNNING:
+            if status.revision >= revision and status.phase in _UP:
                 break
             if status.phase is DeploymentPhase.FAILED or self._lacks(status):
                 raise Unavailable(f"deployment {name!r} cannot start: {status.reason}")

@@ -7,8 +7,7 @@ from typing import Any
 import httpx
 
 from mesh.client import GrpcClient
-from mesh.config import DeploymentConfig, parse
-from mesh.control.plan import MAIN
+from mesh.config import MAIN, DeploymentConfig, parse
 from mesh.control.status import DeploymentStatus
 from mesh.serving.application import Release, application
 from mesh.serving.run import Place, RunningMesh

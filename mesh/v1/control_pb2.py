@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15mesh/v1/control.proto\x12\x07mesh.v1\"\'\n\x0c\x41pplyRequest\x12\x17\n\x0f\x64\x65ployment_json\x18\x01 \x01(\x0c\"\x1e\n\nApplyReply\x12\x10\n\x08revision\x18\x01 \x01(\x04\"#\n\rStatusRequest\x12\x12\n\ndeployment\x18\x01 \x01(\t\"=\n\x0bStatusReply\x12.\n\x0b\x64\x65ployments\x18\x01 \x03(\x0b\x32\x19.mesh.v1.DeploymentStatus\"\x95\x01\n\x10\x44\x65ploymentStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\'\n\x05phase\x18\x03 \x01(\x0e\x32\x18.mesh.v1.DeploymentPhase\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12(\n\x08versions\x18\x05 \x03(\x0b\x32\x16.mesh.v1.VersionStatus\"W\n\rVersionStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\r\x12(\n\x08services\x18\x03 \x03(\x0b\x32\x16.mesh.v1.ServiceStatus\"M\n\rServiceStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65sired\x18\x02 \x01(\r\x12\r\n\x05ready\x18\x03 \x01(\r\x12\x0e\n\x06reason\x18\x04 \x01(\t\"#\n\rDeleteRequest\x12\x12\n\ndeployment\x18\x01 \x01(\t\"\r\n\x0b\x44\x65leteReply*\xd0\x01\n\x0f\x44\x65ploymentPhase\x12 \n\x1c\x44\x45PLOYMENT_PHASE_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x44\x45PLOYMENT_PHASE_DEPLOYING\x10\x01\x12\x1c\n\x18\x44\x45PLOYMENT_PHASE_RUNNING\x10\x02\x12\x1e\n\x1a\x44\x45PLOYMENT_PHASE_UNHEALTHY\x10\x03\x12\x1b\n\x17\x44\x45PLOYMENT_PHASE_FAILED\x10\x04\x12 \n\x1c\x44\x45PLOYMENT_PHASE_TERMINATING\x10\x05\x32\xae\x01\n\x07\x43ontrol\x12\x33\n\x05\x41pply\x12\x15.mesh.v1.ApplyRequest\x1a\x13.mesh.v1.ApplyReply\x12\x36\n\x06Status\x12\x16.mesh.v1.StatusRequest\x1a\x14.mesh.v1.StatusReply\x12\x36\n\x06\x44\x65lete\x12\x16.mesh.v1.DeleteRequest\x1a\x14.mesh.v1.DeleteReplyB\x12P\x01Z\x0emesh/v1;meshv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15mesh/v1/control.proto\x12\x07mesh.v1\"\'\n\x0c\x41pplyRequest\x12\x17\n\x0f\x64\x65ployment_json\x18\x01 \x01(\x0c\"\x1e\n\nApplyReply\x12\x10\n\x08revision\x18\x01 \x01(\x04\"#\n\rStatusRequest\x12\x12\n\ndeployment\x18\x01 \x01(\t\"=\n\x0bStatusReply\x12.\n\x0b\x64\x65ployments\x18\x01 \x03(\x0b\x32\x19.mesh.v1.DeploymentStatus\"\x95\x01\n\x10\x44\x65ploymentStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x04\x12\'\n\x05phase\x18\x03 \x01(\x0e\x32\x18.mesh.v1.DeploymentPhase\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12(\n\x08versions\x18\x05 \x03(\x0b\x32\x16.mesh.v1.VersionStatus\"W\n\rVersionStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\r\x12(\n\x08services\x18\x03 \x03(\x0b\x32\x16.mesh.v1.ServiceStatus\"M\n\rServiceStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65sired\x18\x02 \x01(\r\x12\r\n\x05ready\x18\x03 \x01(\r\x12\x0e\n\x06reason\x18\x04 \x01(\t\"#\n\rDeleteRequest\x12\x12\n\ndeployment\x18\x01 \x01(\t\"\r\n\x0b\x44\x65leteReply*\x96\x02\n\x0f\x44\x65ploymentPhase\x12 \n\x1c\x44\x45PLOYMENT_PHASE_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x44\x45PLOYMENT_PHASE_DEPLOYING\x10\x01\x12\x1c\n\x18\x44\x45PLOYMENT_PHASE_RUNNING\x10\x02\x12\x1e\n\x1a\x44\x45PLOYMENT_PHASE_UNHEALTHY\x10\x03\x12\x1b\n\x17\x44\x45PLOYMENT_PHASE_FAILED\x10\x04\x12 \n\x1c\x44\x45PLOYMENT_PHASE_TERMINATING\x10\x05\x12\x1f\n\x1b\x44\x45PLOYMENT_PHASE_TERMINATED\x10\x06\x12#\n\x1f\x44\x45PLOYMENT_PHASE_SCALED_TO_ZERO\x10\x07\x32\xae\x01\n\x07\x43ontrol\x12\x33\n\x05\x41pply\x12\x15.mesh.v1.ApplyRequest\x1a\x13.mesh.v1.ApplyReply\x12\x36\n\x06Status\x12\x16.mesh.v1.StatusRequest\x1a\x14.mesh.v1.StatusReply\x12\x36\n\x06\x44\x65lete\x12\x16.mesh.v1.DeleteRequest\x1a\x14.mesh.v1.DeleteReplyB\x12P\x01Z\x0emesh/v1;meshv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'P\001Z\016mesh/v1;meshv1'
   _globals['_DEPLOYMENTPHASE']._serialized_start=580
-  _globals['_DEPLOYMENTPHASE']._serialized_end=788
+  _globals['_DEPLOYMENTPHASE']._serialized_end=858
   _globals['_APPLYREQUEST']._serialized_start=34
   _globals['_APPLYREQUEST']._serialized_end=73
   _globals['_APPLYREPLY']._serialized_start=75
@@ -52,6 +52,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEREQUEST']._serialized_end=562
   _globals['_DELETEREPLY']._serialized_start=564
   _globals['_DELETEREPLY']._serialized_end=577
-  _globals['_CONTROL']._serialized_start=791
-  _globals['_CONTROL']._serialized_end=965
+  _globals['_CONTROL']._serialized_start=861
+  _globals['_CONTROL']._serialized_end=1035
 # @@protoc_insertion_point(module_scope)

@@ -15,12 +15,16 @@ class DeploymentPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEPLOYMENT_PHASE_UNHEALTHY: _ClassVar[DeploymentPhase]
     DEPLOYMENT_PHASE_FAILED: _ClassVar[DeploymentPhase]
     DEPLOYMENT_PHASE_TERMINATING: _ClassVar[DeploymentPhase]
+    DEPLOYMENT_PHASE_TERMINATED: _ClassVar[DeploymentPhase]
+    DEPLOYMENT_PHASE_SCALED_TO_ZERO: _ClassVar[DeploymentPhase]
 DEPLOYMENT_PHASE_UNSPECIFIED: DeploymentPhase
 DEPLOYMENT_PHASE_DEPLOYING: DeploymentPhase
 DEPLOYMENT_PHASE_RUNNING: DeploymentPhase
 DEPLOYMENT_PHASE_UNHEALTHY: DeploymentPhase
 DEPLOYMENT_PHASE_FAILED: DeploymentPhase
 DEPLOYMENT_PHASE_TERMINATING: DeploymentPhase
+DEPLOYMENT_PHASE_TERMINATED: DeploymentPhase
+DEPLOYMENT_PHASE_SCALED_TO_ZERO: DeploymentPhase
 
 class ApplyRequest(_message.Message):
     __slots__ = ("deployment_json",)

@@ -3,38 +3,42 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from mesh.control.advance import Step, advance
 from mesh.control.desired import (
-    Desired,
     DesiredDeployment,
     DesiredService,
     DesiredVersion,
-    Serving,
+    Standing,
+    Strategy,
 )
 from mesh.control.observed import ObservedReplica, Phase
-from mesh.control.publish import publish
-from mesh.control.reconcile import (
-    Action,
-    DrainReplica,
-    Forget,
-    StartReplica,
-    StopReplica,
-    reconcile,
-)
+from mesh.control.reconcile import Action, DrainReplica, Forget, StartReplica, StopReplica
+from mesh.control.records import Intent
 from mesh.launch import Source
-from mesh.traffic.snapshot import Snapshot
+from mesh.traffic.snapshot import Deployment
 
 
 def version(
-    identity: str, name: str = "main", weight: int = 100, **replicas: int
+    identity: str,
+    name: str = "main",
+    weight: int = 100,
+    strategy: Strategy = Strategy.ROLLING,
+    cold_start: float = 0.0,
+    **replicas: int,
 ) -> DesiredVersion:
     """A version whose services are named by keywords, with their numbers of replicas."""
     replicas = replicas or {"A": 1}
-    services = {service: DesiredService(service, number) for service, number in replicas.items()}
+    services = {
+        service: DesiredService(service, number, number, strategy, cold_start=cold_start)
+        for service, number in replicas.items()
+    }
     return DesiredVersion(identity, name, weight, next(iter(services)), services, Source("m:A"))
 
 
-def desired(*versions: DesiredVersion, name: str = "d", revision: int = 1) -> Desired:
-    return Desired({name: DesiredDeployment(name, revision, versions)})
+def desired(
+    *versions: DesiredVersion, revision: int = 1, intent: Intent = Intent.RUN
+) -> DesiredDeployment:
+    return DesiredDeployment("d", revision, versions, intent=intent)
 
 
 def replica(
@@ -56,24 +60,31 @@ def replica(
 
 @dataclass
 class Simulation:
-    """What runs, what is published, and the clock."""
+    """What runs of one deployment, what is published, and the clock."""
 
-    desired: Desired
+    desired: DesiredDeployment
     replicas: dict[str, ObservedReplica] = field(default_factory=dict)
-    serving: Serving = field(default_factory=Serving)
-    snapshot: Snapshot = field(default_factory=Snapshot)
+    standing: Standing = field(default_factory=dict)
+    scale: dict[tuple[str, str], int] = field(default_factory=dict)
+    traffic: Deployment | None = None
     now: float = 0.0
     started: int = 0
     broken: frozenset[str] = frozenset()  # version ids that cannot start
+    slow: frozenset[str] = frozenset()  # version ids that never become ready
 
     def step(self) -> list[Action]:
         """What the controller does when it looks once."""
-        observed = tuple(self.replicas.values())
-        self.snapshot, self.serving = publish(self.desired, observed, self.serving)
-        actions = reconcile(self.desired, observed, self.serving, self.now)
-        for action in actions:
+        step = self.look()
+        for action in step.actions:
             self._do(action)
-        return actions
+        return list(step.actions)
+
+    def look(self) -> Step:
+        """What follows from the state now, before any action is taken."""
+        observed = tuple(self.replicas.values())
+        step = advance(self.desired, self.standing, self.scale, observed, self.now)
+        self.standing, self.traffic = step.standing, step.traffic
+        return step
 
     def _do(self, action: Action) -> None:
         match action:
@@ -90,10 +101,10 @@ class Simulation:
                 )
             case DrainReplica(identity):
                 assert self.replicas[identity].phase is Phase.READY
-                assert identity not in published(self.snapshot), "drained while it had traffic"
+                assert identity not in self.published(), "drained while it had traffic"
                 self._enter(identity, Phase.DRAINING)
             case StopReplica(identity):
-                assert identity not in published(self.snapshot), "stopped while it had traffic"
+                assert identity not in self.published(), "stopped while it had traffic"
                 self._enter(identity, Phase.GONE)
             case Forget(identity):
                 assert self.replicas.pop(identity).phase in (Phase.FAILED, Phase.GONE)
@@ -106,7 +117,7 @@ class Simulation:
         for identity, each in self.replicas.items():
             if each.phase is Phase.STARTING and each.version_id in self.broken:
                 self._enter(identity, Phase.FAILED)
-            elif each.phase is Phase.STARTING:
+            elif each.phase is Phase.STARTING and each.version_id not in self.slow:
                 self.ready(identity)
             elif each.phase is Phase.DRAINING:
                 self._enter(identity, Phase.DRAINED)
@@ -127,21 +138,27 @@ class Simulation:
             self.progress()
             self.now += seconds
 
-    def count(self) -> Mapping[tuple[str, str, str, Phase], int]:
-        counts: dict[tuple[str, str, str, Phase], int] = {}
+    def count(self) -> Mapping[tuple[str, str, Phase], int]:
+        counts: dict[tuple[str, str, Phase], int] = {}
         for each in self.replicas.values():
-            key = (each.deployment, each.version_id, each.service, each.phase)
+            key = (each.version_id, each.service, each.phase)
             counts[key] = counts.get(key, 0) + 1
         return counts
 
+    def published(self, *, entry: bool = False) -> set[str]:
+        """Ids of the replicas that callers see, or those that requests from outside reach."""
+        return {
+            each.id
+            for one in (self.traffic.versions if self.traffic else ())
+            for service in one.services.values()
+            if not entry or (service.name == one.entry and one.weight)
+            for each in service.replicas
+        }
 
-def published(snapshot: Snapshot, deployment: str | None = None) -> set[str]:
-    """Ids of the replicas in a snapshot."""
-    return {
-        each.id
-        for entry in snapshot.deployments.values()
-        if deployment in (None, entry.name)
-        for one in entry.versions
-        for service in one.services.values()
-        for each in service.replicas
-    }
+    def ids(self, version_id: str, *phases: Phase) -> set[str]:
+        """Ids of the replicas of a release that are in one of `phases` (none given: in any)."""
+        return {
+            each.id
+            for each in self.replicas.values()
+            if each.version_id == version_id and (not phases or each.phase in phases)
+        }

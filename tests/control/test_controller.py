@@ -2,23 +2,29 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
 import pytest
 
 from mesh.cluster.contract import Cluster
+from mesh.config import EndpointConfig, parse
+from mesh.control.changes import applied
 from mesh.control.controller import Controller
+from mesh.control.endpoint_changes import Moment
 from mesh.control.observed import ObservedReplica, Phase
 from mesh.control.plan import Application, application
+from mesh.control.records import Change, Intent
 from mesh.control.status import DeploymentPhase
-from mesh.control.store import MemoryStore, State, Store
+from mesh.control.store.contract import Store
+from mesh.control.store.memory import MemoryStore
 from mesh.errors import ConfigError, NotFound
 from mesh.launch import Launch
 from mesh.traffic.snapshot import Snapshot
-from tests.control.simulation import published, replica
+from tests.control.simulation import replica
 
 
 class PaperCluster(Cluster):
@@ -27,8 +33,10 @@ class PaperCluster(Cluster):
     def __init__(self, *running: ObservedReplica) -> None:
         self.replicas = {each.id: each for each in running}
         self.launches: list[Launch] = []
+        self.numbers = count(1)
         self.log: list[str] = []
         self.broken = ""
+        self._changed = {each.deployment for each in running}
         self._news = asyncio.Event()
         self._seen = asyncio.Event()
 
@@ -38,7 +46,8 @@ class PaperCluster(Cluster):
             self._seen.clear()
             await self._seen.wait()
 
-    def _tell(self) -> None:
+    def _tell(self, *deployments: str) -> None:
+        self._changed.update(deployments)
         self._news.set()
         self._seen.set()
 
@@ -55,12 +64,14 @@ class PaperCluster(Cluster):
                 launch.version_id,
                 phase,
                 service=launch.service,
+                deployment=launch.deployment,
                 reason=self.broken,
             )
         )
 
-    def observe(self) -> Sequence[ObservedReplica]:
-        return [self.replicas[key] for key in sorted(self.replicas)]
+    def observe(self, deployment: str = "") -> Sequence[ObservedReplica]:
+        found = (self.replicas[key] for key in sorted(self.replicas))
+        return [each for each in found if deployment in ("", each.deployment)]
 
     async def drain(self, replica_id: str, timeout_s: float = 30.0) -> None:
         self.put(replace(self.replicas[replica_id], phase=Phase.DRAINED))
@@ -69,48 +80,75 @@ class PaperCluster(Cluster):
         self.put(replace(self.replicas[replica_id], phase=Phase.GONE))
 
     def forget(self, replica_id: str) -> None:
-        del self.replicas[replica_id]
-        self._tell()
+        self._tell(self.replicas.pop(replica_id).deployment)
 
     def put(self, each: ObservedReplica) -> None:
         self.log.append(f"{each.id} {each.phase}")
         self.replicas[each.id] = each
-        self._tell()
+        self._tell(each.deployment)
 
-    async def changed(self) -> None:
+    async def changed(self) -> frozenset[str]:
         await self._news.wait()
         self._news.clear()
+        changed = frozenset(self._changed)
+        self._changed.clear()
+        return changed
 
     async def close(self) -> None:
         pass
 
 
-def app(target: str = "app:Main", replicas: int = 1, name: str = "d") -> Application:
+def published(snapshot: Snapshot) -> set[str]:
+    """Ids of the replicas that callers see."""
+    return {
+        each.id
+        for deployment in snapshot.deployments.values()
+        for version in deployment.versions
+        for service in version.services.values()
+        for each in service.replicas
+    }
+
+
+def app(
+    target: str = "app:Main",
+    replicas: int = 1,
+    name: str = "d",
+    canaries: Mapping[str, int] | None = None,
+    **more: Any,
+) -> Application:
     service = {
         "name": "Main",
         "methods": [{"name": "predict", "route": "/predict", "kind": 1}],
         "config": {},
     }
-    version = {
-        "manifest": {"entry": "Main", "services": {"Main": service}},
-        "source": {"target": target},
-    }
-    config = {"name": name, "target": target, "replicas": replicas}
-    return application(json.dumps({"config": config, "versions": {"main": version}}).encode())
+
+    def version(target: str) -> dict[str, Any]:
+        return {
+            "manifest": {"entry": "Main", "services": {"Main": service}},
+            "source": {"target": target},
+        }
+
+    versions = {"main": version(target)}
+    config: dict[str, Any] = {"name": name, "target": target, "replicas": replicas, **more}
+    for canary, weight in (canaries or {}).items():
+        versions[canary] = version(f"{canary}:Main")
+        found = config.setdefault("canary", {}).setdefault("versions", {})
+        found[canary] = {"target": f"{canary}:Main", "weight": weight}
+    return application(json.dumps({"config": config, "versions": versions}).encode())
 
 
 @asynccontextmanager
 async def controlling(
     cluster: PaperCluster, store: Store | None = None
 ) -> AsyncIterator[Controller]:
-    numbers = count(1)
     controller = Controller(
         store=store or MemoryStore(),
         cluster=cluster,
         epoch=7,
         address="127.0.0.1:9",
         clock=lambda: 0.0,
-        new_id=lambda launch: f"{launch.service}-{next(numbers)}",
+        wall=lambda: 1e9,
+        new_id=lambda launch: f"{launch.service}-{next(cluster.numbers)}",
         tick=60.0,
     )
     task = asyncio.create_task(controller.run())
@@ -237,7 +275,7 @@ def test_a_new_controller_adopts_what_runs_and_restarts_nothing() -> None:
         async with controlling(cluster, store) as controller:
             await controller.apply(app())
             await snapshot_with(controller, "Main-1")
-        async with controlling(cluster, store) as controller:
+        async with controlling(cluster, store.reopened()) as controller:
             await snapshot_with(controller, "Main-1")
             assert len(cluster.launches) == 1
 
@@ -252,7 +290,7 @@ def test_a_release_that_stands_in_does_so_under_a_new_controller_too() -> None:
             await snapshot_with(controller, "Main-1")
             cluster.broken = "broken"
             await controller.apply(app("new:Main"))
-        async with controlling(cluster, store) as controller:
+        async with controlling(cluster, store.reopened()) as controller:
             await snapshot_with(controller, "Main-1")
             assert cluster.replicas["Main-1"].phase is Phase.READY
 
@@ -280,7 +318,7 @@ def test_a_wrong_application_changes_nothing() -> None:
             bad = bad.model_copy(update={"versions": {}})
             with pytest.raises(ConfigError):
                 await controller.apply(bad)
-            assert await store.load() is None
+            assert not (await store.load()).deployments
 
     asyncio.run(main())
 
@@ -291,12 +329,12 @@ def test_a_step_that_fails_does_not_end_control(caplog: pytest.LogCaptureFixture
     class Broken(MemoryStore):
         failures = 1
 
-        async def save(self, state: State) -> None:
-            if state.serving.versions and self.failures:
+        async def commit(self, change: Change) -> None:
+            if any(each.standing for each in change.deployments) and self.failures:
                 self.failures -= 1
                 failed.set()
                 raise OSError("disk full")
-            await super().save(state)
+            await super().commit(change)
 
     async def main() -> None:
         async with controlling(PaperCluster(), Broken()) as controller:
@@ -304,6 +342,194 @@ def test_a_step_that_fails_does_not_end_control(caplog: pytest.LogCaptureFixture
             await failed.wait()
             await controller.apply(app(replicas=2))
             await snapshot_with(controller, "Main-1", "Main-2")
-            assert "a step of the controller failed" in caplog.text
+            assert "a look of the controller failed" in caplog.text
+
+    asyncio.run(main())
+
+
+def test_a_rollback_brings_back_what_a_revision_was() -> None:
+    async def main() -> None:
+        cluster = PaperCluster()
+        async with controlling(cluster) as controller:
+            await controller.apply(app("one:Main"))
+            await snapshot_with(controller, "Main-1")
+            await controller.apply(app("two:Main", replicas=2))
+            await snapshot_with(controller, "Main-2", "Main-3")
+            assert len(cluster.launches) == 3
+            assert await controller.rollback("d", 1) == 3
+            await snapshot_with(controller, "Main-4")
+            first, third = await controller.revision("d", 1), await controller.revision("d", 3)
+            assert (first.versions, first.config) == (third.versions, third.config)
+            assert [r.number for r in await controller.revisions("d")] == [3, 2, 1]
+            assert controller.current("d").cause == "rollback to 1"
+            with pytest.raises(NotFound):
+                await controller.rollback("d", 9)
+
+    asyncio.run(main())
+
+
+def test_a_restart_replaces_all_replicas_with_the_same_settings() -> None:
+    async def main() -> None:
+        async with controlling(PaperCluster()) as controller:
+            await controller.apply(app(replicas=2))
+            await snapshot_with(controller, "Main-1", "Main-2")
+            config = controller.current("d").config
+            assert await controller.restart("d") == 2
+            await snapshot_with(controller, "Main-3", "Main-4")
+            assert controller.current("d").config == config
+            assert await controller.apply(app(replicas=2)) == 2
+
+    asyncio.run(main())
+
+
+def test_what_is_terminated_is_kept_and_can_be_started_again() -> None:
+    async def main() -> None:
+        cluster, store = PaperCluster(), MemoryStore()
+        async with controlling(cluster, store) as controller:
+            await controller.apply(app())
+            await snapshot_with(controller, "Main-1")
+            await controller.terminate("d")
+            await cluster.until(lambda: not cluster.replicas)
+            await settled()
+            assert controller.status("d")[0].phase is DeploymentPhase.TERMINATED
+        async with controlling(cluster, store.reopened()) as controller:
+            await settled()
+            assert not cluster.replicas
+            await controller.start("d")
+            await snapshot_with(controller, "Main-2")
+            assert controller.deployment("d").intent is Intent.RUN
+
+    asyncio.run(main())
+
+
+def test_weights_of_canaries_change_without_any_replica() -> None:
+    async def main() -> None:
+        cluster = PaperCluster()
+        async with controlling(cluster) as controller:
+            await controller.apply(app(canaries={"next": 10}))
+            await snapshot_with(controller, "Main-1", "Main-2")
+            assert await controller.set_canary("d", {"next": 40}) == 2
+            await settled()
+            snapshot = controller.snapshots.value
+            assert snapshot is not None
+            weights = {v.name: v.weight for v in snapshot.deployments["d"].versions}
+            assert weights == {"main": 60, "next": 40}
+            assert len(cluster.launches) == 2
+            with pytest.raises(ConfigError, match="less than or equal to 100"):
+                await controller.set_canary("d", {"next": 101})
+            with pytest.raises(NotFound, match="its canaries: next"):
+                await controller.set_canary("d", {"nxet": 1})
+            assert await controller.abort("d") == 3
+            assert controller.current("d").config["canary"]["versions"]["next"]["weight"] == 0
+
+    asyncio.run(main())
+
+
+def test_a_canary_that_is_promoted_keeps_its_replicas_and_gets_the_number_of_main() -> None:
+    async def main() -> None:
+        cluster = PaperCluster()
+        async with controlling(cluster) as controller:
+            await controller.apply(app(replicas=2, canaries={"next": 10}))
+            await snapshot_with(controller, "Main-1", "Main-2", "Main-3")
+            ids = controller.current("d").versions
+            (canary,) = (k for k, v in cluster.replicas.items() if v.version_id == ids["next"])
+            assert await controller.promote("d") == 2
+            await snapshot_with(controller, canary, "Main-4")
+            assert controller.current("d").config["target"] == "next:Main"
+            assert controller.current("d").config["replicas"] == 2
+            assert controller.current("d").versions == {"main": ids["next"]}
+
+    asyncio.run(main())
+
+
+def test_a_deployment_that_is_deleted_and_made_again_is_another_one() -> None:
+    async def main() -> None:
+        async with controlling(PaperCluster()) as controller:
+            await controller.apply(app("one:Main"))
+            await snapshot_with(controller, "Main-1")
+            await controller.apply(app("two:Main"))
+            await snapshot_with(controller, "Main-2")
+            uid = controller.deployment("d").uid
+            await controller.delete("d")
+            assert await controller.apply(app("three:Main")) == 1
+            assert controller.deployment("d").uid != uid
+            snapshot = await snapshot_with(controller, "Main-3")
+            assert [v.name for v in snapshot.deployments["d"].versions] == ["main"]
+
+    asyncio.run(main())
+
+
+def test_a_new_controller_goes_on_with_a_rollout_that_was_under_way() -> None:
+    async def main() -> None:
+        cluster, store = PaperCluster(), MemoryStore()
+        async with controlling(cluster, store) as controller:
+            await controller.apply(app("one:Main", replicas=3))
+            await snapshot_with(controller, "Main-1", "Main-2", "Main-3")
+        # The change is kept, and the controller dies before anything comes of it.
+        reopened = store.reopened()
+        state = await reopened.load()
+        change = applied(state, app("two:Main", replicas=3), {}, Moment(1e9, "u"))
+        await reopened.commit(change)
+        async with controlling(cluster, reopened.reopened()) as controller:
+            await snapshot_with(controller, "Main-4", "Main-5", "Main-6")
+            assert {each.source.target for each in cluster.launches[3:]} == {"two:Main"}
+            assert len(cluster.launches) == 6
+
+    asyncio.run(main())
+
+
+def test_endpoints_come_and_go_and_keep_their_secrets() -> None:
+    async def main() -> None:
+        async with controlling(PaperCluster()) as controller:
+            await controller.apply(app())
+            config = parse(
+                EndpointConfig,
+                {
+                    "deployments": {"d": 1},
+                    "upstreams": [{"url": "https://else.example", "api_key": "k3y"}],
+                },
+                what="endpoint",
+            )
+            await controller.apply_endpoint("public", config)
+            assert "k3y" not in repr(controller.endpoint("public"))
+            assert controller.endpoint("public").keys == {0: "k3y"}
+            again = parse(
+                EndpointConfig,
+                {"deployments": {"d": 2}, "upstreams": [{"url": "https://else.example"}]},
+                what="endpoint",
+            )
+            await controller.apply_endpoint("public", again)
+            assert controller.endpoint("public").keys == {0: "k3y"}
+            snapshot = await snapshot_with(controller, "Main-1")
+            assert snapshot.default_endpoint == "public"
+            await controller.terminate_endpoint("public")
+            await settled()
+            latest = controller.snapshots.value
+            assert latest is not None
+            assert latest.endpoints["public"].deployments == ()
+            await controller.delete_endpoint("public")
+            await settled()
+            latest = controller.snapshots.value
+            assert latest is not None
+            assert list(latest.endpoints) == ["d"]
+            with pytest.raises(ConfigError, match="no deployment 'x'"):
+                await controller.apply_endpoint(
+                    "p", parse(EndpointConfig, {"deployments": {"x": 1}}, what="endpoint")
+                )
+
+    asyncio.run(main())
+
+
+def test_events_tell_what_was_done_and_what_became_of_it() -> None:
+    async def main() -> None:
+        cluster = PaperCluster()
+        cluster.broken = "No module named 'app'"
+        async with controlling(cluster) as controller:
+            await controller.apply(app())
+            await cluster.until(lambda: bool(cluster.replicas))
+            await settled()
+            told = [(each.kind, each.status, each.reason) for each in await controller.events("d")]
+            assert ("change", "", "created") in told
+            assert ("status", "failed", "main: Main: No module named 'app'") in told
 
     asyncio.run(main())

@@ -2,14 +2,23 @@
 
 import json
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mesh.call import CallKind, FetchLimits
 from mesh.config import ServiceConfig, ServiceOverrides, VersionConfig
-from mesh.control.desired import DesiredDeployment, DesiredEndpoint, launch_of
-from mesh.control.plan import application, effective, plan, plan_endpoints
+from mesh.control.desired import DesiredDeployment, Strategy, launch_of
+from mesh.control.plan import (
+    application,
+    effective,
+    plan,
+    planned_again,
+    planned_alone,
+    recorded,
+)
+from mesh.control.records import RevisionRecord
 from mesh.errors import ConfigError
 from mesh.traffic.snapshot import Method, SplitBy
 
@@ -101,7 +110,7 @@ def test_code_is_kept_with_its_version() -> None:
 def test_the_most_particular_number_of_replicas_holds() -> None:
     config = {"replicas": 2, "services": {"Part": {"replicas": 5}}}
     (main,) = planned(config, main=graph(replicas=9)).versions
-    assert {s.name: s.replicas for s in main.services.values()} == {"Main": 2, "Part": 5}
+    assert {s.name: s.min_replicas for s in main.services.values()} == {"Main": 2, "Part": 5}
 
 
 def test_settings_are_changed_one_by_one() -> None:
@@ -181,4 +190,47 @@ def test_the_split_and_the_endpoints_are_taken_over() -> None:
     deployment = plan(application(value), revision=3)
     assert (deployment.split_by, deployment.split_key) == (SplitBy.HEADER, "x-user")
     assert deployment.revision == 3
-    assert plan_endpoints(application(value)) == {"public": DesiredEndpoint("public", {"d": 2})}
+    assert application(value).endpoints["public"].deployments == {"d": 2}
+
+
+def test_what_is_kept_of_a_plan_gives_the_plan_again() -> None:
+    value = document(
+        {
+            "services": {
+                "Main": {
+                    "scaling": {"min_replicas": 0, "max_replicas": 4},
+                    "deployment_strategy": "Recreate",
+                    "config_overrides": {"traffic": {"concurrency": 8, "external_queue": True}},
+                }
+            },
+            **canaries(x=20),
+        },
+        main=graph(),
+        x=graph("x:M"),
+    )
+    applied = application(value)
+    deployment = plan(applied, revision=1, code={"x": b"code"})
+    records = {each.id: each for each in recorded(applied, deployment)}
+    revision = RevisionRecord(
+        "d",
+        1,
+        "u",
+        0.0,
+        applied.config.model_dump(mode="json"),
+        {each.name: each.id for each in deployment.versions},
+    )
+    assert planned_again(revision, records) == deployment
+    main, canary = deployment.versions
+    assert planned_alone(records[main.id], "main") == replace(main, weight=0)
+    assert planned_alone(records[canary.id], "x") == replace(canary, weight=0)
+    service = main.services["Main"]
+    assert (service.min_replicas, service.max_replicas) == (0, 4)
+    assert service.strategy is Strategy.RECREATE
+    assert (service.concurrency, service.max_concurrency, service.queue_limit) == (8, 8, 1000)
+    assert service.cold_start == 60.0
+
+
+def test_another_generation_is_another_version() -> None:
+    applied = application(document())
+    one, two = (plan(applied, revision=1, generation=number) for number in (0, 1))
+    assert one.versions[0].id != two.versions[0].id

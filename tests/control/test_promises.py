@@ -36,7 +36,7 @@ class Added:
 def version(cls: type, identity: str, name: str = "main") -> DesiredVersion:
     manifest = describe(resolve(cls))
     descriptors = base64.b64decode(manifest.services["Shop"].descriptors)
-    service = DesiredService("Shop", 1, descriptors=zlib.compress(descriptors))
+    service = DesiredService("Shop", 1, 1, descriptors=zlib.compress(descriptors))
     return DesiredVersion(identity, name, 0, "Shop", {"Shop": service}, Source())
 
 
@@ -59,6 +59,6 @@ def test_additions_the_same_version_and_versions_without_a_proto_are_no_news() -
     assert not list(broken_promises(None, OLD))
     assert not list(broken_promises(OLD, OLD))
     assert not list(broken_promises(OLD, replace(OLD, versions=(version(Added, "b"),))))
-    plain = replace(OLD.versions[0], services={"Shop": DesiredService("Shop", 1)})
+    plain = replace(OLD.versions[0], services={"Shop": DesiredService("Shop", 1, 1)})
     without = replace(OLD, versions=(plain,))
     assert not list(broken_promises(without, replace(OLD, versions=(version(Inserted, "b"),))))

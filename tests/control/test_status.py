@@ -1,16 +1,21 @@
 """How far a deployment is, and why not further."""
 
-from mesh.control.desired import Desired, Serving
+from dataclasses import replace
+
 from mesh.control.observed import ObservedReplica, Phase
-from mesh.control.status import DeploymentPhase, DeploymentStatus, statuses
+from mesh.control.records import Intent
+from mesh.control.status import DeploymentPhase, DeploymentStatus, status_of as status_now
 from tests.control.simulation import Simulation, desired, replica, version
 
 
-def status_of(*observed: ObservedReplica, number: int = 1) -> DeploymentStatus:
-    want = desired(version("v1", A=number))
-    serving = Serving({("d", "main"): version("v1", A=number)})
-    (found,) = statuses(want, observed, serving)
-    return found
+def status_of(*observed: ObservedReplica, number: int = 1, wall: float = 0.0) -> DeploymentStatus:
+    want = version("v1", A=number)
+    return status_now(desired(want), {"main": (want,)}, {}, observed, wall)
+
+
+def status_in(world: Simulation, wall: float = 0.0) -> DeploymentStatus:
+    observed = tuple(world.replicas.values())
+    return status_now(world.desired, world.standing, world.scale, observed, wall)
 
 
 def test_all_ready_is_running_without_a_reason() -> None:
@@ -54,16 +59,12 @@ def test_an_old_failure_does_not_matter_once_all_are_ready() -> None:
     assert (found.phase, found.reason) == (DeploymentPhase.RUNNING, "")
 
 
-def test_a_release_that_is_not_published_yet_is_not_running() -> None:
-    (found,) = statuses(desired(version("v1")), (replica("a"),), Serving())
-    assert found.phase is DeploymentPhase.DEPLOYING
-
-
-def test_a_deleted_deployment_is_terminating_until_its_replicas_are_gone() -> None:
-    retired = Desired(retired=frozenset({"d"}))
-    (found,) = statuses(retired, (replica("a"),), Serving())
-    assert (found.name, found.phase) == ("d", DeploymentPhase.TERMINATING)
-    assert statuses(retired, (), Serving()) == ()
+def test_a_deleted_deployment_is_terminating_and_a_terminated_one_comes_to_an_end() -> None:
+    for intent in (Intent.DELETE, Intent.TERMINATE):
+        want = desired(version("v1"), intent=intent)
+        found = status_now(want, {}, {}, (replica("a"),), 0.0)
+        assert found.phase is DeploymentPhase.TERMINATING
+    assert status_now(want, {}, {}, (), 0.0).phase is DeploymentPhase.TERMINATED
 
 
 def test_a_release_that_cannot_start_shows_its_error_while_the_old_one_serves() -> None:
@@ -72,6 +73,43 @@ def test_a_release_that_cannot_start_shows_its_error_while_the_old_one_serves() 
     world.desired = desired(version("v2"), revision=2)
     world.broken = frozenset({"v2"})
     world.settle()
-    (found,) = statuses(world.desired, tuple(world.replicas.values()), world.serving)
+    found = status_in(world)
     assert found.phase is DeploymentPhase.FAILED
     assert found.revision == 2
+    assert len(world.published()) == 1
+
+
+def test_a_rollout_is_deploying_until_the_old_release_has_no_calls_left() -> None:
+    world = Simulation(desired(version("v1")))
+    world.settle()
+    world.desired = desired(version("v2"), revision=2)
+    world.step()
+    assert status_in(world).phase is DeploymentPhase.DEPLOYING
+    world.progress()
+    world.step()
+    assert status_in(world).phase is DeploymentPhase.DEPLOYING
+    assert status_in(world).versions[0].replacing == ("v1",)
+    world.settle()
+    assert status_in(world).phase is DeploymentPhase.RUNNING
+
+
+def test_a_rollout_that_never_becomes_ready_has_failed_after_its_deadline() -> None:
+    world = Simulation(desired(version("v1")))
+    world.settle()
+    world.desired = replace(desired(version("v2"), revision=2), since=1000.0)
+    world.slow = frozenset({"v2"})
+    world.settle()
+    assert status_in(world, wall=1600.0).phase is DeploymentPhase.DEPLOYING
+    late = status_in(world, wall=1601.0)
+    assert (late.phase, late.reason) == (DeploymentPhase.FAILED, "not ready within 600 s")
+    assert len(world.published()) == 1
+
+
+def test_a_deployment_without_replicas_is_scaled_to_zero_and_then_deploys() -> None:
+    world = Simulation(desired(version("v1", A=0)))
+    world.step()
+    assert status_in(world).phase is DeploymentPhase.SCALED_TO_ZERO
+    assert status_in(world).phase.label == "scaled-to-zero"
+    world.scale["main", "A"] = 1
+    world.step()
+    assert status_in(world).phase is DeploymentPhase.DEPLOYING

@@ -1,0 +1,83 @@
+"""What a user asks for of an endpoint → what is written. Pure, as `changes` is."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from mesh.config import EndpointConfig
+from mesh.control.records import Change, EndpointRecord, Event, Intent, State
+from mesh.errors import ConfigError, NotFound
+
+
+class Moment(NamedTuple):
+    """When a change is made, in seconds since the Unix epoch, and a uid that nobody has."""
+
+    now: float
+    uid: str
+
+
+def found_endpoint(state: State, name: str) -> EndpointRecord:
+    """The endpoint of this name. Raises NotFound."""
+    record = state.endpoints.get(name)
+    if record is None:
+        raise NotFound(f"there is no endpoint {name!r}")
+    return record
+
+
+def with_endpoint(state: State, name: str, config: EndpointConfig, at: Moment) -> Change:
+    """Makes an endpoint what `config` says. The same again changes nothing.
+
+    Raises ConfigError if it names a deployment that there is not.
+    """
+    for unknown in sorted(config.named_deployments()):
+        if unknown not in state.deployments or (state.deployments[unknown].intent is Intent.DELETE):
+            raise ConfigError(f"endpoint {name}: there is no deployment {unknown!r}")
+    record = endpoint_record(state, name, config, at)
+    if record == state.endpoints.get(name):
+        return Change()
+    told = "updated" if name in state.endpoints else "created"
+    event = Event(at.now, "change", endpoint=name, reason=told)
+    return Change(endpoints=(record,), events=(event,))
+
+
+def endpoint_record(state: State, name: str, config: EndpointConfig, at: Moment) -> EndpointRecord:
+    """The endpoint that `config` makes; the one that is kept, if it is the same."""
+    before = state.endpoints.get(name)
+    document = config.model_dump(mode="json", exclude={"upstreams": {"__all__": {"api_key"}}})
+    keys = _keys(before, config)
+    if before is None:
+        return EndpointRecord(name, at.uid, at.now, at.now, document, keys=keys)
+    if (before.config, before.keys) == (document, keys):
+        return before
+    return replace(before, config=document, keys=keys, updated_at=at.now)
+
+
+def _keys(before: EndpointRecord | None, config: EndpointConfig) -> dict[int, str]:
+    """The keys of upstreams; one that is not given stays what it was for the same address."""
+    old = {}
+    for place, key in (before.keys if before is not None else {}).items():
+        assert before is not None  # noqa: S101  # it has keys
+        old[before.config["upstreams"][place]["url"]] = key
+    keys = {}
+    for place, upstream in enumerate(config.upstreams):
+        given = upstream.api_key.get_secret_value()
+        key = given if "api_key" in upstream.model_fields_set else old.get(upstream.url, "")
+        if key:
+            keys[place] = key
+    return keys
+
+
+def without_endpoint(state: State, name: str, at: Moment) -> Change:
+    """Deletes an endpoint. Raises NotFound."""
+    found_endpoint(state, name)
+    event = Event(at.now, "change", endpoint=name, reason="deleted")
+    return Change(deleted_endpoints=(name,), events=(event,))
+
+
+def intended_endpoint(state: State, name: str, intent: Intent, at: Moment) -> Change:
+    """Starts or terminates an endpoint; the same again changes nothing. Raises NotFound."""
+    record = found_endpoint(state, name)
+    if record.intent is intent:
+        return Change()
+    told = "started" if intent is Intent.RUN else "terminated"
+    event = Event(at.now, "change", endpoint=name, reason=told)
+    return Change(endpoints=(replace(record, intent=intent, updated_at=at.now),), events=(event,))
