@@ -43,7 +43,7 @@ WHOLE = 100
 HOPELESS = 10
 """So many requests that all failed are enough for a limit of the rate of errors."""
 WARM = 50
-"""A canary's latencies decide from so many requests at a step on, for its first ones may be slow."""
+"""From so many requests at a step on latencies decide: the first ones of a canary may be slow."""
 _SILENT = 500
 # At a weight below 100 main has at least one request in 99, but for other canaries. What has fewer
 # than one in 500 only ends what it began before the step.

@@ -253,8 +253,10 @@ def test_what_main_had_before_helps_out_if_this_step_does_not_contradict() -> No
     slower, before = requests(100, seconds=1.0), requests(5_000)
     said = reason(DEFAULT, at_step(1, requests(300), slower, before))
     assert " of 5 300 since the beginning: more than 2 times" in said
-    slow_as_well = requests(300, seconds=0.9)
-    assert verdict(DEFAULT, at_step(1, slow_as_well, slower, before)) == Step(50)
+    for both, long_before in ((300, 5_000), (60, 30_000)):  # much or little of all that main had
+        slow_as_well = requests(both, seconds=0.9)
+        progress = at_step(1, slow_as_well, slower, requests(long_before))
+        assert verdict(DEFAULT, progress) == Step(50)
 
 
 def test_at_100_a_canary_is_compared_with_what_main_had_before() -> None:
