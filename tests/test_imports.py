@@ -20,11 +20,13 @@ DECIDING = {
         "fleet",
         "loads",
         "observed",
+        "outcomes",
         "placement",
         "publish",
         "reconcile",
         "records",
         "rollout",
+        "sequential",
         "status",
     )
 }

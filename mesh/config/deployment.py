@@ -97,9 +97,11 @@ class Progression(Settings):
     `steps` for `wait` seconds and until it has had `min_requests` requests at that weight, then
     goes on to the next; after a last step of 100 it becomes `main`. It goes back to 0 if it is
     worse than main: if its rate of errors exceeds main's by more than `max_error_increase`
-    (a difference of rates, found by a sequential test that errs with probability `risk` at most),
-    if the rate itself exceeds `max_error_rate`, or if its 99th percentile of latency exceeds
-    main's times `max_latency_ratio`. None leaves a condition out.
+    (a difference of rates), if the rate itself exceeds `max_error_rate`, or if its 99th percentile
+    of latency exceeds main's times `max_latency_ratio`. None leaves a condition out. Both
+    comparisons with main are sequential tests; `risk` is the probability at most, of both over all
+    steps, that they take a canary back that is not worse. The limit of the rate is no test: it
+    holds from `min_requests` requests at a weight on.
     """
 
     version: Name | Literal[""] = ""

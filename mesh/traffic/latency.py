@@ -13,11 +13,21 @@ _GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
 _LOG_GAMMA = log(_GAMMA)
 SHORTEST = 1e-5
 """Seconds; what is shorter counts as this long."""
+LONGEST = 1e5
+"""Seconds; who keeps counts for long need not tell longer ones apart."""
 
 
 def bucket(seconds: float) -> int:
     """The number of the bucket that holds `seconds`."""
     return ceil(log(max(seconds, SHORTEST)) / _LOG_GAMMA)
+
+
+def edge(number: int) -> float:
+    """The longest latency in seconds that the bucket `number` holds.
+
+    What it holds is longer than the edge of the bucket before it, except for SHORTEST.
+    """
+    return float(_GAMMA**number)
 
 
 def quantile(counts: Mapping[int, int], q: float) -> float:
