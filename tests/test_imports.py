@@ -61,6 +61,7 @@ DIRECTIONS = {
     "mesh.definition": BASE | {"mesh.config", "mesh.io"},
     "mesh.link": BASE | {"mesh.alarms", "mesh.varint", "mesh.traffic", "mesh.observe", "mesh.v1"},
     "mesh.replica": BASE | {f"mesh.{name}" for name in REPLICA},
+    "mesh.control.store": BASE | DECIDING,
 } | {
     part: BASE | DECIDING | {"mesh.launch", "mesh.traffic.snapshot", "mesh.traffic.latency"}
     for part in DECIDING
@@ -69,6 +70,8 @@ STANDARD_LIBRARY_ONLY = {*BASE, *DECIDING, "mesh.launch", "mesh.traffic"}
 # Who may import these.
 RESERVED = {
     "ray": {"mesh.cluster"},
+    "sqlalchemy": {"mesh.control.store"},
+    "alembic": {"mesh.control.store"},
     "grpc": {"mesh.link", "mesh.faces", "mesh.client", "mesh.observe", "gateway.grpc*"},
 }
 
