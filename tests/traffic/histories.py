@@ -5,6 +5,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from mesh.call import CallKind
+from mesh.edge import PLAIN, Edge
 from mesh.traffic.snapshot import (
     Deployment,
     Endpoint,
@@ -21,8 +22,8 @@ from mesh.traffic.snapshot import (
 names = st.sampled_from("abc")
 weights = st.integers(0, 3)
 replicas = st.lists(st.builds(Replica, names, names), max_size=3, unique=True).map(tuple)
-methods = st.dictionaries(names, st.just(Method("m", "/m", CallKind.UNARY)), max_size=1).map(
-    lambda found: {name: replace(method, name=name) for name, method in found.items()}
+methods = st.lists(names, max_size=2).map(
+    lambda some: {name: Method(name, f"/{name}", CallKind.UNARY, rpc=name) for name in some}
 )
 services = st.builds(
     Service,
@@ -31,6 +32,8 @@ services = st.builds(
     replicas,
     st.sampled_from([None, 1.0]),
     docs=st.sampled_from([b"", b"docs"]),
+    rpc_service=st.sampled_from(["", "v1.A", "v1.B"]),
+    edge=st.sampled_from([PLAIN, Edge(prefix="/v1")]),
 )
 versions = st.builds(
     Version,
