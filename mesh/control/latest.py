@@ -68,7 +68,7 @@ class _Reader(Generic[T]):
 
     def __init__(self, part: Callable[[T], object] | None) -> None:
         self._part = part
-        self._seen: object = None
+        self._seen: object = self  # which no part is, while None may be one
         self.news = asyncio.Event()
 
     def look(self, value: T) -> None:

@@ -73,8 +73,9 @@ class Routing(routing_pb2_grpc.RoutingServicer):
         try:
             await self._send(watcher, base, context)
         finally:
-            listening.cancel()
             self._watchers.remove(watcher)
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
             _log.info("%s watches no more", watcher.name)
 
     async def _send(self, watcher: Watcher, last: Snapshot | None, context: Context) -> None:
