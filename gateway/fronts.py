@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gateway.admin import FILES, PATHS
+from gateway.affected import Affected
 from gateway.asgi import Event, Receive, Scope, Send
 from gateway.forward import Request, field_value
 from mesh.compat.bentoml.error_body import is_own
@@ -13,7 +14,7 @@ from mesh.edge import PLAIN, Cors, Dialect, Edge
 from mesh.errors import MeshError, NotFound
 from mesh.link.dispatch import Dispatcher
 from mesh.traffic.route import endpoint_of
-from mesh.traffic.snapshot import EMPTY, Service, Snapshot, Version
+from mesh.traffic.snapshot import Service, Snapshot, Version
 
 if TYPE_CHECKING:
     from starlette.middleware.cors import CORSMiddleware
@@ -97,15 +98,14 @@ class Fronts:
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
-        self._snapshot = EMPTY
+        self._affected = Affected()
         self._by_endpoint: dict[str, Front] = {}
 
     def of(self, request: Request) -> Fronted | None:
         """What the request meets if it is for a front; None otherwise."""
         snapshot = self._dispatcher.snapshot
-        if snapshot is not self._snapshot:
-            self._by_endpoint = _fronts(snapshot)
-            self._snapshot = snapshot
+        if snapshot is not self._affected.snapshot:
+            self._follow(snapshot)
         if not self._by_endpoint:
             return None
         try:
@@ -120,15 +120,25 @@ class Fronts:
         front = self._by_endpoint.get(endpoint)
         return None if front is None else Fronted(front, endpoint, path)
 
+    def _follow(self, snapshot: Snapshot) -> None:
+        for name in self._affected.by(snapshot):
+            front = _front(snapshot, name)
+            if front is None:
+                self._by_endpoint.pop(name, None)
+            else:
+                self._by_endpoint[name] = front
 
-def _fronts(snapshot: Snapshot) -> dict[str, Front]:
-    found = {}
-    for endpoint in snapshot.endpoints.values():
-        names = [share.deployment for share in endpoint.deployments]
-        version = next((each for name in names for each in _enterable(snapshot, name)), None)
-        if version is not None and version.services[version.entry].edge != PLAIN:
-            found[endpoint.name] = Front(version)
-    return found
+
+def _front(snapshot: Snapshot, name: str) -> Front | None:
+    """What stands at the endpoint of this name, if it differs from the mesh's own way."""
+    endpoint = snapshot.endpoints.get(name)
+    if endpoint is None:
+        return None
+    names = [share.deployment for share in endpoint.deployments]
+    version = next((each for name in names for each in _enterable(snapshot, name)), None)
+    if version is None or version.services[version.entry].edge == PLAIN:
+        return None
+    return Front(version)
 
 
 def _enterable(snapshot: Snapshot, deployment: str) -> list[Version]:

@@ -89,6 +89,7 @@ class Reflection:
         self._dispatcher = dispatcher
         self._snapshot = EMPTY
         self._indexes: dict[Asked, Index] = {}
+        self._older: dict[Asked, Index] = {}
 
     def answer(self, asked: Asked, message: bytes) -> bytes:
         """The serialized reply to a serialized request.
@@ -107,14 +108,17 @@ class Reflection:
     def _index(self, asked: Asked) -> "Index":
         snapshot = self._dispatcher.snapshot
         if snapshot is not self._snapshot:
-            self._indexes = {}
+            # Most snapshots change no service: what was made for the last one may still hold.
+            self._older, self._indexes = self._indexes, {}
             self._snapshot = snapshot
         index = self._indexes.get(asked)
         if index is None:
             services = list(_services(snapshot, asked))
             if asked.version and not services:
                 raise NotFound(f"there is no version {asked.version!r}")
-            index = self._indexes[asked] = Index(services)
+            older = self._older.get(asked)
+            index = older if older is not None and older.is_of(services) else Index(services)
+            self._indexes[asked] = index
         return index
 
 
@@ -143,6 +147,8 @@ class Index:
         Of services of one name the first counts; a file of a name that another file has, with
         other contents, gets the place before its name.
         """
+        services = list(services)
+        self._made_of = _essence(services)
         self._files = dict(_known_files())
         self._symbols = dict(_known_symbols())
         self.typed: dict[str, str] = {}  # where each is
@@ -161,6 +167,10 @@ class Index:
                     self.typed.get(name),
                     place,
                 )
+
+    def is_of(self, services: Iterable[tuple[str, Service]]) -> bool:
+        """Whether an index of these services would be the same."""
+        return self._made_of == _essence(services)
 
     def _add(self, file: FileDescriptorProto) -> None:
         self._files[file.name] = file
@@ -237,6 +247,11 @@ class Index:
                 if imported not in wanted and imported in self._files:
                     wanted.append(imported)
         return [self._files[each].SerializeToString() for each in wanted]
+
+
+def _essence(services: Iterable[tuple[str, Service]]) -> list[tuple[str, str, bytes]]:
+    """What of the services an index depends on."""
+    return [(place, service.rpc_service, service.descriptors) for place, service in services]
 
 
 @cache

@@ -30,7 +30,7 @@ class GrpcRouter:
     def __init__(self, dispatcher: Dispatcher, admin: Admin) -> None:
         self._dispatcher = dispatcher
         self._admin = admin
-        self._typed = TypedRpcs(dispatcher)
+        self._typed = TypedRpcs()
         self._reflection = Reflection(dispatcher)
         self._health = Health(dispatcher)
         self._own: Mapping[str, Own] = {
@@ -69,7 +69,7 @@ class GrpcRouter:
         elif (own := self._own.get(path)) is not None:
             await own(exchange, request, named)
             return
-        elif (typed := self._typed.find(path)) is not None:
+        elif (typed := self._typed.find(self._dispatcher.snapshot, path)) is not None:
             form, endpoint = typed.form, named or typed.endpoint
         else:
             raise unknown_rpc(self._dispatcher.snapshot, path)

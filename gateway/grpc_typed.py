@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from gateway.affected import Affected
 from gateway.forward import PickMethod
 from gateway.grpc import Form
 from mesh.call import TYPED
 from mesh.errors import Unimplemented
-from mesh.link.dispatch import Dispatcher
-from mesh.traffic.snapshot import EMPTY, Endpoint, Method, Service, Snapshot, Version
+from mesh.traffic.snapshot import Endpoint, Method, Service, Snapshot, Version
 
 _MOST_NAMED = 10
 """Services or rpcs that an error names at most."""
@@ -22,37 +22,49 @@ class TypedRpc(NamedTuple):
 
 
 class TypedRpcs:
-    """The typed rpcs of the newest snapshot, worked out once for each snapshot."""
+    """The typed rpcs of the newest snapshot; a snapshot costs what it changed of them."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
-        self._dispatcher = dispatcher
-        self._snapshot = EMPTY
-        self._by_path: Mapping[str, TypedRpc] = {}
+    def __init__(self) -> None:
+        self._affected = Affected()
+        self._paths: dict[str, frozenset[str]] = {}  # by endpoint
+        self._endpoints: dict[str, set[str]] = {}  # by path
+        self._found: dict[str, TypedRpc] = {}
 
-    def find(self, path: str) -> TypedRpc | None:
-        """The rpc with this path; None if there is none at any endpoint."""
-        snapshot = self._dispatcher.snapshot
-        if snapshot is not self._snapshot:
-            self._by_path = rpcs_by_path(snapshot)
-            self._snapshot = snapshot
-        return self._by_path.get(path)
+    def find(self, snapshot: Snapshot, path: str) -> TypedRpc | None:
+        """The rpc with this path; None if there is none at any endpoint.
 
+        The default endpoint takes it if it has it, else the first by name that does.
+        """
+        if snapshot is not self._affected.snapshot:
+            self._follow(snapshot)
+        found = self._found.get(path)
+        if found is None and path in self._endpoints:
+            names, default = self._endpoints[path], snapshot.default_endpoint
+            found = TypedRpc(_form(path), default if default in names else min(names))
+            self._found[path] = found
+        return found
 
-def rpcs_by_path(snapshot: Snapshot) -> dict[str, TypedRpc]:
-    """Every typed rpc. The default endpoint takes those that it has, else the first that has it."""
-    found: dict[str, TypedRpc] = {}
-    for endpoint in by_precedence(snapshot):
-        for service in entries(snapshot, endpoint):
-            for path in service.rpcs:
-                if path not in found:
-                    found[path] = TypedRpc(_form(path), endpoint.name)
-    return found
+    def _follow(self, snapshot: Snapshot) -> None:
+        self._found.clear()
+        for name in self._affected.by(snapshot):
+            before = self._paths.pop(name, frozenset())
+            endpoint = snapshot.endpoints.get(name)
+            services = entries(snapshot, endpoint) if endpoint is not None else ()
+            now = frozenset(path for service in services for path in service.rpcs)
+            if now:
+                self._paths[name] = now
+            for path in now - before:
+                self._endpoints.setdefault(path, set()).add(name)
+            for path in before - now:
+                self._endpoints[path].remove(name)
+                if not self._endpoints[path]:
+                    del self._endpoints[path]
 
 
 def by_precedence(snapshot: Snapshot) -> list[Endpoint]:
-    """All endpoints, the default one first, else in their order."""
+    """All endpoints, the default one first, else by name: the same in all gateways."""
     default = snapshot.default_endpoint
-    return sorted(snapshot.endpoints.values(), key=lambda each: each.name != default)
+    return sorted(snapshot.endpoints.values(), key=lambda each: (each.name != default, each.name))
 
 
 def entries(snapshot: Snapshot, endpoint: Endpoint) -> Iterator[Service]:

@@ -1,17 +1,22 @@
 """The controller over gRPC: mesh.v1.Routing and mesh.v1.Control."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
 
 from mesh.control.controller import Controller
+from mesh.control.latest import Latest
 from mesh.control.plan import application
 from mesh.control.status import DeploymentStatus
+from mesh.control.watchers import Watcher, Watchers
 from mesh.errors import MeshError, Unavailable
-from mesh.link import snapshot_wire
+from mesh.faces.updates import Updates
+from mesh.traffic.snapshot import Snapshot
 from mesh.v1 import control_pb2, control_pb2_grpc, routing_pb2, routing_pb2_grpc
 
 _log = logging.getLogger(__name__)
@@ -34,23 +39,75 @@ Context = Any
 
 
 class Routing(routing_pb2_grpc.RoutingServicer):
-    """Gives every caller the routing table, and each newer one."""
+    """Gives every caller the routing table, and what changes in it."""
 
-    def __init__(self, controller: Controller) -> None:
-        self._controller = controller
+    def __init__(self, snapshots: Latest[Snapshot], watchers: Watchers) -> None:
+        self._snapshots = snapshots
+        self._watchers = watchers
+        self._updates = Updates()
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """Answers Watch, whose updates are serialized once for all watchers."""
+        watch = grpc.stream_stream_rpc_method_handler(
+            self.Watch, routing_pb2.WatchRequest.FromString, response_serializer=None
+        )
+        name = routing_pb2.DESCRIPTOR.services_by_name["Routing"].full_name
+        return grpc.method_handlers_generic_handler(name, {"Watch": watch})
 
     async def Watch(  # noqa: N802  # the protocol's name
-        self, request: routing_pb2.WatchRequest, context: Context
-    ) -> AsyncIterator[routing_pb2.Snapshot]:
-        """As of routing.proto."""
-        _log.info("%s watches", request.watcher)
+        self, requests: AsyncIterator[routing_pb2.WatchRequest], context: Context
+    ) -> None:
+        """As of routing.proto; writes serialized updates, which watchers share."""
         # Tells the watcher at once that it is heard, though there may be no snapshot yet.
         await context.send_initial_metadata(())
+        first = await anext(aiter(requests), None)
+        if first is None:
+            return  # it left before it said who it is
+        watcher = self._watchers.add(first.watcher, first.deployment)
+        _log.info("%s watches", watcher.name)
+        base = self._base(first)
+        if base is not None:
+            watcher.sent = base.number
+            self._watchers.applied(watcher, base.number)
+        listening = asyncio.ensure_future(self._listen(watcher, requests))
         try:
-            async for snapshot in self._controller.snapshots.watch():
-                yield snapshot_wire.to_proto(snapshot)
+            await self._send(watcher, base, context)
         finally:
-            _log.info("%s watches no more", request.watcher)
+            self._watchers.remove(watcher)
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+            _log.info("%s watches no more", watcher.name)
+
+    async def _send(self, watcher: Watcher, last: Snapshot | None, context: Context) -> None:
+        """Sends what is new since `last`, and goes on for ever."""
+        name = watcher.deployment
+        if last is not None and name:
+            last = self._updates.only(last, name)
+        part = (lambda snapshot: snapshot.deployments.get(name)) if name else None
+        async with aclosing(self._snapshots.watch(part)) as news:
+            async for snapshot in news:
+                # Of what one deployment needs, no more is held while it does not change.
+                new = self._updates.only(snapshot, name) if name else snapshot
+                if last is new or (last and name and last.deployments == new.deployments):
+                    continue
+                update = self._updates.update(last, new)
+                last = new
+                watcher.sent = new.number
+                await context.write(update)
+
+    async def _listen(
+        self, watcher: Watcher, requests: AsyncIterator[routing_pb2.WatchRequest]
+    ) -> None:
+        async for request in requests:
+            newest = self._snapshots.value
+            if newest is not None and request.epoch == newest.epoch:
+                self._watchers.applied(watcher, request.number)
+
+    def _base(self, request: routing_pb2.WatchRequest) -> Snapshot | None:
+        """The snapshot that the watcher has, if it is still kept."""
+        has = (request.epoch, request.number)
+        kept = self._snapshots.kept
+        return next((each for each in kept if (each.epoch, each.number) == has), None)
 
 
 class Control(control_pb2_grpc.ControlServicer):
@@ -91,9 +148,10 @@ class Control(control_pb2_grpc.ControlServicer):
 
 
 class GrpcServer:
-    """Listens for gRPC on the loop it is made on."""
+    """Listens for gRPC on the loop it is made on. `watchers` are those that follow snapshots."""
 
     def __init__(self) -> None:
+        self.watchers = Watchers()
         self._server = grpc.aio.server(options=_OPTIONS)
 
     def bind(self, host: str, port: int = 0) -> int:
@@ -109,9 +167,12 @@ class GrpcServer:
 
     async def start(self, controller: Controller) -> None:
         """Answers for `controller`."""
+        routing = Routing(controller.snapshots, self.watchers)
+        # What was added first answers, so for Watch it is this one and not the generated one.
+        self._server.add_generic_rpc_handlers((routing.handler(),))
         # What is generated has no types.
         routing_pb2_grpc.add_RoutingServicer_to_server(  # type: ignore[no-untyped-call]
-            Routing(controller), self._server
+            routing, self._server
         )
         control_pb2_grpc.add_ControlServicer_to_server(  # type: ignore[no-untyped-call]
             Control(controller), self._server

@@ -1,7 +1,7 @@
 """From a call to a replica: version, replica, link; and another one where that is safe."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from random import Random
 
 from mesh.alarms import Alarms, Cancellable
@@ -13,7 +13,15 @@ from mesh.link.ends import CallerLink
 from mesh.link.pool import Pool
 from mesh.traffic.balance import choose_replica
 from mesh.traffic.retry import RetryBudget, may_retry
-from mesh.traffic.snapshot import EMPTY, Deployment, Endpoint, Service, Snapshot, Version
+from mesh.traffic.snapshot import (
+    EMPTY,
+    Deployment,
+    Endpoint,
+    Replica,
+    Service,
+    Snapshot,
+    Version,
+)
 from mesh.traffic.split import choose_deployment, choose_version
 
 SplitKey = Callable[[Deployment], str | None]
@@ -55,16 +63,18 @@ class Dispatcher:
         return f"<Dispatcher snapshot {self.snapshot.number}, {self._pool!r}>"
 
     def follow(self, snapshot: Snapshot) -> None:
-        """Routes by `snapshot` from now on."""
+        """Routes by `snapshot` from now on.
+
+        Costs little where its deployments are those of the last one, as the same objects.
+        """
+        old, new = self.snapshot.deployments, snapshot.deployments
         self.snapshot = snapshot
         self._forget()
-        self._pool.follow(
-            replica
-            for deployment in snapshot.deployments.values()
-            for version in deployment.versions
-            for service in version.services.values()
-            for replica in service.replicas
-        )
+        before = {name: old[name] for name in old if name not in new or old[name] is not new[name]}
+        after = {name: new[name] for name in new if name not in old or old[name] is not new[name]}
+        wanted = dict.fromkeys(_replicas(after.values()))
+        gone = [replica for replica in _replicas(before.values()) if replica not in wanted]
+        self._pool.change(gone=gone, wanted=wanted)
 
     def choose(self, endpoint: Endpoint, *, named: str, key: SplitKey) -> tuple[str, Version]:
         """The deployment and version of `endpoint` that take a request.
@@ -338,6 +348,16 @@ class Dispatcher:
             if limit == deadline:
                 raise timed_out(None) from None
             raise Unavailable("no replica can be reached") from None
+
+
+def _replicas(deployments: Iterable[Deployment]) -> Iterator[Replica]:
+    return (
+        replica
+        for deployment in deployments
+        for version in deployment.versions
+        for service in version.services.values()
+        for replica in service.replicas
+    )
 
 
 def _has_replica(version: Version) -> bool:

@@ -75,8 +75,14 @@ class Pool:
         A link that is let go is closed when its last call is done.
         """
         wanted = dict.fromkeys(replicas)
-        for gone in self._keepers.keys() - wanted.keys():
-            self._keepers.pop(gone).cancel()
+        self.change(gone=self._keepers.keys() - wanted.keys(), wanted=wanted)
+
+    def change(self, *, gone: Iterable[Replica], wanted: Iterable[Replica]) -> None:
+        """As `follow`, where all that is in neither of the two stays as it is."""
+        for replica in gone:
+            keeper = self._keepers.pop(replica, None)
+            if keeper is not None:
+                keeper.cancel()
         for replica in wanted:
             if replica not in self._keepers:
                 keeper = asyncio.ensure_future(self._keep(replica))

@@ -1,4 +1,7 @@
-"""Snapshot ↔ mesh.v1.Snapshot."""
+"""Endpoints and deployments of a snapshot ↔ their messages.
+
+Timeouts are rounded to nanoseconds.
+"""
 
 from mesh.call import CallKind
 from mesh.edge import PLAIN, Cors, Dialect, Edge
@@ -9,7 +12,6 @@ from mesh.traffic.snapshot import (
     Method,
     Replica,
     Service,
-    Snapshot,
     SplitBy,
     Version,
     WeightedDeployment,
@@ -37,33 +39,8 @@ _DIALECT_NUMBERS = {dialect: number for number, dialect in _DIALECTS.items()}
 _KIND_NUMBERS = {kind: number for number, kind in _KINDS.items()}
 
 
-def to_proto(snapshot: Snapshot) -> routing_pb2.Snapshot:
-    """The message that describes `snapshot`; timeouts are rounded to nanoseconds."""
-    return routing_pb2.Snapshot(
-        epoch=snapshot.epoch,
-        number=snapshot.number,
-        endpoints=[_endpoint_to_proto(endpoint) for endpoint in snapshot.endpoints.values()],
-        deployments=[_deployment_to_proto(d) for d in snapshot.deployments.values()],
-        default_endpoint=snapshot.default_endpoint,
-    )
-
-
-def from_proto(proto: routing_pb2.Snapshot) -> Snapshot:
-    """The snapshot that `proto` describes.
-
-    Raises Internal if it holds a rule or a kind of call that is not known here; whoever follows
-    snapshots keeps the one it has then.
-    """
-    return Snapshot(
-        epoch=proto.epoch,
-        number=proto.number,
-        endpoints={endpoint.name: _endpoint(endpoint) for endpoint in proto.endpoints},
-        deployments={d.name: _deployment(d) for d in proto.deployments},
-        default_endpoint=proto.default_endpoint,
-    )
-
-
-def _endpoint_to_proto(endpoint: Endpoint) -> routing_pb2.Endpoint:
+def endpoint_to_proto(endpoint: Endpoint) -> routing_pb2.Endpoint:
+    """The message that describes `endpoint`."""
     return routing_pb2.Endpoint(
         name=endpoint.name,
         deployments=[
@@ -73,7 +50,8 @@ def _endpoint_to_proto(endpoint: Endpoint) -> routing_pb2.Endpoint:
     )
 
 
-def _deployment_to_proto(deployment: Deployment) -> routing_pb2.Deployment:
+def deployment_to_proto(deployment: Deployment) -> routing_pb2.Deployment:
+    """The message that describes `deployment`."""
     return routing_pb2.Deployment(
         name=deployment.name,
         versions=[_version_to_proto(version) for version in deployment.versions],
@@ -155,14 +133,19 @@ def _method_to_proto(method: Method) -> routing_pb2.Method:
     )
 
 
-def _endpoint(proto: routing_pb2.Endpoint) -> Endpoint:
+def endpoint_from_proto(proto: routing_pb2.Endpoint) -> Endpoint:
+    """The endpoint that `proto` describes."""
     return Endpoint(
         proto.name,
         tuple(WeightedDeployment(share.deployment, share.weight) for share in proto.deployments),
     )
 
 
-def _deployment(proto: routing_pb2.Deployment) -> Deployment:
+def deployment_from_proto(proto: routing_pb2.Deployment) -> Deployment:
+    """The deployment that `proto` describes.
+
+    Raises Internal if it holds a rule or a kind of call that is not known here.
+    """
     split_by = _SPLITS.get(proto.split_by)
     if split_by is None:
         raise Internal(f"deployment {proto.name!r} is split by a rule unknown here")

@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 
 from mesh.errors import MeshError
-from mesh.link import snapshot_wire
+from mesh.link import delta_wire
 from mesh.traffic.snapshot import EMPTY, Snapshot
 from mesh.v1 import routing_pb2
 
@@ -39,7 +39,9 @@ class Watch:
     """A follower of the controller at `address` (`host:port`). For one event loop.
 
     `watcher` says who follows, for the controller's log. `on_snapshot` gets each newer snapshot
-    on the loop; what it raises is logged. `rng` spreads reconnections, which wait with `pause`.
+    on the loop; what it raises is logged. What did not change is the same object in the next
+    snapshot. `rng` spreads reconnections, which wait with `pause`. With `deployment` the snapshots
+    have only that one, and what only gateways need is left out.
     """
 
     def __init__(
@@ -49,8 +51,11 @@ class Watch:
         on_snapshot: Callable[[Snapshot], object],
         rng: Random,
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        deployment: str = "",
     ) -> None:
         self.snapshot = EMPTY
+        self._deployment = deployment
+        self._has_gap = False
         self._address = address
         self._watcher = watcher
         self._on_snapshot = on_snapshot
@@ -88,15 +93,22 @@ class Watch:
 
     async def _follow(self) -> None:
         async with grpc.aio.insecure_channel(self._address, options=_OPTIONS) as channel:
-            watch = channel.unary_stream(
+            watch = channel.stream_stream(
                 WATCH,
                 request_serializer=routing_pb2.WatchRequest.SerializeToString,
-                response_deserializer=routing_pb2.Snapshot.FromString,
+                response_deserializer=routing_pb2.Update.FromString,
             )
             while True:
                 try:
                     await self._read(watch)
                     why = "it ended the stream"
+                except delta_wire.GapError as error:
+                    why = error.message
+                    if not self._has_gap:
+                        # The next update is the whole table, so there is nothing to wait for.
+                        _log.info("%s asks for the whole table: %s", self._watcher, why)
+                        self._has_gap = True
+                        continue
                 except grpc.aio.AioRpcError as error:
                     why = error.details() or error.code().name
                 except Exception as error:  # noqa: BLE001  # whatever it is, to follow no more is worse
@@ -112,35 +124,48 @@ class Watch:
         doubled = FIRST_PAUSE * 2.0 ** min(self._failures - 1, 16)
         return min(LONGEST_PAUSE, doubled) * self._rng.uniform(0.5, 1.0)
 
-    async def _read(self, watch: Callable[[routing_pb2.WatchRequest], Any]) -> None:
-        request = routing_pb2.WatchRequest(
-            watcher=self._watcher, epoch=self.snapshot.epoch, number=self.snapshot.number
-        )
-        stream = watch(request)
+    async def _read(self, watch: Callable[[], Any]) -> None:
+        stream = watch()
         try:
             await stream.wait_for_connection()
+            await stream.write(self._request(EMPTY if self._has_gap else self.snapshot))
             self._connected()
             async for proto in stream:
-                self._take(proto)
+                is_newer = self._take(proto)
+                self._has_gap = False
+                if is_newer:
+                    await stream.write(self._request(self.snapshot))
         finally:
             stream.cancel()
+
+    def _request(self, has: Snapshot) -> routing_pb2.WatchRequest:
+        return routing_pb2.WatchRequest(
+            watcher=self._watcher,
+            epoch=has.epoch,
+            number=has.number,
+            deployment=self._deployment,
+        )
 
     def _connected(self) -> None:
         if self._failures:
             _log.info("%s follows the controller at %s", self._watcher, self._address)
         self._failures = 0
 
-    def _take(self, proto: routing_pb2.Snapshot) -> None:
+    def _take(self, proto: routing_pb2.Update) -> bool:
+        """Whether there is a newer snapshot now. Raises GapError."""
         try:
-            snapshot = snapshot_wire.from_proto(proto)
+            snapshot = delta_wire.take(self.snapshot, proto)
+        except delta_wire.GapError:
+            raise
         except MeshError as error:
             _log.error("%s cannot read a snapshot and keeps its own: %s", self._watcher, error)
-            return
+            return False
         if not snapshot.is_newer_than(self.snapshot):
-            return
+            return False
         self.snapshot = snapshot
         self._first.set()
         try:
             self._on_snapshot(snapshot)
         except Exception:  # noqa: BLE001  # a listener's fault must not cut it off from what follows
             _log.exception("%s could not take a snapshot", self._watcher)
+        return True

@@ -160,6 +160,7 @@ class ReplicaHost:
                 f"replica/{self._launch.replica_id}",
                 dispatcher.follow,
                 rng,
+                deployment=self._launch.deployment,
             )
             self._watch.start()
         loop = asyncio.get_running_loop()

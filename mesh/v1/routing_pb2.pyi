@@ -32,28 +32,36 @@ DIALECT_MESH: Dialect
 DIALECT_BENTOML: Dialect
 
 class WatchRequest(_message.Message):
-    __slots__ = ("watcher", "epoch", "number")
+    __slots__ = ("watcher", "epoch", "number", "deployment")
     WATCHER_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
     watcher: str
     epoch: int
     number: int
-    def __init__(self, watcher: _Optional[str] = ..., epoch: _Optional[int] = ..., number: _Optional[int] = ...) -> None: ...
+    deployment: str
+    def __init__(self, watcher: _Optional[str] = ..., epoch: _Optional[int] = ..., number: _Optional[int] = ..., deployment: _Optional[str] = ...) -> None: ...
 
-class Snapshot(_message.Message):
-    __slots__ = ("epoch", "number", "endpoints", "deployments", "default_endpoint")
+class Update(_message.Message):
+    __slots__ = ("epoch", "number", "base", "endpoints", "deployments", "gone_endpoints", "gone_deployments", "default_endpoint")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
+    BASE_FIELD_NUMBER: _ClassVar[int]
     ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
     DEPLOYMENTS_FIELD_NUMBER: _ClassVar[int]
+    GONE_ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    GONE_DEPLOYMENTS_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_ENDPOINT_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     number: int
+    base: int
     endpoints: _containers.RepeatedCompositeFieldContainer[Endpoint]
     deployments: _containers.RepeatedCompositeFieldContainer[Deployment]
+    gone_endpoints: _containers.RepeatedScalarFieldContainer[str]
+    gone_deployments: _containers.RepeatedScalarFieldContainer[str]
     default_endpoint: str
-    def __init__(self, epoch: _Optional[int] = ..., number: _Optional[int] = ..., endpoints: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ..., deployments: _Optional[_Iterable[_Union[Deployment, _Mapping]]] = ..., default_endpoint: _Optional[str] = ...) -> None: ...
+    def __init__(self, epoch: _Optional[int] = ..., number: _Optional[int] = ..., base: _Optional[int] = ..., endpoints: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ..., deployments: _Optional[_Iterable[_Union[Deployment, _Mapping]]] = ..., gone_endpoints: _Optional[_Iterable[str]] = ..., gone_deployments: _Optional[_Iterable[str]] = ..., default_endpoint: _Optional[str] = ...) -> None: ...
 
 class Endpoint(_message.Message):
     __slots__ = ("name", "deployments")
@@ -102,7 +110,7 @@ class Version(_message.Message):
     def __init__(self, name: _Optional[str] = ..., weight: _Optional[int] = ..., entry: _Optional[str] = ..., services: _Optional[_Iterable[_Union[Service, _Mapping]]] = ..., id: _Optional[str] = ..., share: _Optional[int] = ...) -> None: ...
 
 class Service(_message.Message):
-    __slots__ = ("name", "methods", "replicas", "timeout", "max_concurrency", "max_request_bytes", "schema_json", "docs", "edge", "rpc_service", "descriptors", "models", "concurrency", "queue_limit", "cold_start")
+    __slots__ = ("name", "methods", "replicas", "timeout", "max_concurrency", "max_request_bytes", "schema_json", "docs", "edge", "rpc_service", "descriptors", "models", "concurrency", "queue_limit", "cold_start", "is_known")
     NAME_FIELD_NUMBER: _ClassVar[int]
     METHODS_FIELD_NUMBER: _ClassVar[int]
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
@@ -118,6 +126,7 @@ class Service(_message.Message):
     CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
     QUEUE_LIMIT_FIELD_NUMBER: _ClassVar[int]
     COLD_START_FIELD_NUMBER: _ClassVar[int]
+    IS_KNOWN_FIELD_NUMBER: _ClassVar[int]
     name: str
     methods: _containers.RepeatedCompositeFieldContainer[Method]
     replicas: _containers.RepeatedCompositeFieldContainer[Replica]
@@ -133,7 +142,8 @@ class Service(_message.Message):
     concurrency: int
     queue_limit: int
     cold_start: _duration_pb2.Duration
-    def __init__(self, name: _Optional[str] = ..., methods: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., max_request_bytes: _Optional[int] = ..., schema_json: _Optional[bytes] = ..., docs: _Optional[bytes] = ..., edge: _Optional[_Union[Edge, _Mapping]] = ..., rpc_service: _Optional[str] = ..., descriptors: _Optional[bytes] = ..., models: _Optional[bytes] = ..., concurrency: _Optional[int] = ..., queue_limit: _Optional[int] = ..., cold_start: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    is_known: bool
+    def __init__(self, name: _Optional[str] = ..., methods: _Optional[_Iterable[_Union[Method, _Mapping]]] = ..., replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., max_request_bytes: _Optional[int] = ..., schema_json: _Optional[bytes] = ..., docs: _Optional[bytes] = ..., edge: _Optional[_Union[Edge, _Mapping]] = ..., rpc_service: _Optional[str] = ..., descriptors: _Optional[bytes] = ..., models: _Optional[bytes] = ..., concurrency: _Optional[int] = ..., queue_limit: _Optional[int] = ..., cold_start: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., is_known: bool = ...) -> None: ...
 
 class Edge(_message.Message):
     __slots__ = ("dialect", "prefix", "cors", "metrics", "buckets", "asks_ready", "asks_alive", "trace_header", "edits_metrics")

@@ -35,10 +35,10 @@ class RoutingStub(object):
         Args:
             channel: A grpc.Channel.
         """
-        self.Watch = channel.unary_stream(
+        self.Watch = channel.stream_stream(
                 '/mesh.v1.Routing/Watch',
                 request_serializer=mesh_dot_v1_dot_routing__pb2.WatchRequest.SerializeToString,
-                response_deserializer=mesh_dot_v1_dot_routing__pb2.Snapshot.FromString,
+                response_deserializer=mesh_dot_v1_dot_routing__pb2.Update.FromString,
                 _registered_method=True)
 
 
@@ -46,9 +46,10 @@ class RoutingServicer(object):
     """Served by the controller.
     """
 
-    def Watch(self, request, context):
-        """The current snapshot at once, then each later one. A slow reader skips
-        snapshots in between, never the latest.
+    def Watch(self, request_iterator, context):
+        """What the watcher lacks at once, then each later change. A slow reader gets
+        all that it missed in one update. The first message of the watcher says
+        what it has; each later one which snapshot it routes by since.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -57,10 +58,10 @@ class RoutingServicer(object):
 
 def add_RoutingServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'Watch': grpc.unary_stream_rpc_method_handler(
+            'Watch': grpc.stream_stream_rpc_method_handler(
                     servicer.Watch,
                     request_deserializer=mesh_dot_v1_dot_routing__pb2.WatchRequest.FromString,
-                    response_serializer=mesh_dot_v1_dot_routing__pb2.Snapshot.SerializeToString,
+                    response_serializer=mesh_dot_v1_dot_routing__pb2.Update.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -75,7 +76,7 @@ class Routing(object):
     """
 
     @staticmethod
-    def Watch(request,
+    def Watch(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -85,12 +86,12 @@ class Routing(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
+        return grpc.experimental.stream_stream(
+            request_iterator,
             target,
             '/mesh.v1.Routing/Watch',
             mesh_dot_v1_dot_routing__pb2.WatchRequest.SerializeToString,
-            mesh_dot_v1_dot_routing__pb2.Snapshot.FromString,
+            mesh_dot_v1_dot_routing__pb2.Update.FromString,
             options,
             channel_credentials,
             insecure,

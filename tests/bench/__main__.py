@@ -26,10 +26,11 @@ from tests.bench.measures import (
 )
 from tests.bench.rpc import rpc_figures, rpc_json, rpc_rounds
 from tests.bench.servers import doubles, mesh
+from tests.bench.snapshots import snapshot_figures, snapshot_json, snapshot_rounds
 from tests.bench.table import figures_table, loads_table
 from tests.bench.typed import typed_figures, typed_json, typed_rounds
 
-PARTS = ("http", "grpc", "graph", "idle", "io", "rpc")
+PARTS = ("http", "grpc", "graph", "idle", "io", "rpc", "snapshots")
 
 
 def bench(
@@ -83,7 +84,11 @@ def run(console: Console, parts: Sequence[str], rounds: int, seconds: int) -> di
             calls = rpc_rounds(rounds, seconds, status.update)
             figures += rpc_figures(calls)
             details["rpc"] = rpc_json(calls)
-        if set(parts) - {"idle", "io", "rpc"}:
+        if "snapshots" in parts:
+            snapshots = snapshot_rounds(rounds, status.update)
+            figures += snapshot_figures(snapshots)
+            details["snapshots"] = snapshot_json(snapshots)
+        if set(parts) - {"idle", "io", "rpc", "snapshots"}:
             loads, links = all_rounds(parts, rounds, seconds, status.update)
             figures = load_figures(loads, links) + figures
     if loads:

@@ -1,6 +1,7 @@
 """Reflection of both versions: services, files and symbols of the endpoints that are meant."""
 
 import zlib
+from dataclasses import replace
 
 import pytest
 from google.protobuf import descriptor_pool, wrappers_pb2
@@ -19,7 +20,7 @@ from hypothesis import given, strategies as st
 from gateway.grpc_frames import framed
 from gateway.grpc_reflection import PATHS, Index
 from mesh.errors import Code
-from mesh.traffic.snapshot import Deployment, Service
+from mesh.traffic.snapshot import Deployment, Replica, Service
 from mesh.v1 import inference_pb2
 from tests.gateway.asgi_client import Headers, grpc_exchange, grpc_reply
 from tests.gateway.typed import Typed, service, table, typed, version
@@ -266,6 +267,25 @@ def test_a_new_snapshot_is_seen_by_a_stream_that_is_open() -> None:
             first, second = map(ServerReflectionResponse.FromString, reply.messages)
             assert names(first) - OWN == {"a.v1.S"}
             assert names(second) - OWN == {"a.v2.S"}
+
+    run(main())
+
+
+def test_an_index_holds_until_the_services_are_others(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        # An index is made of all services anew, and then tells of those that cannot be read.
+        broken = service("X", "x", rpc_service="x.v1.S", descriptors=zlib.compress(b"\xff"))
+        listing = Ask(list_services="")
+        async with typed(table({"x": broken})) as made:
+            await ask(made, listing)
+            more = replace(broken, replicas=(*broken.replicas, Replica("y", "y")))
+            made.dispatcher.follow(table({"x": more}, number=2))
+            await ask(made, listing)
+            assert caplog.text.count("x.v1.S cannot be read") == 1
+            made.dispatcher.follow(table({"x": broken, "a": A}, number=3))
+            (listed,) = await ask(made, listing)
+            assert names(listed) == OWN | {"a.v1.S"}
+            assert caplog.text.count("x.v1.S cannot be read") == 2
 
     run(main())
 

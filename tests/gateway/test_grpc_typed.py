@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from gateway.grpc_frames import framed
-from gateway.grpc_typed import rpcs_by_path, unknown_rpc
+from gateway.grpc_typed import TypedRpcs, unknown_rpc
 from mesh.call import TYPED, CallKind
 from mesh.errors import Code
 from mesh.traffic.snapshot import Deployment, Snapshot, SplitBy
@@ -94,8 +94,10 @@ def test_the_default_endpoint_goes_before_others_that_serve_the_rpc() -> None:
         deployments=TABLE.deployments,
         default_endpoint="twin",
     )
-    assert rpcs_by_path(snapshot)[ASK].endpoint == "twin"
-    assert rpcs_by_path(TABLE)[ASK].endpoint == "shop"
+    for found, endpoint in ((snapshot, "twin"), (TABLE, "shop")):
+        rpc = TypedRpcs().find(found, ASK)
+        assert rpc is not None
+        assert rpc.endpoint == endpoint
 
 
 CANARY = Deployment(
@@ -175,7 +177,7 @@ def test_an_endpoint_that_is_named_and_has_not_the_rpc_is_unimplemented() -> Non
     ("path", "told"),
     [
         ("/shop.v1.ShopService/Nope", "shop.v1.ShopService has Ask, Count, Total, Talk"),
-        ("/nope.v1.Nope/Ask", "shop.v1.ShopService, other.v1.OtherService, mesh.v1.Inference"),
+        ("/nope.v1.Nope/Ask", "other.v1.OtherService, shop.v1.ShopService, mesh.v1.Inference"),
         ("/mesh.v1.Link/Open", "mesh.v1.Inference"),
         ("/grpc.reflection.v1.ServerReflection/Nope", "mesh.v1.Inference"),
         ("/", "mesh.v1.Inference"),

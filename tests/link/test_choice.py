@@ -1,6 +1,7 @@
 """Which deployment and version a caller sends a request to, by the links that it has."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -78,6 +79,33 @@ def test_a_version_is_found_by_its_id_and_waited_for() -> None:
         assert rig.dispatcher.version("d", "main-1").name == "main"
         with pytest.raises(DeadlineExceeded):
             await rig.dispatcher.wait_for_version("d", "none", rig.replicas.now + 0.001)
+        await rig.close()
+
+    run(main())
+
+
+def test_links_follow_what_changed_in_the_deployments_that_are_other_objects() -> None:
+    def deployment(name: str, *replicas: str) -> Deployment:
+        return Deployment(name, (version("main", *replicas),))
+
+    async def main() -> None:
+        rig = Rig("a", "b", "c", "d")
+        first = Snapshot(
+            1, 1, {}, {"one": deployment("one", "a", "b"), "two": deployment("two", "c")}
+        )
+        rig.dispatcher.follow(first)
+        await rig.replicas.linked("a", "b", "c")
+        link = rig.replicas.pool.link("b")
+        changed = {**first.deployments, "one": deployment("one", "b", "d")}
+        second = replace(first, number=2, deployments=changed)
+        rig.dispatcher.follow(second)
+        await rig.replicas.linked("b", "c", "d")
+        assert rig.replicas.pool.link("b") is link
+        moved = {"two": deployment("two", "b")}  # a replica that another deployment has now
+        rig.dispatcher.follow(replace(second, number=3, deployments=moved))
+        await rig.replicas.linked("b")
+        assert rig.replicas.pool.link("b") is link
+        assert rig.replicas.tries == 4
         await rig.close()
 
     run(main())
