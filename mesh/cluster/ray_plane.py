@@ -1,6 +1,10 @@
 """The control plane of a Ray cluster, as the controller's actor makes it."""
 
+import os
+
 from mesh.cluster.ray_cluster import HOST, RayCluster
+from mesh.control.store import open_store
+from mesh.control.store.sealing import VARIABLE
 from mesh.faces.addresses import PlaneConfig
 from mesh.faces.plane import ControlPlane
 
@@ -10,4 +14,9 @@ def ray_plane(config: PlaneConfig, bind_host: str = "", host: str = HOST) -> Con
 
     `bind_host` and `host` are those of `RayCluster`.
     """
-    return ControlPlane(config, lambda: RayCluster(bind_host=bind_host, host=host))
+    key = os.environb.get(VARIABLE.encode())
+    return ControlPlane(
+        config,
+        lambda: RayCluster(bind_host=bind_host, host=host),
+        lambda: open_store(config.store or "memory:", key),
+    )
