@@ -7,7 +7,8 @@ number of replicas:
 
 1. bounds: `min_replicas` and `max_replicas` hold at once, whatever else is said;
 2. window: replicas are added up to the lowest wish of the up window, and taken away down to the
-   highest of the down window;
+   highest of the down window. That one looks at each report as well as at the average: near the
+   point where one replica more is needed, a noisy load adds it once and does not give it back;
 3. rate: in any 15 s at most so many are added. 100 % may be taken away, so that has no limit;
 4. zero: the last replica goes after a time without any load, and the first comes at once when a
    call waits, even where adding is disabled: waking is not scaling.
@@ -95,7 +96,10 @@ class Decision(NamedTuple):
 
 
 class _Wish(NamedTuple):
+    """What is needed on average, what by the last report if that is more, and why."""
+
     replicas: int
+    most: int
     why: str
 
 
@@ -117,9 +121,10 @@ def decide(
     if wish is None:
         return Decision(base, history, f"no report of a replica: {base}")
     wished = min(max(wish.replicas, rule.min_replicas), rule.max_replicas)
+    most = min(max(wish.most, rule.min_replicas), rule.max_replicas)
     history = replace(
         history,
-        peaks=(*(peak for peak in history.peaks if peak[1] > wished), (now, wished)),
+        peaks=(*(peak for peak in history.peaks if peak[1] > most), (now, most)),
         dips=(*(dip for dip in history.dips if dip[1] < wished), (now, wished)),
     )
     steady = _stabilised(wished, base, history)
@@ -195,12 +200,13 @@ def _wish(
     if rule.min_replicas == 0 and history.idle_since is not None:
         idle = now - history.idle_since
         if idle >= max(rule.down.window, LEAST_IDLE):
-            return _Wish(0, f"no load for {idle:.0f} s")
+            return _Wish(0, 0, f"no load for {idle:.0f} s")
     wishes = [_of_metric(kind, target, load, base, rule) for kind, target in _metrics(rule)]
     if rule.concurrency:
         wishes.append(_of_calls(rule, history, base))
     best = max(wishes, key=lambda wish: wish.replicas)
-    return best._replace(replicas=max(best.replicas, 1))
+    most = max(wish.most for wish in wishes)
+    return _Wish(max(best.replicas, 1), max(most, 1), best.why)
 
 
 def _metrics(rule: ScaleRule) -> tuple[tuple[Metric, float], ...]:
@@ -210,9 +216,10 @@ def _metrics(rule: ScaleRule) -> tuple[tuple[Metric, float], ...]:
 def _of_queue(rule: ScaleRule, load: ServiceLoad, base: int) -> _Wish:
     """No replica takes calls yet: what waits can only ask for more of them."""
     if not load.queued:
-        return _Wish(0, "queued 0")
+        return _Wish(0, 0, "queued 0")
     needed = _replicas(load.queued / rule.concurrency, rule) if rule.concurrency else 1
-    return _Wish(max(needed, base, 1), f"queued {_number(load.queued)}")
+    needed = max(needed, base, 1)
+    return _Wish(needed, needed, f"queued {_number(load.queued)}")
 
 
 def _of_calls(rule: ScaleRule, history: History, base: int) -> _Wish:
@@ -221,7 +228,9 @@ def _of_calls(rule: ScaleRule, history: History, base: int) -> _Wish:
     queued = sum(each[2] for each in history.calls) / reports
     queue = f" and queued {_number(queued)}" if queued else ""
     why = f"in flight {_number(in_flight)}{queue} of {base * rule.concurrency}"
-    return _Wish(_replicas((in_flight + queued) / rule.concurrency, rule), why)
+    needed = _replicas((in_flight + queued) / rule.concurrency, rule)
+    latest = _replicas(sum(history.calls[-1][1:]) / rule.concurrency, rule)
+    return _Wish(needed, max(needed, latest), why)
 
 
 def _of_metric(kind: Metric, target: float, load: ServiceLoad, base: int, rule: ScaleRule) -> _Wish:
@@ -230,7 +239,8 @@ def _of_metric(kind: Metric, target: float, load: ServiceLoad, base: int, rule: 
     needed = load.replicas * (value / target)
     is_close = abs(needed - base) <= TOLERANCE * base
     why = f"{kind} {_shown(kind, value)} of {_shown(kind, target)}"
-    return _Wish(base if is_close else _replicas(needed, rule), why)
+    replicas = base if is_close else _replicas(needed, rule)
+    return _Wish(replicas, replicas, why)
 
 
 def _shown(kind: Metric, value: float) -> str:

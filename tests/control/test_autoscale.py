@@ -533,6 +533,15 @@ def test_a_load_that_falls_is_followed_when_the_window_is_over() -> None:
     assert 300.0 <= reached - fell <= 300.0 + AVERAGED + TICK
 
 
+@pytest.mark.parametrize("level", [94.0, 96.0, 98.0])
+def test_a_noisy_load_at_the_edge_of_a_step_adds_one_replica_once(level: float) -> None:
+    rng = Random(1)
+    service = Service(ScaleRule(1, 50, concurrency=32), 3)
+    for _ in range(1800):
+        service.take(rng.gauss(level, 6))
+    assert service.changes == [1]
+
+
 def test_noise_inside_one_step_moves_nothing_even_where_no_window_damps_it() -> None:
     rng = Random(7)
     service = Service(RULE, 4)
