@@ -60,6 +60,13 @@ DIRECTIONS = {
     "mesh.io": {"mesh.errors", "mesh.call", "mesh.v1", "mesh.varint", "mesh.inflate"},
     "mesh.definition": BASE | {"mesh.config", "mesh.io"},
     "mesh.link": BASE | {"mesh.alarms", "mesh.varint", "mesh.traffic", "mesh.observe", "mesh.v1"},
+    "mesh.simulate": {
+        "mesh.errors",
+        "mesh.config",
+        "mesh.control.autoscale",
+        "mesh.control.loads",
+        "mesh.control.scale_rule",
+    },
     "mesh.replica": BASE | {f"mesh.{name}" for name in REPLICA},
     "mesh.control.store": BASE | DECIDING,
 } | {

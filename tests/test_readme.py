@@ -23,7 +23,7 @@ from typer.main import get_command
 import mesh
 from gateway.main import MAX_REQUEST_BYTES
 from mesh.cli.main import app
-from mesh.cli.serve import deployment_name
+from mesh.cli.wanted import deployment_name
 from mesh.cluster.start import Session
 from mesh.config import DeploymentConfig, Fetch, MeshConfig, parse
 from mesh.definition.loader import load

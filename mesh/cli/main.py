@@ -10,6 +10,7 @@ from mesh.cli.describe import describe
 from mesh.cli.failure import exit_code, show, told
 from mesh.cli.proto import proto
 from mesh.cli.serve import serve
+from mesh.cli.simulate import simulate
 from mesh.errors import MeshError
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app.command()(call)
 app.command()(describe)
 app.command()(client_stub)
 app.command()(proto)
+app.command()(simulate)
 
 
 @app.callback()
