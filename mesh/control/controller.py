@@ -16,12 +16,16 @@ from uuid import uuid4
 from mesh.clock import Clock, monotonic
 from mesh.cluster.contract import Cluster
 from mesh.config import EndpointConfig
-from mesh.control import changes, endpoint_changes
+from mesh.control import canary, changes, endpoint_changes, progression
 from mesh.control.course import Course
 from mesh.control.endpoint_changes import Moment
+from mesh.control.gauges import Gauges
 from mesh.control.latest import Latest
+from mesh.control.loads import Report
 from mesh.control.observed import ObservedReplica, Phase
+from mesh.control.outcomes import Ledger
 from mesh.control.plan import Application, planned_alone
+from mesh.control.progression import CanaryStatus, Progression
 from mesh.control.promises import broken_promises
 from mesh.control.reconcile import Action, DrainReplica, Forget, StartReplica, StopReplica
 from mesh.control.records import (
@@ -41,6 +45,9 @@ from mesh.launch import Launch
 from mesh.traffic.snapshot import Snapshot
 
 _log = logging.getLogger(__name__)
+
+KEEP_EVERY = 10.0
+"""Seconds between two times at which the counts of canaries that progress are kept."""
 
 
 def random_id(launch: Launch) -> str:
@@ -83,6 +90,10 @@ class Controller:
         self._courses: dict[str, Course] = {}
         self._dirty: set[str] = set()
         self._routes = Routes()
+        self._gauges = Gauges()
+        self._ledger = Ledger()
+        self._weighed_at = float("-inf")
+        self._kept_at = float("-inf")
         self._opened = asyncio.Event()
         self._woken = asyncio.Event()
         self._changing = asyncio.Lock()
@@ -115,10 +126,14 @@ class Controller:
         except MeshError as error:
             _log.error("deployment %s is left as it is: %s", name, error.message)
             return
-        course = Course(desired, standing)
-        course.want(desired, self._cluster.observe(name))
-        self._courses[name] = course
+        course = self._courses[name] = Course(desired, standing)
+        course.want(desired, self._cluster.observe(name), self._progression(name))
         self._dirty.add(name)
+
+    def _progression(self, name: str) -> Progression | None:
+        record, revision = self._state.deployments[name], self._state.revisions[name]
+        config = changes.config_of(revision)
+        return progression.begun(config, revision.number, record.progress, self._wall())
 
     @property
     def opened(self) -> bool:
@@ -281,6 +296,35 @@ class Controller:
             deployment=name, endpoint=endpoint, start=start, count=count
         )
 
+    def canary_status(self, name: str) -> CanaryStatus:
+        """How the versions of a deployment do, and how far its canary is. Raises NotFound."""
+        record = changes.found(self._state, name)
+        course = self._courses[name]
+        return progression.status(
+            course.desired,
+            course.standing,
+            course.progression,
+            record.progress,
+            self._ledger,
+            (self._clock(), self._wall()),
+        )
+
+    def report(self, report: Report) -> float:
+        """Takes what a process has measured; returns in how many seconds it should report again."""
+        now = self._clock()
+        waiting = self._gauges.take(report, now)
+        for (deployment, version), outcomes in report.outcomes.items():
+            if deployment in self._courses:
+                self._ledger.add(deployment, version, outcomes, now)
+        if any(self._is_asleep(name) for name in waiting):
+            self._weighed_at = float("-inf")  # whoever waits for a first replica waits for us
+            self._woken.set()
+        return self._gauges.interval
+
+    def _is_asleep(self, name: str) -> bool:
+        course = self._courses.get(name)
+        return course is not None and 0 in course.scale.values()
+
     def replicas(self, name: str = "") -> tuple[ObservedReplica, ...]:
         """The replicas of a deployment, or all. Raises NotFound."""
         if name:
@@ -325,7 +369,7 @@ class Controller:
         elif is_new:
             left = tuple(release for found in course.standing.values() for release in found)
             course = self._courses[name] = Course(desired, {changes.BEFORE: left})
-        course.want(desired, self._cluster.observe(name))
+        course.want(desired, self._cluster.observe(name), self._progression(name))
         self._dirty.add(name)
 
     def _retry(self, deployment: str) -> None:
@@ -342,8 +386,10 @@ class Controller:
     async def _work(self) -> None:
         while True:
             self._woken.clear()
-            names = self._due()
+            names: set[str] = set()
             try:
+                await self._weigh()
+                names = self._due()
                 await self._look(names)
             except Exception:  # noqa: BLE001  # one bad look must not end all control; the next tick tries again
                 _log.exception("a look of the controller failed")
@@ -362,6 +408,64 @@ class Controller:
         due |= self._dirty & self._courses.keys()
         self._dirty.clear()
         return due
+
+    async def _weigh(self) -> None:
+        """Has numbers of replicas and weights of canaries follow what was measured."""
+        now, wall = self._clock(), self._wall()
+        if now - self._weighed_at < self._tick:
+            return
+        self._weighed_at = now
+        observed = {each.id for each in self._cluster.observe()}
+        self._gauges.tidy(observed, now)
+        events = []
+        for name, course in self._courses.items():
+            if course.scales:
+                for told in course.rescale(self._gauges, self._cluster.observe(name), now):
+                    revision = course.desired.revision
+                    events.append(Event(wall, "scaling", name, revision=revision, reason=told))
+                    self._dirty.add(name)
+        if events:
+            await self._store.commit(Change(events=tuple(events)))
+        is_time = now - self._kept_at >= KEEP_EVERY
+        for name in [name for name, course in self._courses.items() if course.progression]:
+            await self._judge(name, wall, keep=is_time)
+        if is_time:
+            self._kept_at = now
+
+    async def _judge(self, name: str, wall: float, *, keep: bool) -> None:
+        """Has one canary go on, or back. Counts are kept now and then only: a crash costs few."""
+        async with self._changing:
+            course = self._courses.get(name)
+            if course is None or course.progression is None or name not in self._state.deployments:
+                return
+            desired = course.desired
+            found = progression.observed(course.progression, desired, course.standing, self._ledger)
+            progress, verdict = canary.judge(found.plan, found.progress, wall)
+            before, found = course.progression, found._replace(progress=progress)
+            course.reach(found)
+            version, moment = found.plan.version, Moment(wall, self._new_uid())
+            change = Change()
+            if isinstance(verdict, canary.Abort):
+                change = changes.aborted(self._state, name, version, moment, verdict.reason)
+            elif progress.state is canary.State.DONE and found.plan.steps[-1] == canary.WHOLE:
+                why = f"canary {version} promoted: it has passed all steps"
+                change = changes.promoted(self._state, name, version, moment, why)
+            elif isinstance(verdict, canary.Step):
+                told = f"canary {version}: {verdict.weight} %"
+                event = Event(wall, "canary", name, revision=desired.revision, reason=told)
+                change = Change(events=(event,))
+            if change == Change() and not (keep and found != before):
+                return
+            kept = progression.document(found, desired.revision)
+            record = change.deployments[0] if change.deployments else self._state.deployments[name]
+            change = replace(change, deployments=(replace(record, progress=kept),))
+            if change.revisions:
+                await self._commit(change)
+            else:
+                await self._store.commit(change)
+                self._state = changes.after(self._state, change)
+            self._dirty.add(name)
+            self._woken.set()
 
     async def _look(self, names: Iterable[str]) -> None:
         """Looks at some deployments: publishes what callers should see, then acts."""

@@ -1,12 +1,15 @@
 """One deployment while a controller follows it."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mesh.control.advance import Step, advance
+from mesh.control.autoscale import History, decide
 from mesh.control.desired import DesiredDeployment, Standing
 from mesh.control.fleet import LIVE
-from mesh.control.observed import ObservedReplica
+from mesh.control.gauges import Gauges
+from mesh.control.observed import ObservedReplica, Phase
+from mesh.control.progression import Progression, overlaid
 from mesh.control.records import Event, Intent
 from mesh.control.status import DeploymentStatus, status_of
 
@@ -23,13 +26,23 @@ class Course:
     standing: Standing = field(default_factory=dict)
     scale: dict[tuple[str, str], int] = field(default_factory=dict)
     step: Step | None = None
+    progression: Progression | None = None
+    histories: dict[tuple[str, str], History] = field(default_factory=dict)
     told: tuple[str, str] = ("", "")
 
-    def want(self, desired: DesiredDeployment, observed: Sequence[ObservedReplica]) -> None:
+    def want(
+        self,
+        desired: DesiredDeployment,
+        observed: Sequence[ObservedReplica],
+        progression: Progression | None = None,
+    ) -> None:
         """Makes `desired` what shall run; of services that are new it wants what is there already.
 
-        One that never ran begins with one replica at least, so that what cannot start shows.
+        One that never ran begins with one replica at least, so that what cannot start shows. The
+        weight of the canary is what its `progression` has reached.
         """
+        self.progression = progression
+        desired = overlaid(desired, progression)
         if desired.intent is not Intent.RUN:
             self.scale = {}
         self.scale = {**self._held(observed), **self._wanted(desired, observed)}
@@ -69,6 +82,45 @@ class Course:
             each.version_id in ids and each.service == service and each.phase in LIVE
             for each in observed
         )
+
+    def reach(self, progression: Progression) -> None:
+        """Makes `progression` how far the canary is."""
+        self.progression = progression
+        self.desired = overlaid(self.desired, progression)
+
+    @property
+    def scales(self) -> bool:
+        """Whether the number of some replicas follows the load."""
+        return any(
+            service.rule is not None
+            for version in self.desired.wanted
+            for service in version.services.values()
+        )
+
+    def rescale(
+        self, gauges: Gauges, observed: Sequence[ObservedReplica], now: float
+    ) -> Iterator[str]:
+        """Lets the numbers of replicas follow the load; a sentence for each that changes."""
+        ready: dict[tuple[str, str], list[str]] = {}
+        for each in observed:
+            if each.phase is Phase.READY:
+                ready.setdefault((each.version_id, each.service), []).append(each.id)
+        for version in self.desired.wanted:
+            standing = self.standing.get(version.name, ())
+            ids = tuple(dict.fromkeys((*(each.id for each in standing), version.id)))
+            for service in version.services.values():
+                if service.rule is None:
+                    continue
+                key = (version.name, service.name)
+                taking = [each for one in ids for each in ready.get((one, service.name), ())]
+                load = gauges.load(self.desired.name, ids, service.name, taking, now)
+                current = self.scale[key]
+                history = self.histories.get(key, History())
+                decision = decide(service.rule, load, current, history, now)
+                self.histories[key] = decision.history
+                if decision.replicas != current:
+                    self.scale[key] = decision.replicas
+                    yield f"{version.name}: {service.name}: {decision.reason}"
 
     def look(self, observed: Sequence[ObservedReplica], now: float) -> Step:
         """Looks at the replicas once; the caller takes the actions."""

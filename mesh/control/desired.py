@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mesh.call import FetchLimits
+from mesh.control.autoscale import ScaleRule
 from mesh.control.records import Intent
 from mesh.edge import PLAIN, Edge
 from mesh.launch import Launch, Source
@@ -24,6 +25,7 @@ class Strategy(StrEnum):
 class DesiredService:
     """One service of a version: how many replicas, how each is started, what callers see of it.
 
+    `rule` is what the number of replicas follows; None: it is `min_replicas`.
     `timeout` is in seconds per call (None: no limit), `max_concurrency` in calls per replica (0:
     no limit), `concurrency` in calls per replica that scaling aims at (0: none), `queue_limit` in
     calls that a caller keeps back (0: none), `cold_start` in seconds that a call waits for a first
@@ -37,6 +39,7 @@ class DesiredService:
     name: str
     min_replicas: int
     max_replicas: int
+    rule: ScaleRule | None = None
     strategy: Strategy = Strategy.ROLLING
     methods: Mapping[str, Method] = field(default_factory=dict)
     timeout: float | None = None

@@ -29,6 +29,7 @@ from mesh.config import (
 )
 from mesh.control.desired import DesiredDeployment, DesiredService, DesiredVersion, Strategy
 from mesh.control.records import RevisionRecord, VersionRecord
+from mesh.control.scale_rule import rule_of
 from mesh.definition.manifest import Manifest, ServiceManifest
 from mesh.errors import ConfigError
 from mesh.launch import Source
@@ -346,6 +347,7 @@ def _service(service: ServiceManifest, config: ServiceConfig, parts: Parts) -> D
         name=service.name,
         min_replicas=scaling.min_replicas,
         max_replicas=scaling.max_replicas,
+        rule=None if scaling.is_fixed else rule_of(scaling, config.traffic),
         strategy=strategy,
         methods=methods,
         timeout=config.traffic.timeout,
