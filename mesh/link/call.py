@@ -121,7 +121,7 @@ class CallEnd:
                     self._on_output()  # reading may have given credit
                 return piece
             if self.failure is not None:
-                raise _again(self.failure)
+                raise again(self.failure)
             if self.incoming.ended:
                 return None
             await self._readable()
@@ -149,7 +149,7 @@ class CallEnd:
         return b"".join(parts) if len(parts) > 1 else parts[0]
 
 
-def _again(failure: MeshError) -> MeshError:
+def again(failure: MeshError) -> MeshError:
     """The same error for another raise.
 
     The traceback of an error that was raised leads to the frames that hold the call: if the call
@@ -197,7 +197,7 @@ class CallerCall(CallEnd):
             if self.head is not None:
                 return self.head
             if self.failure is not None:
-                raise _again(self.failure)
+                raise again(self.failure)
             if self.incoming.ended:
                 raise Internal("the replica ended the call without a reply")
             await self._readable()

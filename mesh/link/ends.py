@@ -106,6 +106,10 @@ class CallerLink:
         """Calls `tell` when the replica says that it takes no new calls."""
         self._session.on_going_away = tell
 
+    def when_call_ends(self, tell: Callable[[], None]) -> None:
+        """Calls `tell`, and nobody else, whenever a call is over and another may take its place."""
+        self._session.on_call_end = tell
+
     @property
     def is_usable(self) -> bool:
         """Whether new calls can be opened."""

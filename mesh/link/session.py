@@ -44,6 +44,7 @@ class CallerSession:
         self.is_going_away = False
         self.on_going_away: Callable[[], None] | None = None
         self.on_idle: Callable[[], None] | None = None
+        self.on_call_end: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
         return f"<CallerSession {len(self.calls)} calls, {self._outbox!r}>"
@@ -124,6 +125,8 @@ class CallerSession:
         self._tell_idle()
 
     def _tell_idle(self) -> None:
+        if self.on_call_end is not None:
+            self.on_call_end()
         if not self.calls and self.on_idle is not None:
             self.on_idle()
 
