@@ -15,9 +15,16 @@ from mesh.control.plan import application
 from mesh.control.status import DeploymentStatus
 from mesh.control.watchers import Watcher, Watchers
 from mesh.errors import MeshError, Unavailable
+from mesh.faces.loads_face import Loads, TakesReports
 from mesh.faces.updates import Updates
 from mesh.traffic.snapshot import Snapshot
-from mesh.v1 import control_pb2, control_pb2_grpc, routing_pb2, routing_pb2_grpc
+from mesh.v1 import (
+    control_pb2,
+    control_pb2_grpc,
+    load_pb2_grpc,
+    routing_pb2,
+    routing_pb2_grpc,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -165,8 +172,8 @@ class GrpcServer:
         except RuntimeError as error:
             raise Unavailable(f"cannot listen on {host}:{port}") from error
 
-    async def start(self, controller: Controller) -> None:
-        """Answers for `controller`."""
+    async def start(self, controller: Controller, loads: TakesReports | None = None) -> None:
+        """Answers for `controller`; reports of load go to `loads`, without which they fail."""
         routing = Routing(controller.snapshots, self.watchers)
         # What was added first answers, so for Watch it is this one and not the generated one.
         self._server.add_generic_rpc_handlers((routing.handler(),))
@@ -177,6 +184,10 @@ class GrpcServer:
         control_pb2_grpc.add_ControlServicer_to_server(  # type: ignore[no-untyped-call]
             Control(controller), self._server
         )
+        if loads is not None:
+            load_pb2_grpc.add_LoadsServicer_to_server(  # type: ignore[no-untyped-call]
+                Loads(loads), self._server
+            )
         await self._server.start()
 
     async def stop(self) -> None:

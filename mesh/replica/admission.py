@@ -3,20 +3,39 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mesh.clock import Clock, monotonic
+
 
 @dataclass(slots=True)
 class Admission:
-    """Counts the calls that hold a place. `limit` 0 means that there are places for all."""
+    """Counts the calls that hold a place. `limit` 0 means that there are places for all.
+
+    `ended` counts those that held one.
+    """
 
     limit: int = 0
+    clock: Clock = monotonic
     taken: int = 0
+    ended: int = 0
+    _held: float = 0.0  # seconds, if those that began now had begun when the clock showed 0
+
+    def held(self) -> float:
+        """Seconds for which places were held until now, of all calls together."""
+        return self._held + self.taken * self.clock()
 
     def admit(self) -> "Place | None":
         """A place for one call; None if all are taken."""
         if self.limit and self.taken >= self.limit:
             return None
         self.taken += 1
+        self._held -= self.clock()
         return Place(self)
+
+    def free(self) -> None:
+        """One that held a place holds it no more."""
+        self.taken -= 1
+        self.ended += 1
+        self._held += self.clock()
 
 
 class Place:
@@ -46,6 +65,6 @@ class Place:
         """One less holds the place."""
         self._holders -= 1
         if self._holders == 0:
-            self._admission.taken -= 1
+            self._admission.free()
             if self.on_free is not None:
                 self.on_free()

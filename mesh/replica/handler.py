@@ -50,7 +50,7 @@ class Handler:
         }
         self._probes = frozenset(service.manner.probes)
         self._tasks: set[asyncio.Task[None]] = set()
-        self.admission = Admission(launch.max_concurrency)
+        self.admission = Admission(launch.max_concurrency, clock)
 
     def __repr__(self) -> str:
         return f"<Handler {self._around.service} {self.admission.taken} calls>"
