@@ -214,10 +214,11 @@ class ReplicaCall(CallEnd):
     """The replica's end: reads the request, sends the reply.
 
     `on_cancel` is called once if the call ends before the reply does: given up by the caller, or
-    the link broke.
+    the link broke. `tell_room` is there if the caller waits for a place when there is none: it
+    tells the link that there is one, and is the same for all calls of that.
     """
 
-    __slots__ = ("_is_stream", "_outbox", "head", "on_cancel")
+    __slots__ = ("_is_stream", "_outbox", "head", "on_cancel", "tell_room")
 
     def __init__(
         self,
@@ -231,6 +232,7 @@ class ReplicaCall(CallEnd):
         self._outbox = outbox
         self.head = head
         self.on_cancel: Callable[[], None] | None = None
+        self.tell_room: Callable[[], None] | None = None
         self._is_stream = False  # of the reply
 
     def start_reply(

@@ -286,7 +286,7 @@ class Dispatcher:
                     raise failure or error from None
                 if not since:
                     since = (turn and turn.ready_since) or self._clock()
-                call = link.open(head, body)
+                call = link.open(head, body, waits=service.queue_limit > 0)
                 if on_open is not None:
                     on_open(call)
                 try:
@@ -421,7 +421,7 @@ class Dispatcher:
                     key = here
                     if on_wait is not None:
                         on_wait(turn)
-                self._pool.when_call_ends((replica.id for replica in service.replicas), wake)
+                self._pool.when_room((replica.id for replica in service.replicas), wake)
                 await self._rest(turn, service, deadline)
                 service = find()
             return None, service

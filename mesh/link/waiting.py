@@ -12,13 +12,13 @@ from mesh.traffic.snapshot import Snapshot
 
 MOST_WAITING = 1000
 """Calls that may wait for a first replica of a service that has no limit of its own."""
-FIRST_PAUSE = 0.005
+FIRST_PAUSE = 0.02
 """Seconds until a replica that refused a call for want of a place is asked again, about.
 
-Doubles with each refusal of the call. Places that the caller's own calls leave are known at once;
-this is for those that other callers leave.
+Doubles with each refusal of the call. Places that the caller's own calls leave are known at once,
+and the replica tells of those that others leave; this is for what it tells too late.
 """
-LONGEST_PAUSE = 0.2
+LONGEST_PAUSE = 0.5
 """Upper bound of that time, in seconds."""
 
 Key = tuple[str, str, str]

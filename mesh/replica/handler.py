@@ -68,7 +68,7 @@ class Handler:
             call.fail(Unimplemented(f"{self._around.service} has no method {name!r}"))
             return
         admission = Admission() if name in self._probes else self.admission
-        place = admission.admit()
+        place = admission.admit(call.tell_room)
         if place is None:
             call.fail(Overloaded("Too many requests", retry_after=RETRY_AFTER), refused=True)
             return

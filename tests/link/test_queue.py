@@ -16,7 +16,7 @@ from mesh.link.pool import Pool
 from mesh.link.transport import Transport, memory_pair
 from mesh.link.waiting import Turn
 from mesh.replica.admission import Admission
-from mesh.traffic.snapshot import Replica, Service
+from mesh.traffic.snapshot import Replica, Service, Snapshot
 from tests.link.replicas import Host, Rig, service
 from tests.link.rig import run, until
 
@@ -189,7 +189,7 @@ class Full:
         self.host.end._on_call = self.take
 
     def take(self, call: ReplicaCall) -> None:
-        place = self._admission.admit()
+        place = self._admission.admit(call.tell_room)
         if place is None:
             self.refused += 1
             call.fail(Overloaded("full"), refused=True)
@@ -246,6 +246,32 @@ def test_replicas_never_hold_more_than_they_may_whoever_calls(places: int) -> No
             assert replica.most == places
         assert sum(replica.refused for replica in replicas.values())  # or this shows nothing
         assert all(not each._lines.counts() for each in callers.dispatchers)
+        await callers.close()
+
+    run(main())
+
+
+def test_a_caller_with_many_calls_does_not_keep_the_others_from_their_turn() -> None:
+    async def main() -> None:
+        replicas = {"a": Full(1)}
+        callers = Callers(replicas, 2)
+        await callers.open()
+        found = kept("a", places=1, limit=1000)
+        ended: list[str] = []
+
+        async def ask(dispatcher: Dispatcher, name: str) -> None:
+            call = await dispatcher.ask(lambda: found, CallHead("echo"), b"x")
+            await call.message()
+            ended.append(name)
+
+        busy, quiet = callers.dispatchers
+        many = [asyncio.ensure_future(ask(busy, "busy")) for _ in range(500)]
+        await until(lambda: len(ended) == 10)
+        few = [asyncio.ensure_future(ask(quiet, "quiet")) for _ in range(5)]
+        await asyncio.gather(*few)
+        assert len(ended) < 100
+        await asyncio.gather(*many)
+        assert replicas["a"].most == 1
         await callers.close()
 
     run(main())
@@ -352,6 +378,25 @@ def test_the_time_limit_counts_the_time_in_the_queue() -> None:
         with pytest.raises(DeadlineExceeded, match="in 60 seconds"):
             await asking
         assert rig.hosts["a"].methods.started == ["wait", "hang"]
+        await rig.close()
+
+    run(main())
+
+
+def test_the_time_limit_in_the_queue_starts_when_a_replica_is_up() -> None:
+    async def main() -> None:
+        rig = Rig("a")
+        services = [kept(cold_start=1000.0, timeout=60)]
+        asking = [asyncio.ensure_future(rig.ask(lambda: services[0], "wait")) for _ in range(3)]
+        await until(lambda: queued(rig) == 3)
+        rig.replicas.now += 900
+        services[0] = kept("a", timeout=60)
+        rig.dispatcher.follow(Snapshot(1, 1))  # which wakes all
+        rig.replicas.follow("a")
+        await until(rig.started)
+        rig.replicas.now += 50
+        let_go(rig)
+        assert await asyncio.gather(*asking) == [b"ping"] * 3
         await rig.close()
 
     run(main())
