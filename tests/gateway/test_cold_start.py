@@ -120,6 +120,39 @@ def test_an_http_client_that_leaves_while_it_waits_is_forgotten(repeats: bool) -
     run(main())
 
 
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_client_that_leaves_while_its_upload_waits_is_forgotten(is_whole: bool) -> None:
+    async def main() -> None:
+        async with sleeping() as made:
+            exchange = Exchange(made.gateway, "POST", "/measure", JSON)
+            await exchange.feed(LARGE, more=True)
+            await waits(made)
+            await exchange.feed(b" ", more=not is_whole)
+            await until(lambda: not exchange.unread)
+            await exchange.leave()
+            await exchange.done()
+            assert made.links.dispatcher.waiting() == {}
+            assert made.codes("measure") == {"499": 1}
+            await made.settled()
+
+    run(main())
+
+
+def test_what_comes_of_an_upload_while_it_waits_is_not_lost() -> None:
+    async def main() -> None:
+        async with sleeping() as made:
+            exchange = Exchange(made.gateway, "POST", "/measure", JSON)
+            for at in range(0, len(LARGE), 50_000):
+                await exchange.feed(LARGE[at : at + 50_000], more=True)
+            await waits(made)
+            await until(lambda: not exchange.unread)
+            await wake(made)
+            await exchange.feed(b" ")
+            assert (await exchange.done()).body == b"300000"
+
+    run(main())
+
+
 @pytest.mark.parametrize(
     ("rpc", "method", "is_whole"),
     [
