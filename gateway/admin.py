@@ -88,9 +88,12 @@ class Admin:
 
     def _ready(self, request: Request) -> Page:
         try:
-            self._version(request)
+            entry = self.entry(request)
         except MeshError as error:
             return Page(503, PLAIN, f"Service is not ready: {error.message}\n".encode())
+        if not entry.replicas:
+            self._dispatcher.wish(entry)
+            return Page(503, PLAIN, b"Service is not ready: its first replica is being started\n")
         return OK
 
     def _document(self, request: Request) -> docs.Content | None:
@@ -118,7 +121,8 @@ class Admin:
                 if version.weight and version.services[version.entry].replicas:
                     return version
         _, version = self._dispatcher.choose(endpoint, named=named, key=lambda _: None)
-        if not version.services[version.entry].replicas:
+        entry = version.services[version.entry]
+        if not (entry.replicas or entry.cold_start):
             raise NotFound(f"version {version.name!r} has no replica")
         return version
 

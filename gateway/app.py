@@ -15,10 +15,12 @@ from gateway.main import Gateway
 from gateway.service_metrics import ServiceMetrics
 from gateway.settings import Settings
 from mesh.clock import monotonic
+from mesh.control.loads import Report
 from mesh.errors import MeshError
 from mesh.link.dispatch import Dispatcher
 from mesh.link.pool import Pool
 from mesh.link.reach import connect
+from mesh.link.report import Reporter
 from mesh.link.watch import Watch
 from mesh.memory import settle
 from mesh.observe import logs
@@ -80,6 +82,9 @@ class _Parts:
         self._pool = Pool(connect, monotonic, rng)
         dispatcher = Dispatcher(self._pool, monotonic, rng)
         self._watch = Watch(settings.controller, settings.name, dispatcher.follow, rng)
+        self._reporter = Reporter(settings.controller, settings.name, self._measure, rng, monotonic)
+        dispatcher.when_waiting(self._reporter.wake)
+        self._dispatcher = dispatcher
         self.gateway = Gateway(
             dispatcher,
             clock=monotonic,
@@ -99,15 +104,21 @@ class _Parts:
             files = Files(Path(settings.admin), Path(settings.folder) if settings.folder else None)
             self._termination = Termination(files, monotonic, self.gateway.leave, settings.grace)
         self._watch.start()
+        self._reporter.start()
         try:
             async with asyncio.timeout(FIRST_SNAPSHOT_WAIT):
                 await self._watch.first()
         except TimeoutError:
             log.warning("no controller yet: listening without routes until it comes")
 
+    def _measure(self, _: float) -> Report:
+        outcomes = self.gateway.outcomes.take()
+        return Report(waiting=self._dispatcher.waiting(), outcomes=outcomes)
+
     async def close(self) -> None:
         if self._termination is not None:
             self._termination.close()
+        await self._reporter.close()
         await self._watch.close()
         await self._pool.close()
         self._tracing.close()

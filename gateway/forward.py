@@ -195,15 +195,18 @@ class Aim:
         """The target's service in the newest snapshot.
 
         Chooses again if its version is gone, or takes no calls any more; raises what `choose`
-        raises then.
+        raises then. A target that is to get a first replica is left only for one that has some.
         """
         target = self.target
         if self._snapshot is self._dispatcher.snapshot:
             return target.service
         service = self._found(target)
         if service is None or not service.replicas:
-            target = self.target = self._choose()
-            service = target.service
+            other = self._choose()
+            if service is not None and service.cold_start and not other.service.replicas:
+                return service
+            self.target = other
+            service = other.service
         return service
 
     def _found(self, target: Target) -> Service | None:

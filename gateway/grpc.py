@@ -21,7 +21,7 @@ from mesh.errors import Cancelled, Internal, InvalidArgument, MeshError, Unimple
 from mesh.link.call import CallerCall
 from mesh.link.dispatch import Dispatcher, timed_out
 from mesh.link.frames import CHUNK
-from mesh.traffic.snapshot import Method
+from mesh.traffic.snapshot import Method, Service
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -315,11 +315,19 @@ class GrpcExchange:
         except Cancelled as error:
             raise ClientGoneError if self._gone.has_gone else error from None
 
+    async def _opened(self, aim: Aim, head: CallHead) -> tuple[CallerCall, Service]:
+        """A call whose request is still to come; its client's end is its own, waiting included."""
+        self._incoming.watch(self._gone.cancel)
+        try:
+            call, service = await self._dispatcher.open(aim.find, head, on_wait=self._gone.follow)
+        except Cancelled as error:
+            raise ClientGoneError if self._gone.has_gone else error from None
+        self._gone.follow(call)
+        return call, service
+
     async def _passing(self, aim: Aim, head: CallHead, reader: MessageReader) -> None:
         """A call with one large message, passed on as it comes; such a call has one try."""
-        call, service = await self._dispatcher.open(aim.find, head)
-        self._gone.follow(call)
-        self._incoming.watch(self._gone.cancel)
+        call, service = await self._opened(aim, head)
         try:
             await self._pass(call, reader)
             await self._dispatcher.reply(call, service, head)
@@ -360,11 +368,9 @@ class GrpcExchange:
         self, aim: Aim, head: CallHead, first: bytes | None, reader: MessageReader, *, more: bool
     ) -> None:
         """A call with a stream of request messages; such a call has one try."""
-        call, service = await self._dispatcher.open(aim.find, head)
-        self._gone.follow(call)
         # Silence is for the service's time limit to judge, and after its first reply for nobody.
         self._incoming.patience = None
-        self._incoming.watch(self._gone.cancel)
+        call, service = await self._opened(aim, head)
         sender = asyncio.ensure_future(
             self._send_all(call, first, self._messages(reader, more=more))
         )

@@ -10,6 +10,7 @@ from gateway.asgi import BrokenReplyError, ClientGoneError, Event, Receive, Send
 from gateway.forward import Aim, Request, call_head, field_value, reply_fields
 from gateway.fronts import BARE, failure_headers, reply_headers
 from gateway.presence import Clients, Departure
+from gateway.rest import Rest
 from mesh.call import CALL, JSON, CallHead, Trace
 from mesh.compat.bentoml.error_body import is_own
 from mesh.edge import Dialect
@@ -169,24 +170,34 @@ class HttpExchange:
 
     async def _upload(self, aim: Aim, head: CallHead, part: bytes, limit: int) -> CallerCall:
         """Passes a large body on piece by piece; such a call has one try."""
-        call, service = await self._dispatcher.open(aim.find, head)
+        rest = Rest(self._receive, self._clients)
+        call = None
         try:
+            call, service = await self._opened(aim, head, rest)
             size = len(part)
             more = True
             while not call.is_done:
                 await call.send(part, message_end=not more, end=not more)
                 if not more:
                     break
-                event = await self._receive()
-                part = _body(event)
+                part, more = await rest.part()
                 size += len(part)
                 _checked(b"", size, limit)
-                more = bool(event.get("more_body"))
+            rest.close()
             await self._uploaded(call, service, head)
         except BaseException:
-            call.cancel()
+            if call is not None:
+                call.cancel()
             raise
+        finally:
+            rest.close()
         return call
+
+    async def _opened(self, aim: Aim, head: CallHead, rest: Rest) -> tuple[CallerCall, Service]:
+        try:
+            return await self._dispatcher.open(aim.find, head, on_wait=rest.wait)
+        except Cancelled as error:
+            raise ClientGoneError if rest.has_gone else error from None
 
     async def _uploaded(self, call: CallerCall, service: Service, head: CallHead) -> None:
         """Waits for the reply to an upload to begin."""

@@ -16,6 +16,7 @@ from gateway.grpc_open_inference_calls import InferenceExchange, is_open_inferen
 from gateway.grpc_router import GrpcRouter
 from gateway.http import HttpExchange, RedirectError
 from gateway.incoming import Incoming
+from gateway.outcomes import OutcomeCounts
 from gateway.presence import Clients
 from gateway.probes import Probes
 from gateway.question import Questions
@@ -54,6 +55,7 @@ class Gateway:
         max_request_bytes: int = MAX_REQUEST_BYTES,
         body_timeout: float = BODY_TIMEOUT,
         services: ServiceMetrics | None = None,
+        outcomes: OutcomeCounts | None = None,
     ) -> None:
         self._dispatcher = dispatcher
         self._clock = clock
@@ -71,6 +73,7 @@ class Gateway:
         self._user_metrics = UserMetrics(dispatcher, questions)
         self._render_metrics = render_metrics
         self.services = ServiceMetrics() if services is None else services
+        self.outcomes = OutcomeCounts() if outcomes is None else outcomes
         self.clients = Clients(clock)
 
     def __repr__(self) -> str:
@@ -179,7 +182,7 @@ class Gateway:
         """
         exchange = HttpExchange(self._dispatcher, self.clients, request, receive, send)
         error: MeshError | None = None
-        record = Record("http", self._metrics, self._tracing, self._clock)
+        record = Record("http", self._metrics, self.outcomes, self._tracing, self._clock)
         try:
             request.check_fields()
             await serve(exchange, record)
@@ -229,7 +232,7 @@ class Gateway:
             self._dispatcher, self._alarms, self._clock, request, incoming, send, self._limits
         )
         error: MeshError | None = None
-        record = Record("grpc", self._metrics, self._tracing, self._clock)
+        record = Record("grpc", self._metrics, self.outcomes, self._tracing, self._clock)
         record.is_call = True
         try:
             exchange.start()

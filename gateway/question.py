@@ -30,8 +30,8 @@ class Questions:
         body: bytes = b"",
     ) -> bytes:
         """The whole answer. Raises MeshError if there is none within `patience` seconds."""
-        # A service that is busy is well: its limit is for calls.
-        service = replace(service, max_concurrency=0)
+        # A service that is busy is well: its limit is for calls, and so is its queue.
+        service = replace(service, max_concurrency=0, queue_limit=0, cold_start=0.0)
         head = CallHead(
             method, media_type, deadline=self._clock() + patience, request_id=request_id
         )

@@ -1,6 +1,7 @@
 """What is counted and traced of each request."""
 
 from gateway.forward import Aim, Request
+from gateway.outcomes import OutcomeCounts
 from mesh.call import Trace
 from mesh.clock import Clock
 from mesh.errors import MeshError
@@ -16,9 +17,11 @@ class Record:
     """
 
     __slots__ = (
+        "_aim",
         "_clock",
         "_key",
         "_metrics",
+        "_outcomes",
         "_protocol",
         "_since",
         "_span",
@@ -27,19 +30,27 @@ class Record:
     )
 
     def __init__(
-        self, protocol: str, metrics: RequestMetrics, tracing: Tracing, clock: Clock
+        self,
+        protocol: str,
+        metrics: RequestMetrics,
+        outcomes: OutcomeCounts,
+        tracing: Tracing,
+        clock: Clock,
     ) -> None:
         self._protocol = protocol
         self._metrics = metrics
+        self._outcomes = outcomes
         self._tracing = tracing
         self._clock = clock
         self._since = clock()
         self._key: RequestKey | None = None
+        self._aim: Aim | None = None
         self._span: Span | None = None
         self.is_call = False
 
     def begin(self, request: Request, aim: Aim) -> Trace:
         """The request's target is known. Returns the trace to pass on."""
+        self._aim = aim
         deployment, version, service, method = aim.target
         key = self._key = RequestKey(
             aim.endpoint, deployment, version.name, service.name, method.name, self._protocol
@@ -69,7 +80,12 @@ class Record:
                 return
             key = RequestKey("", "", "", "", "", self._protocol)
             self._metrics.begin(key)
-        self._metrics.end(key, code, self._clock() - self._since)
+        seconds = self._clock() - self._since
+        self._metrics.end(key, code, seconds)
+        if self._aim is not None:
+            # Where it went in the end, which may not be where it was to go when it came.
+            target = self._aim.target
+            self._outcomes.count(target.deployment, target.version.id, code, seconds)
         if self._span is not None:
             if error is not None:
                 self._span.fail(error)

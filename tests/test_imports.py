@@ -30,9 +30,11 @@ DECIDING = {
         "status",
     )
 }
+LINK = ("alarms", "control.loads", "observe", "traffic", "v1", "varint")
 REPLICA = (
     "alarms",
     "config",
+    "control.loads",
     "definition",
     "io",
     "launch",
@@ -59,7 +61,7 @@ DIRECTIONS = {
     "mesh.traffic": BASE,
     "mesh.io": {"mesh.errors", "mesh.call", "mesh.v1", "mesh.varint", "mesh.inflate"},
     "mesh.definition": BASE | {"mesh.config", "mesh.io"},
-    "mesh.link": BASE | {"mesh.alarms", "mesh.varint", "mesh.traffic", "mesh.observe", "mesh.v1"},
+    "mesh.link": BASE | {f"mesh.{name}" for name in LINK},
     "mesh.simulate": {
         "mesh.errors",
         "mesh.config",

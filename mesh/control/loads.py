@@ -6,6 +6,8 @@ Rates and levels are averages over the time since the last report.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mesh.traffic.latency import added
+
 
 @dataclass(frozen=True, slots=True)
 class ReplicaLoad:
@@ -53,3 +55,41 @@ class Outcomes:
     requests: int = 0
     errors: int = 0
     latencies: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one process has measured.
+
+    `seconds` is the time over which loads are averaged, `replicas` are loads by replica id,
+    `waiting` the calls that wait now by deployment, version id and service, `outcomes` the requests
+    that ended and were in no report before, by deployment and version id.
+    """
+
+    reporter: str = ""
+    seconds: float = 0.0
+    replicas: Mapping[str, ReplicaLoad] = field(default_factory=dict)
+    waiting: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    outcomes: Mapping[tuple[str, str], Outcomes] = field(default_factory=dict)
+
+
+MOST_OUTCOMES = 10_000
+"""Versions whose requests are remembered while they cannot be reported."""
+
+
+def together(
+    one: Mapping[tuple[str, str], Outcomes], other: Mapping[tuple[str, str], Outcomes]
+) -> dict[tuple[str, str], Outcomes]:
+    """The requests of both; those of versions beyond MOST_OUTCOMES are left out."""
+    total = dict(one)
+    for key, more in other.items():
+        before = total.get(key)
+        if before is not None:
+            total[key] = Outcomes(
+                before.requests + more.requests,
+                before.errors + more.errors,
+                added(before.latencies, more.latencies),
+            )
+        elif len(total) < MOST_OUTCOMES:
+            total[key] = more
+    return total

@@ -15,9 +15,16 @@ from mesh.control.plan import application
 from mesh.control.status import DeploymentStatus
 from mesh.control.watchers import Watcher, Watchers
 from mesh.errors import MeshError, Unavailable
+from mesh.faces.loads_face import Loads
 from mesh.faces.updates import Updates
 from mesh.traffic.snapshot import Snapshot
-from mesh.v1 import control_pb2, control_pb2_grpc, routing_pb2, routing_pb2_grpc
+from mesh.v1 import (
+    control_pb2,
+    control_pb2_grpc,
+    load_pb2_grpc,
+    routing_pb2,
+    routing_pb2_grpc,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -176,6 +183,9 @@ class GrpcServer:
         )
         control_pb2_grpc.add_ControlServicer_to_server(  # type: ignore[no-untyped-call]
             Control(controller), self._server
+        )
+        load_pb2_grpc.add_LoadsServicer_to_server(  # type: ignore[no-untyped-call]
+            Loads(controller), self._server
         )
         await self._server.start()
 

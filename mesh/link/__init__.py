@@ -8,5 +8,7 @@ nearby     what moves them within a machine: a Unix socket
 reach      the choice between the two
 ends       the two ends of a link, run on an event loop
 pool, dispatch   links to all replicas, and the choice among them
+waiting    calls that are kept back for a place at a replica, or for a first one
 watch      following the controller's snapshots
+report     telling the controller what is measured
 """

@@ -121,7 +121,7 @@ class CallEnd:
                     self._on_output()  # reading may have given credit
                 return piece
             if self.failure is not None:
-                raise _again(self.failure)
+                raise again(self.failure)
             if self.incoming.ended:
                 return None
             await self._readable()
@@ -149,7 +149,7 @@ class CallEnd:
         return b"".join(parts) if len(parts) > 1 else parts[0]
 
 
-def _again(failure: MeshError) -> MeshError:
+def again(failure: MeshError) -> MeshError:
     """The same error for another raise.
 
     The traceback of an error that was raised leads to the frames that hold the call: if the call
@@ -197,7 +197,7 @@ class CallerCall(CallEnd):
             if self.head is not None:
                 return self.head
             if self.failure is not None:
-                raise _again(self.failure)
+                raise again(self.failure)
             if self.incoming.ended:
                 raise Internal("the replica ended the call without a reply")
             await self._readable()
@@ -214,10 +214,11 @@ class ReplicaCall(CallEnd):
     """The replica's end: reads the request, sends the reply.
 
     `on_cancel` is called once if the call ends before the reply does: given up by the caller, or
-    the link broke.
+    the link broke. `tell_room` is there if the caller waits for a place when there is none: it
+    tells the link that there is one, and is the same for all calls of that.
     """
 
-    __slots__ = ("_is_stream", "_outbox", "head", "on_cancel")
+    __slots__ = ("_is_stream", "_outbox", "head", "on_cancel", "tell_room")
 
     def __init__(
         self,
@@ -231,6 +232,7 @@ class ReplicaCall(CallEnd):
         self._outbox = outbox
         self.head = head
         self.on_cancel: Callable[[], None] | None = None
+        self.tell_room: Callable[[], None] | None = None
         self._is_stream = False  # of the reply
 
     def start_reply(

@@ -1,17 +1,19 @@
 """From a call to a replica: version, replica, link; and another one where that is safe."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from random import Random
 
 from mesh.alarms import Alarms, Cancellable
 from mesh.call import CallHead
 from mesh.clock import Clock
-from mesh.errors import Code, DeadlineExceeded, MeshError, NotFound, Unavailable
+from mesh.errors import Code, DeadlineExceeded, MeshError, NotFound, Overloaded, Unavailable
 from mesh.link.call import CallerCall
 from mesh.link.ends import CallerLink
 from mesh.link.pool import Pool
-from mesh.traffic.balance import choose_replica
+from mesh.link.waiting import MOST_WAITING, Key, Keys, Lines, Turn
+from mesh.traffic.balance import RETRY_AFTER, choose_replica
 from mesh.traffic.retry import RetryBudget, may_retry
 from mesh.traffic.snapshot import (
     EMPTY,
@@ -20,6 +22,7 @@ from mesh.traffic.snapshot import (
     Replica,
     Service,
     Snapshot,
+    SplitBy,
     Version,
 )
 from mesh.traffic.split import choose_deployment, choose_version
@@ -28,8 +31,12 @@ SplitKey = Callable[[Deployment], str | None]
 """Finds the request's value of a deployment's split key; None if it has none."""
 Find = Callable[[], Service]
 """Finds the service to call in the newest snapshot."""
+Told = Callable[[CallerCall | Turn], None]
+"""Is told what to cancel if the call is of no use any more: what waits, then what is sent."""
 LINK_WAIT = 5.0
 """Seconds that a call waits for a link to a replica of its version to be opened."""
+WISH = 5.0
+"""Seconds that `wish` counts as a call that waits."""
 
 
 def timed_out(seconds: float | None) -> DeadlineExceeded:
@@ -40,7 +47,11 @@ def timed_out(seconds: float | None) -> DeadlineExceeded:
 
 
 class Dispatcher:
-    """Sends calls to the replicas of the newest snapshot."""
+    """Sends calls to the replicas of the newest snapshot.
+
+    A call to a service that has no replica, but is to get one, waits for it. One to a service with
+    a queue waits, in turn, while all replicas have as many calls as they may.
+    """
 
     def __init__(self, pool: Pool, clock: Clock, rng: Random) -> None:
         self._pool = pool
@@ -48,6 +59,9 @@ class Dispatcher:
         self._rng = rng
         self._alarms = Alarms()
         self._budget = RetryBudget()
+        self._lines = Lines()
+        self._keys = Keys()
+        self._wishes: dict[Key, float] = {}
         # Worked out once, until a snapshot or a link changes: which versions have a link, by id,
         # and where all requests to an endpoint go that has no choice, by its name.
         self._linked_versions: dict[str, bool] = {}
@@ -58,9 +72,10 @@ class Dispatcher:
     def _forget(self) -> None:
         self._linked_versions.clear()
         self._only_choice.clear()
+        self._lines.wake()
 
     def __repr__(self) -> str:
-        return f"<Dispatcher snapshot {self.snapshot.number}, {self._pool!r}>"
+        return f"<Dispatcher snapshot {self.snapshot.number}, {self._pool!r}, {self._lines!r}>"
 
     def follow(self, snapshot: Snapshot) -> None:
         """Routes by `snapshot` from now on.
@@ -75,6 +90,7 @@ class Dispatcher:
         wanted = dict.fromkeys(_replicas(after.values()))
         gone = [replica for replica in _replicas(before.values()) if replica not in wanted]
         self._pool.change(gone=gone, wanted=wanted)
+        self._lines.wake_all(lambda name: name in before or name in after or not name)
 
     def choose(self, endpoint: Endpoint, *, named: str, key: SplitKey) -> tuple[str, Version]:
         """The deployment and version of `endpoint` that take a request.
@@ -93,8 +109,12 @@ class Dispatcher:
         except Unavailable:
             if named and not self._knows(endpoint, named):
                 raise NotFound(f"endpoint {endpoint.name!r} has no version {named!r}") from None
-            # Links to new replicas may still be on their way: `_link` waits for them.
-            return self._choose(endpoint, named, key, _has_replica)
+            try:
+                # Links to new replicas may still be on their way: `_link` waits for them,
+                return self._choose(endpoint, named, key, _has_replica)
+            except Unavailable:
+                # and for a first replica where one is to come.
+                return self._choose(endpoint, named, key, _may_have_replica)
         if not named and self._has_no_choice(endpoint):
             self._only_choice[endpoint.name] = chosen
         return chosen
@@ -129,6 +149,9 @@ class Dispatcher:
         name = choose_deployment(endpoint, usable, self._rng)
         deployment = deployments[name]
         value = key(deployment) if deployment.split_key else None
+        if value is not None and deployment.split_by is not SplitBy.RANDOM:
+            # Who belongs to a version that sleeps waits for it, and is not another's guest.
+            ready = _or_sleeps(ready)
         version = choose_version(deployment, named=named, key=value, rng=self._rng, ready=ready)
         return name, version
 
@@ -166,12 +189,33 @@ class Dispatcher:
             else:
                 if not service or version.services[service].replicas:
                     return
+                if version.services[service].cold_start:
+                    return  # a call waits for the first one itself
             until = until or self._clock() + limit
             await self._wait_for_change(until, deadline)
 
     def is_reached(self, version: Version) -> bool:
         """Whether there is a link to a replica of the version's entry."""
         return self._has_link(version)
+
+    def waiting(self) -> Mapping[Key, int]:
+        """How many calls wait, by service of the snapshot: for a place, or for a first replica."""
+        now = self._clock()
+        self._wishes = {key: until for key, until in self._wishes.items() if until > now}
+        counts = {**dict.fromkeys(self._wishes, 1), **self._lines.counts()}
+        return {key: count for key, count in counts.items() if key[0]}
+
+    def when_waiting(self, tell: Callable[[], None]) -> None:
+        """Calls `tell` whenever a first call begins to wait for a service."""
+        self._lines.on_wait = tell
+
+    def wish(self, service: Service) -> None:
+        """Has a service of the snapshot count as waited for, though no call does: for a while."""
+        key = self._keys.of(self.snapshot, service, service.name)
+        is_news = key not in self._wishes and key not in self._lines.counts()
+        self._wishes[key] = self._clock() + WISH
+        if is_news and self._lines.on_wait is not None:
+            self._lines.on_wait()
 
     async def changed(self) -> None:
         """Returns when there was a change since the call: of the snapshot, or of a link."""
@@ -190,15 +234,20 @@ class Dispatcher:
             self._linked_versions[version.id] = known
         return known
 
-    async def open(self, find: Find, head: CallHead) -> tuple[CallerCall, Service]:
+    async def open(
+        self, find: Find, head: CallHead, *, on_wait: Told | None = None
+    ) -> tuple[CallerCall, Service]:
         """Starts a call whose request is still to come; the caller sends it, then reads.
 
-        Also gives the service that `find` found, for `reply`.
+        Also gives the service that `find` found, for `reply`. `on_wait` is told if it has to wait
+        in a line.
 
         Raises:
             MeshError: no replica can take the call.
         """
-        link, _, service = await self._link(find, head, set(), waits=True, moved=False)
+        link, _, service, _ = await self._link(
+            find, head, set(), None, waits=True, moved=False, on_wait=on_wait
+        )
         return link.open(head, message_end=False, end=False), service
 
     async def ask(
@@ -208,14 +257,15 @@ class Dispatcher:
         body: bytes,
         *,
         idempotent: bool = False,
-        on_open: Callable[[CallerCall], None] | None = None,
+        on_open: Told | None = None,
     ) -> CallerCall:
         """Makes a call with the whole request in `body` and waits for the reply to begin.
 
         A replica that refuses the call, or dies with it if the method is `idempotent`, is
         replaced by another of the service that `find` gives then. The wait ends with the
-        service's time limit, counted from when the call is first sent, or the head's deadline,
-        whichever comes first. `on_open` is told of each call that is sent.
+        service's time limit, counted from when the call could first be sent but for a place, or
+        the head's deadline, whichever comes first. `on_open` is told of each call that is sent,
+        and of the turn of one that has to wait in a line.
 
         Raises:
             MeshError: why there is no reply.
@@ -224,22 +274,27 @@ class Dispatcher:
         tried: set[str] = set()
         failure: MeshError | None = None
         moved = False  # whether the last replica refused because it is going away
-        since = 0.0  # when the call was sent for the first time
+        turn: Turn | None = None  # if it has a place in a line, or had
+        since = 0.0  # when the call was sent for the first time, or could have been
         try:
             while True:
                 try:
-                    link, replica, service = await self._link(
-                        find, head, tried, waits=_waits(failure), moved=moved
+                    link, replica, service, turn = await self._link(
+                        find, head, tried, turn, waits=_waits(failure), moved=moved, on_wait=on_open
                     )
                 except MeshError as error:
                     raise failure or error from None
-                since = since or self._clock()
-                call = link.open(head, body)
+                if not since:
+                    since = (turn and turn.ready_since) or self._clock()
+                call = link.open(head, body, waits=service.queue_limit > 0)
                 if on_open is not None:
                     on_open(call)
                 try:
                     await self._reply(call, service.timeout, head.deadline, since)
                 except MeshError as error:
+                    if turn is not None and service.queue_limit and _is_full(call, error):
+                        turn.refuse(replica)  # others have taken its place
+                        continue
                     tried.add(replica)
                     if not self._may_retry(call, len(tried), idempotent):
                         raise
@@ -293,28 +348,137 @@ class Dispatcher:
         return self._alarms.set(max(0.0, limit - self._clock()), _give_up, call, seconds)
 
     async def _link(
-        self, find: Find, head: CallHead, tried: set[str], *, waits: bool, moved: bool
-    ) -> tuple[CallerLink, str, Service]:
+        self,
+        find: Find,
+        head: CallHead,
+        tried: set[str],
+        turn: Turn | None,
+        *,
+        waits: bool,
+        moved: bool,
+        on_wait: Told | None,
+    ) -> tuple[CallerLink, str, Service, Turn | None]:
         """A usable link to a replica that was not tried, the replica's id, and its service.
 
-        `find` is asked anew after each change, so that a call which waits sees new replicas.
-        Without `waits` there must be one now. `moved` says that those which were tried take no
-        calls any more.
+        With the call's turn, if it has one. `find` is asked anew after each change, so that a call
+        which waits sees new replicas. Without `waits` there must be one now. `moved` says that
+        those which were tried take no calls any more.
         """
         until: float | None = None
         while True:
             if head.deadline is not None and head.deadline <= self._clock():
                 raise timed_out(None)
             service = find()
+            if service.queue_limit or (not service.replicas and service.cold_start > 0 and waits):
+                turn = turn or self._lines.turn(self._clock())
+                found, service = await self._in_turn(
+                    find, service, head.deadline, tried, turn, moved=moved, on_wait=on_wait
+                )
+                if found is not None:
+                    return *found, service, turn
             # When all have refused for they are going away, the next snapshot says where to go.
             is_known = not tried.issuperset(replica.id for replica in service.replicas)
             found = self._linked(service, tried) if is_known or not moved else None
             if found is not None:
-                return *found, service
+                return *found, service, turn
             if not waits:
                 raise Unavailable("no other replica can be reached")
             until = until or self._clock() + LINK_WAIT
             await self._wait_for_change(until, head.deadline)
+
+    async def _in_turn(
+        self,
+        find: Find,
+        service: Service,
+        deadline: float | None,
+        tried: set[str],
+        turn: Turn,
+        *,
+        moved: bool,
+        on_wait: Told | None,
+    ) -> tuple[tuple[CallerLink, str] | None, Service]:
+        """Waits until the call may go to a replica with a place: a link to that, and its id.
+
+        None if the service has no queue; then it has a replica, which may have a link or not.
+
+        Raises:
+            MeshError: none has come in time, too many wait already, or the call was given up.
+        """
+        lines, key = self._lines, None
+        try:
+            while service.queue_limit or not service.replicas:
+                here = self._keys.of(self.snapshot, service, service.name)
+                self._mark(turn, service, tried)
+                if lines.is_next(here, turn):
+                    found = self._with_place(service, tried, turn, moved=moved)
+                    if found is not None:
+                        return found, service
+                if key != here:
+                    if key is not None:
+                        lines.leave(key, turn)
+                        key = None
+                    wake = lines.enter(here, turn, service.queue_limit or MOST_WAITING)
+                    key = here
+                    if on_wait is not None:
+                        on_wait(turn)
+                self._pool.when_room((replica.id for replica in service.replicas), wake)
+                await self._rest(turn, service, deadline)
+                service = find()
+            return None, service
+        finally:
+            if key is not None:
+                lines.leave(key, turn)
+
+    def _mark(self, turn: Turn, service: Service, tried: set[str]) -> None:
+        """Notes since when the call could go but for a place, and since when but for a link."""
+        if _has_none_yet(service):
+            return
+        now = self._clock()
+        turn.ready_since = turn.ready_since or now
+        link = self._pool.link
+        if any(each.id not in tried and link(each.id) for each in service.replicas):
+            turn.unreached_since = 0.0
+        else:
+            turn.unreached_since = turn.unreached_since or now
+
+    def _with_place(
+        self, service: Service, tried: set[str], turn: Turn, *, moved: bool
+    ) -> tuple[CallerLink, str] | None:
+        """A replica that has a place for the call; None if it has to wait for one.
+
+        Raises Unavailable if none is to come.
+        """
+        if _has_none_yet(service):
+            return None
+        try:
+            return self._linked(service, tried | turn.refused_by if turn.refused_by else tried)
+        except Overloaded:
+            return None
+        except Unavailable:
+            if moved or not tried.issuperset(replica.id for replica in service.replicas):
+                return None  # the next snapshot, or a call that ends, gives it one
+            raise
+
+    async def _rest(self, turn: Turn, service: Service, deadline: float | None) -> None:
+        """Waits for a change that may let the call go. Raises what ends the wait."""
+        until, failure = _limit(turn, service)
+        if deadline is not None and (until is None or deadline <= until):
+            until, failure = deadline, partial(timed_out, None)
+        alarms: list[Cancellable] = []
+        if until is not None:
+            left = until - self._clock()
+            if left <= 0:
+                raise failure()
+            alarms.append(self._alarms.set(left, turn.expire, failure))
+        if turn.refused_by:
+            pause = turn.pause * (0.5 + self._rng.random())
+            alarms.append(self._alarms.set(pause, turn.wake))
+        try:
+            await turn.rest()
+        finally:
+            turn.refused_by = frozenset()
+            for alarm in alarms:
+                alarm.cancel()
 
     def _linked(self, service: Service, tried: set[str]) -> tuple[CallerLink, str] | None:
         """A replica of `service` that was not tried; None while no such replica has a link.
@@ -363,6 +527,46 @@ def _replicas(deployments: Iterable[Deployment]) -> Iterator[Replica]:
 def _has_replica(version: Version) -> bool:
     entry = version.services.get(version.entry)
     return entry is not None and bool(entry.replicas)
+
+
+def _has_none_yet(service: Service) -> bool:
+    """Whether the service has no replica, and gets one when it is called."""
+    return not service.replicas and service.cold_start > 0
+
+
+def _sleeps(version: Version) -> bool:
+    entry = version.services.get(version.entry)
+    return entry is not None and _has_none_yet(entry)
+
+
+def _may_have_replica(version: Version) -> bool:
+    return _has_replica(version) or _sleeps(version)
+
+
+def _or_sleeps(ready: Callable[[Version], bool]) -> Callable[[Version], bool]:
+    return lambda version: ready(version) or _sleeps(version)
+
+
+def _limit(turn: Turn, service: Service) -> tuple[float | None, Callable[[], MeshError]]:
+    """Until when the call waits, None for ever; and what it fails with then."""
+    if _has_none_yet(service):
+        return turn.at + service.cold_start, partial(_nobody_came, service)
+    if turn.unreached_since:
+        return turn.unreached_since + LINK_WAIT, partial(Unavailable, "no replica can be reached")
+    late = partial(timed_out, service.timeout)
+    return (None if service.timeout is None else turn.ready_since + service.timeout), late
+
+
+def _nobody_came(service: Service) -> Unavailable:
+    return Unavailable(
+        f"no replica of {service.name} came up within {service.cold_start:g} s",
+        retry_after=RETRY_AFTER,
+    )
+
+
+def _is_full(call: CallerCall, failure: MeshError) -> bool:
+    """Whether the replica had no place for the call."""
+    return call.refused and failure.code is Code.RESOURCE_EXHAUSTED
 
 
 def _waits(failure: MeshError | None) -> bool:

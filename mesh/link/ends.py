@@ -106,6 +106,13 @@ class CallerLink:
         """Calls `tell` when the replica says that it takes no new calls."""
         self._session.on_going_away = tell
 
+    def when_room(self, tell: Callable[[], None]) -> None:
+        """Calls `tell`, and nobody else, whenever there may be a place for another call.
+
+        That is when a call is over, and when the replica says so.
+        """
+        self._session.on_room = tell
+
     @property
     def is_usable(self) -> bool:
         """Whether new calls can be opened."""
@@ -117,16 +124,24 @@ class CallerLink:
         return len(self._session.calls)
 
     def open(
-        self, head: CallHead, data: bytes = b"", *, message_end: bool = True, end: bool = True
+        self,
+        head: CallHead,
+        data: bytes = b"",
+        *,
+        message_end: bool = True,
+        end: bool = True,
+        waits: bool = False,
     ) -> CallerCall:
         """Starts a call with the first piece of its request; with `end` that is all of it.
+
+        `waits` asks to be told (`when_room`) when there is a place, if there is none.
 
         Raises:
             Unavailable: the link is closed or its replica takes no new calls.
         """
         if not self.is_usable:
             raise Unavailable("the replica takes no new calls")
-        return self._session.open(head, data, message_end=message_end, end=end)
+        return self._session.open(head, data, message_end=message_end, end=end, waits=waits)
 
     def retire(self) -> None:
         """Takes no new calls; the link closes when those that are open are done."""

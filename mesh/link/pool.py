@@ -69,6 +69,12 @@ class Pool:
         link = self._links.get(replica)
         return link if link is not None and link.is_usable else None
 
+    def when_room(self, replicas: Iterable[str], tell: Callable[[], None]) -> None:
+        """Calls `tell`, and nobody else, whenever one of the replicas may have a place again."""
+        for replica in replicas:
+            if (link := self._links.get(replica)) is not None:
+                link.when_room(tell)
+
     def follow(self, replicas: Iterable[Replica]) -> None:
         """Opens links to the replicas that are new, and lets go of those that are not there.
 

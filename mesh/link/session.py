@@ -44,6 +44,7 @@ class CallerSession:
         self.is_going_away = False
         self.on_going_away: Callable[[], None] | None = None
         self.on_idle: Callable[[], None] | None = None
+        self.on_room: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
         return f"<CallerSession {len(self.calls)} calls, {self._outbox!r}>"
@@ -53,9 +54,18 @@ class CallerSession:
         return len(self.calls) > 1
 
     def open(
-        self, head: CallHead, data: bytes = b"", *, message_end: bool = True, end: bool = True
+        self,
+        head: CallHead,
+        data: bytes = b"",
+        *,
+        message_end: bool = True,
+        end: bool = True,
+        waits: bool = False,
     ) -> CallerCall:
-        """Starts a call with the first piece of its request; with `end` that is all of it."""
+        """Starts a call with the first piece of its request; with `end` that is all of it.
+
+        `waits` has the replica tell `on_room` when there is a place, if there is none.
+        """
         self._last += 1
         call = CallerCall(
             self._last, self._outbox, self._peer_window, self._on_output, self._cancelled
@@ -66,6 +76,8 @@ class CallerSession:
         except BaseException:
             frame.Clear()  # what is left says nothing: the call never was
             raise
+        if waits:
+            frame.start.waits = True
         self.calls[call.id] = call
         if data or message_end or end:
             fits = call.outgoing.fits(len(data))
@@ -124,6 +136,8 @@ class CallerSession:
         self._tell_idle()
 
     def _tell_idle(self) -> None:
+        if self.on_room is not None:
+            self.on_room()
         if not self.calls and self.on_idle is not None:
             self.on_idle()
 
@@ -134,6 +148,8 @@ class CallerSession:
             self.is_going_away = True
             if self.on_going_away is not None:
                 self.on_going_away()
+        if frame.room and self.on_room is not None:
+            self.on_room()
 
     def _cancelled(self, call: CallerCall) -> None:
         if self.calls.pop(call.id, None) is not None:
@@ -166,6 +182,7 @@ class ReplicaSession:
         self._outbox = Outbox()
         self._outbox.frame(0).hello.window = WINDOW
         self._peer_window = WINDOW
+        self._tell_room = self._room  # one object, by which the link is known, too
         self.calls: dict[int, ReplicaCall] = {}
         self.on_idle: Callable[[], None] | None = None
 
@@ -204,6 +221,8 @@ class ReplicaSession:
         if number in self.calls or not number:
             raise ProtocolError(f"call {number} was started twice")
         call = ReplicaCall(number, self._outbox, self._peer_window, self._on_output, head)
+        if frame.start.waits:
+            call.tell_room = self._tell_room
         self.calls[number] = call
         call.outgoing.on_end = lambda: self._ended(call)
         self._take(call, frame)
@@ -232,6 +251,10 @@ class ReplicaSession:
     def _tell_idle(self) -> None:
         if not self.calls and self.on_idle is not None:
             self.on_idle()
+
+    def _room(self) -> None:
+        self._outbox.frame(0).room = True
+        self._on_output()
 
     def go_away(self) -> None:
         """Tells the caller to start no more calls here."""

@@ -21,7 +21,7 @@ FIRST_PAUSE = 0.1
 """Seconds before a first reconnection, about; doubles with each failure in a row."""
 LONGEST_PAUSE = 5.0
 """Upper bound of that time, in seconds."""
-_OPTIONS = [
+OPTIONS = [  # of channels to the controller
     # A table of many deployments with their schemas is larger than gRPC's default limit.
     ("grpc.max_receive_message_length", -1),
     ("grpc.keepalive_time_ms", 20_000),
@@ -92,7 +92,7 @@ class Watch:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _follow(self) -> None:
-        async with grpc.aio.insecure_channel(self._address, options=_OPTIONS) as channel:
+        async with grpc.aio.insecure_channel(self._address, options=OPTIONS) as channel:
             watch = channel.stream_stream(
                 WATCH,
                 request_serializer=routing_pb2.WatchRequest.SerializeToString,

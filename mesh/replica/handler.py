@@ -50,7 +50,7 @@ class Handler:
         }
         self._probes = frozenset(service.manner.probes)
         self._tasks: set[asyncio.Task[None]] = set()
-        self.admission = Admission(launch.max_concurrency)
+        self.admission = Admission(launch.max_concurrency, clock)
 
     def __repr__(self) -> str:
         return f"<Handler {self._around.service} {self.admission.taken} calls>"
@@ -68,7 +68,7 @@ class Handler:
             call.fail(Unimplemented(f"{self._around.service} has no method {name!r}"))
             return
         admission = Admission() if name in self._probes else self.admission
-        place = admission.admit()
+        place = admission.admit(call.tell_room)
         if place is None:
             call.fail(Overloaded("Too many requests", retry_after=RETRY_AFTER), refused=True)
             return

@@ -17,6 +17,7 @@ from random import Random
 from typing import Any
 
 from mesh.clock import monotonic
+from mesh.control.loads import Report
 from mesh.definition.depends import bind
 from mesh.definition.graph import resolve
 from mesh.definition.loader import load
@@ -27,12 +28,14 @@ from mesh.link.dispatch import Dispatcher
 from mesh.link.ends import ReplicaEnd
 from mesh.link.pool import Pool
 from mesh.link.reach import Listener, connect
+from mesh.link.report import Reporter
 from mesh.link.watch import Watch
 from mesh.loops import LoopThread
 from mesh.memory import settle
 from mesh.observe.tracing import Tracing
 from mesh.replica.handle import Caller, Handle, Route
 from mesh.replica.handler import Handler
+from mesh.replica.usage import Usage
 
 log = logging.getLogger("mesh.replica")
 
@@ -77,6 +80,10 @@ class ReplicaHost:
         self._server: Listener | None = None
         self._pool: Pool | None = None
         self._watch: Watch | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._reporter: Reporter | None = None
+        self._usage: Usage | None = None
+        self._name = f"replica/{launch.replica_id}"
         self._ending: list[Callable[[], Awaitable[None] | None]] = []
 
     def __repr__(self) -> str:
@@ -153,16 +160,18 @@ class ReplicaHost:
             return {}
         rng = Random()  # noqa: S311  # for spreading load
         self._pool = Pool(connect, monotonic, rng)
-        dispatcher = Dispatcher(self._pool, monotonic, rng)
+        dispatcher = self._dispatcher = Dispatcher(self._pool, monotonic, rng)
         if self._launch.controller:
             self._watch = Watch(
                 self._launch.controller,
-                f"replica/{self._launch.replica_id}",
+                self._name,
                 dispatcher.follow,
                 rng,
                 deployment=self._launch.deployment,
             )
             self._watch.start()
+            # Before there is an instance: that may call while it is made, and wait.
+            self._report(dispatcher)
         loop = asyncio.get_running_loop()
         launch = self._launch
         callers = {
@@ -178,10 +187,29 @@ class ReplicaHost:
 
     async def _listen(self, service: ServiceSpec, instance: object) -> str:
         handler = Handler(service, instance, self._launch, monotonic, self._tracing)
+        self._usage = Usage(self._launch, handler.admission, monotonic)
+        if self._launch.controller and self._reporter is None:
+            self._report(None)
         end = ReplicaEnd(monotonic, handler.take)
         server = Listener(end.serve)
         self._handler, self._end, self._server = handler, end, server
         return await server.start(self._bind_host)
+
+    def _report(self, dispatcher: Dispatcher | None) -> None:
+        """Begins to report load, and the calls that wait for dependencies."""
+        rng = Random()  # noqa: S311  # for spreading load
+        reporter = Reporter(self._launch.controller, self._name, self._measure, rng, monotonic)
+        if dispatcher is not None:
+            dispatcher.when_waiting(reporter.wake)
+        self._reporter = reporter
+        reporter.start()
+
+    def _measure(self, seconds: float) -> Report:
+        usage, dispatcher = self._usage, self._dispatcher
+        return Report(
+            replicas={} if usage is None else {self._launch.replica_id: usage.take(seconds)},
+            waiting={} if dispatcher is None else dispatcher.waiting(),
+        )
 
     def check(self) -> None:
         """Returns if the replica can take calls.
@@ -226,6 +254,8 @@ class ReplicaHost:
                 await asyncio.wait_for(self._handler.close(), STOP_WAIT)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._finish(), STOP_WAIT)
+        if self._reporter is not None:
+            await self._reporter.close()
         if self._watch is not None:
             await self._watch.close()
         if self._pool is not None:

@@ -14,7 +14,7 @@ class Frames(_message.Message):
     def __init__(self, frames: _Optional[_Iterable[_Union[Frame, _Mapping]]] = ...) -> None: ...
 
 class Frame(_message.Message):
-    __slots__ = ("call", "start", "reply", "data", "message_end", "end", "error", "cancel", "credit", "hello", "going_away", "refused", "trailers")
+    __slots__ = ("call", "start", "reply", "data", "message_end", "end", "error", "cancel", "credit", "hello", "going_away", "refused", "trailers", "room")
     CALL_FIELD_NUMBER: _ClassVar[int]
     START_FIELD_NUMBER: _ClassVar[int]
     REPLY_FIELD_NUMBER: _ClassVar[int]
@@ -28,6 +28,7 @@ class Frame(_message.Message):
     GOING_AWAY_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     TRAILERS_FIELD_NUMBER: _ClassVar[int]
+    ROOM_FIELD_NUMBER: _ClassVar[int]
     call: int
     start: Start
     reply: Reply
@@ -41,7 +42,8 @@ class Frame(_message.Message):
     going_away: bool
     refused: bool
     trailers: _containers.RepeatedCompositeFieldContainer[Metadata]
-    def __init__(self, call: _Optional[int] = ..., start: _Optional[_Union[Start, _Mapping]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ..., data: _Optional[bytes] = ..., message_end: bool = ..., end: bool = ..., error: _Optional[_Union[_errors_pb2.Error, _Mapping]] = ..., cancel: bool = ..., credit: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., going_away: bool = ..., refused: bool = ..., trailers: _Optional[_Iterable[_Union[Metadata, _Mapping]]] = ...) -> None: ...
+    room: bool
+    def __init__(self, call: _Optional[int] = ..., start: _Optional[_Union[Start, _Mapping]] = ..., reply: _Optional[_Union[Reply, _Mapping]] = ..., data: _Optional[bytes] = ..., message_end: bool = ..., end: bool = ..., error: _Optional[_Union[_errors_pb2.Error, _Mapping]] = ..., cancel: bool = ..., credit: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., going_away: bool = ..., refused: bool = ..., trailers: _Optional[_Iterable[_Union[Metadata, _Mapping]]] = ..., room: bool = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("window",)
@@ -50,7 +52,7 @@ class Hello(_message.Message):
     def __init__(self, window: _Optional[int] = ...) -> None: ...
 
 class Start(_message.Message):
-    __slots__ = ("method", "media_type", "accept", "timeout_us", "traceparent", "tracestate", "metadata", "request_id", "query")
+    __slots__ = ("method", "media_type", "accept", "timeout_us", "traceparent", "tracestate", "metadata", "request_id", "query", "waits")
     METHOD_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
     ACCEPT_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +62,7 @@ class Start(_message.Message):
     METADATA_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     QUERY_FIELD_NUMBER: _ClassVar[int]
+    WAITS_FIELD_NUMBER: _ClassVar[int]
     method: str
     media_type: str
     accept: str
@@ -69,7 +72,8 @@ class Start(_message.Message):
     metadata: _containers.RepeatedCompositeFieldContainer[Metadata]
     request_id: str
     query: str
-    def __init__(self, method: _Optional[str] = ..., media_type: _Optional[str] = ..., accept: _Optional[str] = ..., timeout_us: _Optional[int] = ..., traceparent: _Optional[str] = ..., tracestate: _Optional[str] = ..., metadata: _Optional[_Iterable[_Union[Metadata, _Mapping]]] = ..., request_id: _Optional[str] = ..., query: _Optional[str] = ...) -> None: ...
+    waits: bool
+    def __init__(self, method: _Optional[str] = ..., media_type: _Optional[str] = ..., accept: _Optional[str] = ..., timeout_us: _Optional[int] = ..., traceparent: _Optional[str] = ..., tracestate: _Optional[str] = ..., metadata: _Optional[_Iterable[_Union[Metadata, _Mapping]]] = ..., request_id: _Optional[str] = ..., query: _Optional[str] = ..., waits: bool = ...) -> None: ...
 
 class Metadata(_message.Message):
     __slots__ = ("name", "value")

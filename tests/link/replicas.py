@@ -101,9 +101,11 @@ class Replicas:
         assert not self.pool._open
 
 
-def service(*names: str, timeout: float | None = None, max_concurrency: int = 0) -> Service:
+def service(
+    *names: str, timeout: float | None = None, max_concurrency: int = 0, **more: Any
+) -> Service:
     replicas = tuple(Replica(name, name) for name in names)
-    return Service("s", {}, replicas, timeout, max_concurrency)
+    return Service("s", {}, replicas, timeout, max_concurrency, **more)
 
 
 class Rig:

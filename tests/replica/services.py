@@ -33,6 +33,24 @@ class Gate:
             self.now -= 1
 
 
+@mesh.service(traffic={"max_concurrency": 2})
+class Narrow:
+    """Counts how many of its calls run at once."""
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.most = 0
+
+    @mesh.api
+    async def step(self) -> int:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        self.running -= 1
+        return 1
+
+
 @mesh.service(traffic={"timeout": 0.3, "max_concurrency": LIMIT}, threads=THREADS)
 class Work:
     """Sync and async methods and generators."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -132,6 +133,27 @@ def test_a_call_outside_of_calls_waits_until_the_service_is_ready() -> None:
             assert not waiting.done()
             await made.links.follow(ready)
             assert await waiting == 2
+
+    run(main())
+
+
+def test_a_call_waits_for_the_first_replica_of_a_dependency_that_sleeps() -> None:
+    async def main() -> None:
+        async with bench(Above) as made:
+            ready = made.dispatcher.snapshot
+            (found,) = ready.deployments["demo"].versions
+            below = replace(found.services["Below"], replicas=(), cold_start=60.0)
+            asleep = replace(found, services={**found.services, "Below": below})
+            made.dispatcher.follow(snapshot(asleep, number=2))
+            asking = [
+                asyncio.ensure_future(made.instance.below.to_async.increase(1)),  # outside of calls
+                asyncio.ensure_future(made.ask("direct", {"x": 1})),
+            ]
+            key = ("demo", "main-1", "Below")
+            await until(lambda: made.dispatcher.waiting() == {key: 2})
+            await made.links.follow(ready)
+            assert await asyncio.gather(*asking) == [2, 2]
+            assert made.dispatcher.waiting() == {}
 
     run(main())
 

@@ -1,13 +1,15 @@
 """What a replica does with a call."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from mesh.call import CALL, CallHead, CallKind
+from mesh.call import CALL, JSON, CallHead, CallKind
 from mesh.clock import monotonic
 from mesh.errors import Code, MeshError
 from mesh.io.arguments import encode_call, encode_item
@@ -18,7 +20,8 @@ from mesh.replica.handler import Handler
 from mesh.v1 import inference_pb2
 from tests.link.rig import run, until
 from tests.replica.bench import Bench, bench
-from tests.replica.services import LIMIT, THREADS, Work
+from tests.replica.rig import Links, Running, snapshot, version
+from tests.replica.services import LIMIT, THREADS, Narrow, Work
 
 
 def at_work(test: Callable[[Bench], Coroutine[Any, Any, None]]) -> Callable[[], None]:
@@ -310,6 +313,61 @@ async def test_a_call_that_is_cancelled_before_its_first_step_gives_its_place_ba
     await until(lambda: not made.handler.running)
     assert made.handler.admission.taken == 0
     assert made.instance.hanging == 0
+
+
+def test_calls_of_several_callers_that_wait_never_run_more_at_once_than_they_may() -> None:
+    async def main() -> None:
+        running = Running(Narrow(), "one")
+        callers = [Links(running, seed=seed) for seed in range(3)]
+        made = version(Narrow, {"Narrow": ("one",)})
+        found = replace(made.services["Narrow"], queue_limit=100)
+        for caller in callers:
+            await caller.follow(snapshot(made))
+
+        async def ask(caller: Links) -> bytes | None:
+            call = await caller.dispatcher.ask(lambda: found, CallHead("step", JSON), b"{}")
+            return await call.message()
+
+        asked = [ask(caller) for caller in callers for _ in range(30)]
+        assert set(await asyncio.gather(*asked)) == {b"1"}
+        assert running.instance.most == 2
+        for caller in callers:
+            await caller.pool.close()
+        await running.close()
+
+    run(main())
+
+
+def test_a_caller_that_was_refused_is_told_of_a_place_that_another_leaves() -> None:
+    async def main() -> None:
+        running = Running(Work(), "one")
+        callers = [Links(running, seed=seed) for seed in range(2)]
+        for caller in callers:
+            await caller.follow(snapshot(version(Work, {"Work": ("one",)})))
+        holder, other = (caller.pool.link("one") for caller in callers)
+        assert holder is not None
+        assert other is not None
+        held = [holder.open(CallHead("hang", JSON), b"{}") for _ in range(LIMIT)]
+        await until(lambda: running.handler.admission.taken == LIMIT)
+        told: list[str] = []
+        for waits in (False, True):
+            refused = other.open(CallHead("double", JSON), b'{"x": 4}', waits=waits)
+            with pytest.raises(MeshError, match="Too many requests"):
+                await refused.reply()
+        other.when_room(lambda: told.append("other"))
+        held[0].cancel()
+        await until(lambda: told)
+        # The place is kept for who was told.
+        with pytest.raises(MeshError, match="Too many requests"):
+            await holder.open(CallHead("double", JSON), b'{"x": 4}').reply()
+        assert await other.open(CallHead("double", JSON), b'{"x": 4}', waits=True).message() == b"8"
+        for call in held:
+            call.cancel()
+        for caller in callers:
+            await caller.pool.close()
+        await running.close()
+
+    run(main())
 
 
 def test_a_place_is_free_again_when_its_last_holder_lets_go() -> None:
