@@ -14,7 +14,7 @@ from mesh.traffic.session import session_way
 from mesh.traffic.snapshot import Deployment
 
 
-class Wish(NamedTuple):
+class Preference(NamedTuple):
     """What a request says about where it goes.
 
     `rule` is the rule of its endpoint that it meets, `session` the key that keeps it together
@@ -25,16 +25,16 @@ class Wish(NamedTuple):
     session: str | None = None
 
 
-NO_WISH = Wish()
+NO_PREFERENCE = Preference()
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """What is known of the deployments and upstreams of an endpoint at the moment.
 
-    `usable` and `asleep` say of a deployment, by its name, whether it can take the request now,
-    or after a first replica has started. `able` says whether an upstream can. `ready` is about
-    versions, `in_flight` about replicas by their ids.
+    `usable` says of a deployment, by its name, whether it can take the request, `asleep` whether
+    it has no replica but gets one for a request that waits; both may hold. `able` says whether an
+    upstream can take it. `ready` is about versions, `in_flight` about replicas by their ids.
     """
 
     deployments: Mapping[str, Deployment]
@@ -45,12 +45,12 @@ class View:
     ready: Ready
 
     def takes(self, way: Way) -> bool:
-        """Whether the way can take the request now."""
+        """Whether the way can take the request."""
         return self.able(way) if isinstance(way, Upstream) else self.usable(way)
 
-    def wakes(self, way: Way) -> bool:
-        """Whether the way is a deployment that the request would start."""
-        return not isinstance(way, Upstream) and self.asleep(way)
+    def keeps(self, way: Way) -> bool:
+        """Whether the way keeps its sessions: who belongs to one that sleeps waits for it."""
+        return self.takes(way) or (not isinstance(way, Upstream) and self.asleep(way))
 
 
 class Choice(NamedTuple):
@@ -61,24 +61,27 @@ class Choice(NamedTuple):
 
 
 def choose_way(
-    endpoint: Endpoint, view: View, wish: Wish, *, now: float, rng: Random, since: FullSince
+    endpoint: Endpoint,
+    view: View,
+    preference: Preference,
+    *,
+    now: float,
+    rng: Random,
+    since: FullSince,
 ) -> Choice:
     """The way of one request: by its rule, else its session, else the endpoint's load balance.
 
     A rule binds: if its deployment can't take the request nothing else does. Otherwise what has
     weight 0 is never chosen. `since` is what the last decision about the endpoint left.
     """
-    if wish.rule is not None:
-        name = wish.rule.deployment
+    if preference.rule is not None:
+        name = preference.rule.deployment
         return Choice(name if view.usable(name) or view.asleep(name) else None, since)
-    if wish.session is not None:
-        key = wish.session
-        home = session_way(endpoint, key, view.takes) or session_way(endpoint, key, view.wakes)
-        return Choice(home, since)
+    if preference.session is not None:
+        return Choice(session_way(endpoint, preference.session, view.keeps), since)
     match endpoint.load_balance:
         case LoadBalance.WEIGHTED:
-            ways = endpoint.ways
-            return Choice(ways.draw(view.takes, rng) or ways.draw(view.wakes, rng), since)
+            return Choice(endpoint.ways.draw(view.takes, rng), since)
         case LoadBalance.OVERFLOW:
             return _overflow(endpoint, view, since, now)
         case LoadBalance.CAPACITY:
@@ -98,16 +101,20 @@ def _overflow(endpoint: Endpoint, view: View, since: FullSince, now: float) -> C
 def _levels(endpoint: Endpoint, view: View) -> Iterator[tuple[str, Level]]:
     # In the order of their rank, each looked at only if all above it have no place.
     for name in endpoint.shares.members:
-        if view.usable(name):
+        if view.asleep(name):
+            yield name, Level.ASLEEP
+        elif view.usable(name):
             free = has_place(view.deployments[name], view.in_flight, view.ready)
             yield name, Level.FREE if free else Level.FULL
         else:
-            yield name, Level.ASLEEP if view.asleep(name) else Level.GONE
+            yield name, Level.GONE
 
 
 def _by_capacity(endpoint: Endpoint, view: View, rng: Random) -> Way | None:
     """By free places; if there are none, one that sleeps, else an upstream, else a full one."""
-    names = [name for name in endpoint.shares.members if view.usable(name)]
+    names = [
+        name for name in endpoint.shares.members if view.usable(name) and not view.asleep(name)
+    ]
     bounds = list(
         accumulate(
             free_places(view.deployments[name], view.in_flight, view.ready) for name in names
