@@ -161,7 +161,7 @@ class Dispatcher:
         return name, version
 
     def _usable(self, named: str, ready: Callable[[Version], bool]) -> Usable:
-        """Whether a deployment has a `ready` version, of that name or id unless `named` is empty."""
+        """Whether a deployment has a `ready` version, of the name or id `named` unless it is empty."""
         deployments = self.snapshot.deployments
 
         def usable(name: str) -> bool:
