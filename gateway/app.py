@@ -109,6 +109,7 @@ class _Parts:
         if self._termination is not None:
             self._termination.close()
         await self._watch.close()
+        await self.gateway.close()
         await self._pool.close()
         self._tracing.close()
 

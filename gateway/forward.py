@@ -11,7 +11,9 @@ from gateway.asgi import Scope
 from mesh.call import NO_TRACE, CallHead, Metadata, Trace
 from mesh.errors import NotFound, TooLarge, Unavailable
 from mesh.link.dispatch import Dispatcher
-from mesh.traffic.snapshot import Deployment, Method, Service, SplitBy, Version
+from mesh.traffic.rules import first_rule
+from mesh.traffic.snapshot import Deployment, Endpoint, Method, Service, SplitBy, Version
+from mesh.traffic.way import NO_PREFERENCE, Preference
 
 MAX_FIELDS = 100
 """Fields for the service that a request may have; the size of all is the server's business."""
@@ -94,6 +96,10 @@ class Request(NamedTuple):
     request_id: str
     is_head: bool = False
     """Whether the client wants the head of the reply only."""
+    session: str = ""
+    """The key that keeps it together with others of its client; empty for none."""
+    set_cookie: bytes = b""
+    """The cookie that the client is to have with the reply; empty for none."""
 
     @classmethod
     def of(cls, scope: Scope) -> "Request":
@@ -182,7 +188,10 @@ class Aim:
             raise NotFound(f"there is no endpoint {self.endpoint!r}")
         named = request.text(b"x-mesh-version")
         deployment, version = dispatcher.choose(
-            endpoint, named=named, key=lambda found: split_key(request, found)
+            endpoint,
+            named=named,
+            key=lambda found: split_key(request, found),
+            preference=NO_PREFERENCE if endpoint.is_plain else preference_of(request, endpoint),
         )
         service, method = self._pick(version)
         return Target(deployment, version, service, method)
@@ -212,6 +221,17 @@ class Aim:
         except Unavailable:
             return None
         return version.services.get(target.service.name)
+
+
+def preference_of(request: Request, endpoint: Endpoint) -> Preference:
+    """What the endpoint goes by besides weights: the rule that the request meets, its session."""
+
+    def field(name: str) -> str | None:
+        value = request.fields.get(name.encode("latin-1", "replace"))
+        return None if value is None else value.decode("latin-1")
+
+    rule = first_rule(endpoint.rules, field) if endpoint.rules else None
+    return Preference(rule, request.session or None)
 
 
 def split_key(request: Request, deployment: Deployment) -> str | None:

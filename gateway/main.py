@@ -14,13 +14,16 @@ from gateway.fronts import Fronted, Fronts, serve_cross_origin
 from gateway.grpc import GrpcExchange, Limits
 from gateway.grpc_open_inference_calls import InferenceExchange, is_open_inference
 from gateway.grpc_router import GrpcRouter
+from gateway.grpc_upstream import Crossing, GrpcUpstreams
 from gateway.http import HttpExchange, RedirectError
 from gateway.incoming import Incoming
+from gateway.outside import Entered, Outside, UnreachableError
 from gateway.presence import Clients
 from gateway.probes import Probes
 from gateway.question import Questions
 from gateway.record import Record
 from gateway.service_metrics import ServiceMetrics
+from gateway.upstream_http import HttpUpstreams, has_body
 from gateway.user_metrics import UserMetrics
 from mesh.alarms import Alarms
 from mesh.clock import Clock
@@ -30,6 +33,7 @@ from mesh.observe.logs import log_fields
 from mesh.observe.metrics import RequestMetrics
 from mesh.observe.tracing import Tracing
 from mesh.traffic.route import endpoint_of
+from mesh.traffic.snapshot import Upstream
 
 log = logging.getLogger("mesh.gateway")
 
@@ -38,6 +42,9 @@ MAX_REQUEST_BYTES = 100 * 1024 * 1024
 BODY_TIMEOUT = 300
 """Seconds without a byte of a gRPC request that has no deadline and is no stream."""
 _CLIENT_GONE = Cancelled("the client went away")
+
+Serve = Callable[[HttpExchange, Record], Awaitable[None]]
+"""Answers an HTTP request."""
 
 
 class Gateway:
@@ -64,7 +71,14 @@ class Gateway:
         self._alarms = Alarms()
         self._limits = Limits(dispatcher, max_request_bytes)
         self._admin = Admin(dispatcher, render_metrics)
-        self._rpcs = GrpcRouter(dispatcher, self._admin)
+        self._outside = Outside(dispatcher, clock)
+        self._upstreams = HttpUpstreams()
+        self._grpc_upstreams = GrpcUpstreams(max_request_bytes)
+        self._rpcs = GrpcRouter(
+            dispatcher,
+            self._admin,
+            Crossing(dispatcher, self._outside, self._grpc_upstreams),
+        )
         self._fronts = Fronts(dispatcher)
         questions = Questions(dispatcher, clock)
         self._probes = Probes(questions)
@@ -80,6 +94,11 @@ class Gateway:
         """Ends what would never end by itself: the gateway is going away."""
         self._rpcs.leave()
 
+    async def close(self) -> None:
+        """Closes the connections to servers outside the mesh."""
+        await self._upstreams.close()
+        await self._grpc_upstreams.close()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one ASGI http scope.
 
@@ -90,11 +109,58 @@ class Gateway:
         if request.fields.get(b"content-type", b"").startswith(b"application/grpc"):
             await self._grpc(request, receive, send)
             return
+        entered = self._outside.enter(request)
+        if entered is not None:
+            request = entered.request
+            passage = self._passage(scope["method"], entered)
+            if passage is not None:
+                await self._answer(request, receive, send, passage)
+                return
         fronted = self._fronts.of(request)
         if fronted is None:
             await self._http(scope["method"], request, receive, send)
         else:
             await self._behind_front(fronted, scope, receive, send, request)
+
+    def _passage(self, verb: str, entered: Entered) -> Serve | None:
+        """What serves a request that goes to a server outside the mesh; None for any other."""
+        if not entered.may_leave:
+            return None
+        try:
+            upstream = self._outside.choose(entered.endpoint, entered.request, grpc=False)
+        except MeshError as error:
+            return partial(_refuse, error)
+        return None if upstream is None else partial(self._pass_on, verb, entered, upstream)
+
+    async def _pass_on(
+        self,
+        verb: str,
+        entered: Entered,
+        upstream: Upstream,
+        exchange: HttpExchange,
+        record: Record,
+    ) -> None:
+        """Has an upstream answer; if no connection can be opened another one, or a deployment."""
+        request, endpoint, path = entered
+        record.is_call = True
+        tried: set[str] = set()
+        found: Upstream | None = upstream
+        while found is not None:
+            trace = record.leave(request, endpoint.name, found)
+            with_body = has_body(verb, request)
+            ask = partial(self._upstreams.open, found, verb, path, request, trace)
+            try:
+                await exchange.relay(ask, self._limit, has_body=with_body)
+            except UnreachableError as error:
+                log.warning("upstream %s cannot be reached: %s", found.name, error)
+                record.turn_back()
+                self._outside.failed(found)
+                tried.add(found.url)
+                found = self._outside.choose(endpoint, request, grpc=False, tried=tried)
+            else:
+                self._outside.reached(found)
+                return
+        await self._serve(verb, request, self._fronts.of(request), exchange, record)
 
     async def _behind_front(
         self, fronted: Fronted, scope: Scope, receive: Receive, send: Send, request: Request
@@ -170,7 +236,7 @@ class Gateway:
         request: Request,
         receive: Receive,
         send: Send,
-        serve: Callable[[HttpExchange, Record], Awaitable[None]],
+        serve: Serve,
         told: Callable[[MeshError], tuple[bytes, bytes]] | None = None,
     ) -> None:
         """Has a request served, and sees to it that it ends in a status.
@@ -233,7 +299,7 @@ class Gateway:
         record.is_call = True
         try:
             exchange.start()
-            await self._rpcs.serve(exchange, request, record.begin)
+            await self._rpcs.serve(exchange, request, record)
         except MeshError as raised:
             error = raised
             await _tell(exchange.fail(error))
@@ -255,6 +321,11 @@ class Gateway:
             header=request.text(b"x-mesh-endpoint"),
             path=request.path,
         )
+
+
+async def _refuse(error: MeshError, _: HttpExchange, record: Record) -> None:
+    record.is_call = True
+    raise error
 
 
 def _log_as(request: Request) -> None:

@@ -161,7 +161,7 @@ class Dispatcher:
         return name, version
 
     def _usable(self, named: str, ready: Callable[[Version], bool]) -> Usable:
-        """Whether a deployment has a `ready` version, of the name or id `named` unless it is empty."""
+        """Whether a deployment has a `ready` version, and one `named` so unless that is empty."""
         deployments = self.snapshot.deployments
 
         def usable(name: str) -> bool:
@@ -174,13 +174,16 @@ class Dispatcher:
 
         return usable
 
-    def outside(self, endpoint: Endpoint, *, preference: Preference, able: Able) -> Upstream | None:
+    def outside(
+        self, endpoint: Endpoint, *, preference: Preference, able: Able, alone: bool
+    ) -> Upstream | None:
         """The upstream of `endpoint` that takes a request, of those that are `able` to.
 
-        None if a deployment takes it, or nothing can; `choose` tells which.
+        None if a deployment takes it, or nothing can; `choose` tells which. `alone`: no deployment
+        can.
         """
-        deployments = self.snapshot.deployments
-        usable = self._usable("", self._has_link)
+        deployments = {} if alone else self.snapshot.deployments
+        usable = (lambda _: False) if alone else self._usable("", self._has_link)
         return self._ways.upstream(endpoint, deployments, preference, usable, self._has_link, able)
 
     def version(self, deployment: str, version_id: str) -> Version:

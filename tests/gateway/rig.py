@@ -115,6 +115,7 @@ async def world(
         yield made
         await made.settled()
     finally:
+        await made.gateway.close()
         await made.links.close()
 
 
