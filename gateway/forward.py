@@ -162,7 +162,7 @@ PickMethod = Callable[[Version], tuple[Service, Method]]
 class Aim:
     """Chooses the target of one request, and another if its version is gone before it is sent."""
 
-    __slots__ = ("_dispatcher", "_pick", "_request", "_snapshot", "endpoint", "target")
+    __slots__ = ("_dispatcher", "_request", "_snapshot", "endpoint", "pick", "target")
 
     def __init__(
         self, dispatcher: Dispatcher, request: Request, endpoint: str, pick: PickMethod
@@ -170,7 +170,7 @@ class Aim:
         """Raises what `choose` raises."""
         self._dispatcher = dispatcher
         self._request = request
-        self._pick = pick
+        self.pick = pick
         self.endpoint = endpoint
         self.target = self._choose()
 
@@ -193,7 +193,7 @@ class Aim:
             key=lambda found: split_key(request, found),
             preference=NO_PREFERENCE if endpoint.is_plain else preference_of(request, endpoint),
         )
-        service, method = self._pick(version)
+        service, method = self.pick(version)
         return Target(deployment, version, service, method)
 
     def version_field(self) -> tuple[bytes, bytes]:

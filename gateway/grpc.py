@@ -13,6 +13,7 @@ from gateway.grpc_compression import ACCEPTED, IDENTITY, Codec, codec_of, takes
 from gateway.grpc_frames import MessageReader, framed, prefix, timeout_seconds
 from gateway.grpc_metadata import read
 from gateway.incoming import Incoming
+from gateway.mirror import LARGE, STREAM, Mirrors
 from gateway.presence import Departure
 from gateway.sessions import cookie_fields, entered
 from mesh.alarms import Alarms, Cancellable
@@ -70,6 +71,7 @@ class GrpcExchange:
         "_has_begun",
         "_incoming",
         "_limits",
+        "_mirrors",
         "_reply_codec",
         "_request",
         "_send",
@@ -84,8 +86,10 @@ class GrpcExchange:
         incoming: Incoming,
         send: Send,
         limits: "Limits",
+        mirrors: Mirrors,
     ) -> None:
         self._dispatcher = dispatcher
+        self._mirrors = mirrors
         self._alarms = alarms
         self._clock = clock
         self._request = request
@@ -367,6 +371,7 @@ class GrpcExchange:
 
     async def _asking(self, aim: Aim, head: CallHead, message: bytes) -> None:
         """A call with one request message."""
+        self._mirrors.copy(aim, head, message)
         self._incoming.watch(self._gone.cancel)
         try:
             call = await self._dispatcher.ask(
@@ -382,6 +387,7 @@ class GrpcExchange:
 
     async def _passing(self, aim: Aim, head: CallHead, reader: MessageReader) -> None:
         """A call with one large message, passed on as it comes; such a call has one try."""
+        self._mirrors.skip(aim, LARGE)
         call, service = await self._dispatcher.open(aim.find, head)
         self._gone.follow(call)
         self._incoming.watch(self._gone.cancel)
@@ -425,6 +431,7 @@ class GrpcExchange:
         self, aim: Aim, head: CallHead, first: bytes | None, reader: MessageReader, *, more: bool
     ) -> None:
         """A call with a stream of request messages; such a call has one try."""
+        self._mirrors.skip(aim, STREAM)
         call, service = await self._dispatcher.open(aim.find, head)
         self._gone.follow(call)
         # Silence is for the service's time limit to judge, and after its first reply for nobody.

@@ -10,6 +10,7 @@ from gateway.admin import Page
 from gateway.asgi import BrokenReplyError, ClientGoneError, Event, Receive, Send
 from gateway.forward import Aim, Request, call_head, field_value, reply_fields
 from gateway.fronts import BARE, failure_headers, reply_headers
+from gateway.mirror import LARGE, Mirrors
 from gateway.presence import Clients, Departure
 from gateway.sessions import cookie_fields
 from gateway.upstream_http import Answer
@@ -50,6 +51,7 @@ class HttpExchange:
         "_clients",
         "_dispatcher",
         "_fields",
+        "_mirrors",
         "_receive",
         "_request",
         "_send",
@@ -64,8 +66,10 @@ class HttpExchange:
         request: Request,
         receive: Receive,
         send: Send,
+        mirrors: Mirrors,
     ) -> None:
         self._dispatcher = dispatcher
+        self._mirrors = mirrors
         self._clients = clients
         self._request = request
         self._receive = receive
@@ -184,7 +188,9 @@ class HttpExchange:
         """Sends the request's body and waits for the reply to begin."""
         body, is_whole = await self._first_part(limit)
         if not is_whole:
+            self._mirrors.skip(aim, LARGE)
             return await self._upload(aim, head, body, limit)
+        self._mirrors.copy(aim, head, body)
         gone = Departure()
         number = self._clients.enter(self._receive, gone.cancel)
         try:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
+from random import Random
 
 from gateway import open_inference
 from gateway.admin import METRICS, Admin, Page
@@ -17,6 +18,8 @@ from gateway.grpc_router import GrpcRouter
 from gateway.grpc_upstream import Crossing, GrpcUpstreams
 from gateway.http import HttpExchange, RedirectError
 from gateway.incoming import Incoming
+from gateway.mirror import Mirrors
+from gateway.mirror_metrics import MirrorMetrics
 from gateway.outside import Entered, Outside, UnreachableError
 from gateway.presence import Clients
 from gateway.probes import Probes
@@ -61,6 +64,8 @@ class Gateway:
         max_request_bytes: int = MAX_REQUEST_BYTES,
         body_timeout: float = BODY_TIMEOUT,
         services: ServiceMetrics | None = None,
+        mirrored: MirrorMetrics | None = None,
+        rng: Random | None = None,
     ) -> None:
         self._dispatcher = dispatcher
         self._clock = clock
@@ -85,6 +90,9 @@ class Gateway:
         self._user_metrics = UserMetrics(dispatcher, questions)
         self._render_metrics = render_metrics
         self.services = ServiceMetrics() if services is None else services
+        self.mirrored = MirrorMetrics() if mirrored is None else mirrored
+        rng = Random() if rng is None else rng  # noqa: S311  # for what is copied
+        self._mirrors = Mirrors(dispatcher, self.mirrored, rng)
         self.clients = Clients(clock)
 
     def __repr__(self) -> str:
@@ -95,7 +103,8 @@ class Gateway:
         self._rpcs.leave()
 
     async def close(self) -> None:
-        """Closes the connections to servers outside the mesh."""
+        """Closes the connections to servers outside the mesh, and gives up copies of requests."""
+        await self._mirrors.close()
         await self._upstreams.close()
         await self._grpc_upstreams.close()
 
@@ -243,7 +252,9 @@ class Gateway:
 
         `told` gives media type and body of the reply to a failed one, if they are not the usual.
         """
-        exchange = HttpExchange(self._dispatcher, self.clients, request, receive, send)
+        exchange = HttpExchange(
+            self._dispatcher, self.clients, request, receive, send, self._mirrors
+        )
         error: MeshError | None = None
         record = Record("http", self._metrics, self._tracing, self._clock)
         try:
@@ -292,7 +303,14 @@ class Gateway:
         kind = InferenceExchange if is_open_inference(request.path) else GrpcExchange
         incoming = Incoming(receive, self.clients, self._alarms, self._body_timeout)
         exchange = kind(
-            self._dispatcher, self._alarms, self._clock, request, incoming, send, self._limits
+            self._dispatcher,
+            self._alarms,
+            self._clock,
+            request,
+            incoming,
+            send,
+            self._limits,
+            self._mirrors,
         )
         error: MeshError | None = None
         record = Record("grpc", self._metrics, self._tracing, self._clock)
