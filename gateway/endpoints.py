@@ -11,7 +11,8 @@ def endpoints(snapshot: Snapshot) -> bytes:
 
     Of each its `name`, whether it `is_default`, and its `deployments` with their `weight`, in
     which `versions` have the name of their `entry` service, their `weight` and the number of its
-    `replicas` that take calls. Weights are relative to their sum. `load_balance` says how requests
+    `replicas` that take calls; releases that take turns under one name are one. Weights are
+    relative to their sum. `load_balance` says how requests
     are divided. `upstreams` outside the mesh have `url`, `weight` and `model`, never a key; they,
     `mirror`, `session` and the number of `rules` are there only if the endpoint has such.
     """
@@ -52,15 +53,15 @@ def _more(endpoint: Endpoint) -> dict[str, Any]:
 def _deployment(deployment: Deployment) -> dict[str, Any]:
     return {
         "name": deployment.name,
-        "versions": [_version(version) for version in deployment.versions],
+        "versions": [_version(name, found) for name, found in deployment.names.items()],
     }
 
 
-def _version(version: Version) -> dict[str, Any]:
-    entry = version.services.get(version.entry)
+def _version(name: str, releases: tuple[Version, ...]) -> dict[str, Any]:
+    entries = [each.services.get(each.entry) for each in releases]
     return {
-        "name": version.name,
-        "entry": version.entry,
-        "weight": version.weight,
-        "replicas": len(entry.replicas) if entry is not None else 0,
+        "name": name,
+        "entry": releases[0].entry,
+        "weight": releases[0].weight,
+        "replicas": sum(len(entry.replicas) for entry in entries if entry is not None),
     }

@@ -66,6 +66,17 @@ def test_each_endpoint_has_its_deployments_and_versions_with_their_weights() -> 
     assert not shop["is_default"]
 
 
+def test_releases_of_one_name_are_one_version_while_one_takes_the_others_place() -> None:
+    coming = replace(MAIN, id="a-2")
+    table = replace(TABLE, deployments={"a": Deployment("a", (MAIN, coming, CANARY))})
+    _, demo, _ = json.loads(endpoints(table))["endpoints"]
+    versions = demo["deployments"][0]["versions"]
+    assert [(v["name"], v["weight"], v["replicas"]) for v in versions] == [
+        ("main", 80, 4),
+        ("v2", 20, 0),
+    ]
+
+
 def test_a_version_without_its_entry_has_no_replicas() -> None:
     starting = Version("s-1", "main", "Demo", {}, 100)
     table = replace(TABLE, deployments={"a": Deployment("a", (starting,))})
