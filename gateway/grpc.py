@@ -604,8 +604,8 @@ class Limits:
         return limit
 
     def _entries(self, endpoint: str) -> Iterator[int]:
-        for share in self._snapshot.endpoints[endpoint].deployments:
-            deployment = self._snapshot.deployments.get(share.deployment)
+        for name in self._snapshot.endpoints[endpoint].reachable:
+            deployment = self._snapshot.deployments.get(name)
             for version in deployment.versions if deployment is not None else ():
                 yield version.services[version.entry].max_request_bytes or self.default
 

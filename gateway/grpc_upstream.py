@@ -42,10 +42,15 @@ Fields = list[tuple[bytes, bytes]]
 
 
 class GrpcUpstreams:
-    """Channels to gRPC upstreams, by their addresses. A message has `limit` bytes at most."""
+    """Channels to gRPC upstreams, by their addresses. A message has `limit` bytes at most.
 
-    def __init__(self, limit: int) -> None:
+    `roots` are the certificates (PEM) of those whom grpcs ones must be known to; None for those
+    that gRPC brings along.
+    """
+
+    def __init__(self, limit: int, roots: bytes | None = None) -> None:
         self._limit = limit
+        self._roots = roots
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -76,7 +81,8 @@ class GrpcUpstreams:
         target = parts.netloc if parts.port else f"{parts.netloc}:{_PORTS[parts.scheme]}"
         options = [*_OPTIONS, ("grpc.max_receive_message_length", self._limit)]
         if parts.scheme == "grpcs":
-            return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(), options)
+            credentials = grpc.ssl_channel_credentials(self._roots)
+            return grpc.aio.secure_channel(target, credentials, options)
         return grpc.aio.insecure_channel(target, options)
 
     def keep(self, urls: Container[str]) -> None:

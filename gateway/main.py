@@ -1,7 +1,7 @@
 """The gateway: every request is one of its own pages, gRPC or HTTP, and ends in a status."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from random import Random
@@ -26,9 +26,10 @@ from gateway.probes import Probes
 from gateway.question import Questions
 from gateway.record import Record
 from gateway.service_metrics import ServiceMetrics
-from gateway.upstream_http import HttpUpstreams, has_body
+from gateway.upstream_http import Answer, HttpUpstreams, has_body
 from gateway.user_metrics import UserMetrics
 from mesh.alarms import Alarms
+from mesh.call import Trace
 from mesh.clock import Clock
 from mesh.errors import Cancelled, Internal, MeshError
 from mesh.link.dispatch import Dispatcher
@@ -157,7 +158,7 @@ class Gateway:
         while found is not None:
             trace = record.leave(request, endpoint.name, found)
             with_body = has_body(verb, request)
-            ask = partial(self._upstreams.open, found, verb, path, request, trace)
+            ask = partial(self._ask_upstream, found, verb, path, request, trace)
             try:
                 await exchange.relay(ask, self._limit, has_body=with_body)
             except UnreachableError as error:
@@ -167,9 +168,21 @@ class Gateway:
                 tried.add(found.url)
                 found = self._outside.choose(endpoint, request, grpc=False, tried=tried)
             else:
-                self._outside.reached(found)
                 return
         await self._serve(verb, request, self._fronts.of(request), exchange, record)
+
+    async def _ask_upstream(
+        self,
+        upstream: Upstream,
+        verb: str,
+        path: str,
+        request: Request,
+        trace: Trace,
+        body: AsyncIterator[bytes] | None,
+    ) -> Answer:
+        answer = await self._upstreams.open(upstream, verb, path, request, trace, body)
+        self._outside.reached(upstream)
+        return answer
 
     async def _behind_front(
         self, fronted: Fronted, scope: Scope, receive: Receive, send: Send, request: Request

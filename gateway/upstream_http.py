@@ -92,10 +92,11 @@ class HttpUpstreams:
     """Connections to HTTP upstreams, kept for later requests.
 
     What is needed for that is loaded with the first request to one: gateways without upstreams do
-    not pay for it.
+    not pay for it. `tls` is the context of https ones; None trusts whom the system trusts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._pool: httpcore.AsyncConnectionPool | None = None
 
     def __repr__(self) -> str:
@@ -146,7 +147,7 @@ class HttpUpstreams:
             import httpcore  # noqa: PLC0415  # as said above
 
             self._pool = httpcore.AsyncConnectionPool(
-                ssl.create_default_context(),
+                self._tls or ssl.create_default_context(),
                 max_connections=MOST_CONNECTIONS,
                 max_keepalive_connections=IDLE_CONNECTIONS,
                 keepalive_expiry=IDLE_TIME,

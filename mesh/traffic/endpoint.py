@@ -132,6 +132,8 @@ class Endpoint:
     """The deployments that have a weight."""
     ways: Shares[Way] = field(init=False, repr=False, compare=False)
     """Those, and the upstreams that have a weight."""
+    reachable: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Every deployment that takes requests: by its weight, a rule, or only for being asked for."""
     is_plain: bool = field(init=False, repr=False, compare=False)
     """Whether nothing but weights decides which of its deployments takes a request."""
 
@@ -140,6 +142,9 @@ class Endpoint:
         outside = [(upstream, upstream.weight) for upstream in self.upstreams]
         object.__setattr__(self, "shares", Shares.of(weights))
         object.__setattr__(self, "ways", Shares.of([*weights, *outside]))
+        named = [share.deployment for share in self.deployments]
+        reachable = dict.fromkeys([*named, *(rule.deployment for rule in self.rules)])
+        object.__setattr__(self, "reachable", tuple(reachable))
         decides = self.upstreams or self.rules or self.session is not None
         is_weighted = self.load_balance is LoadBalance.WEIGHTED
         object.__setattr__(self, "is_plain", is_weighted and not decides)

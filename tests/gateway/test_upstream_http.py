@@ -3,12 +3,13 @@
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.asgi import BrokenReplyError
-from mesh.traffic.snapshot import LoadBalance, Upstream
+from mesh.traffic.snapshot import LoadBalance, Session, Upstream
 from tests.gateway.asgi_client import Exchange, Reply
 from tests.gateway.outside import (
     HttpServer,
@@ -264,5 +265,28 @@ def test_an_endpoint_whose_servers_have_no_weight_is_not_ready() -> None:
         async with outside_world(leading(Upstream("up", "http://127.0.0.1:1", 0))) as made:
             assert (await made.get("/e/out/readyz")).status == 503
             assert (await made.post("/e/out/x")).status == 502
+
+    run(main())
+
+
+def test_a_session_stays_at_a_server_outside_or_at_the_deployment() -> None:
+    async def main() -> None:
+        async with http_server() as server:
+            table = leading(Upstream("up", server.url), weight=1)
+            out = replace(table.endpoints["out"], session=Session(cookie="sid"))
+            table = replace(table, endpoints={**table.endpoints, "out": out})
+            async with outside_world(table) as made:
+                for number in range(20):
+                    fields = [("cookie", f"sid={number}; own=1")]
+                    replies = [
+                        await made.post("/e/out/echo/x", raw=b"", headers=fields) for _ in range(4)
+                    ]
+                    # The deployment has no such path.
+                    assert len({reply.status for reply in replies}) == 1
+                    if replies[0].status == 200:
+                        assert echoed(replies[0])[1]["cookie"] == "own=1"
+                assert server.asked not in (0, 80)
+                first = await made.post("/e/out/echo/x", raw=b"")
+                assert first.header("set-cookie").startswith("sid=")
 
     run(main())

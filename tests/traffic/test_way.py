@@ -274,3 +274,9 @@ def test_weight_zero_never_gets_a_request_and_what_gets_one_can_take_it(
         number = int(found[1:])
         assert weights[number]
         assert number % 3
+
+
+def test_what_a_rule_leads_to_is_reachable_though_it_has_no_weight() -> None:
+    where = endpoint(1, 0, rules=(Rule((), "d9"), Rule((), "d0")))
+    assert where.reachable == ("d0", "d1", "d9")
+    assert where.shares.members == ("d0",)
