@@ -20,8 +20,9 @@ READ_TIMEOUT = 300.0
 """Seconds without a byte from an upstream, or in which it takes none."""
 MOST_CONNECTIONS = 1000
 IDLE_CONNECTIONS = 100
-IDLE_TIME = 30.0
-"""Seconds that a connection without a request is kept."""
+IDLE_TIME = 4.0
+"""Seconds that a connection without a request is kept: fewer than the 5 of many servers, which may
+close one at the moment when a request is sent on it."""
 _TIMEOUTS = {
     "connect": CONNECT_TIMEOUT,
     "pool": CONNECT_TIMEOUT,
