@@ -108,7 +108,7 @@ class Crossing:
         self._dispatcher = dispatcher
         self._outside = outside
         self._upstreams = upstreams
-        self._snapshot = dispatcher.snapshot
+        self._urls = outside.urls
 
     async def serve(
         self,
@@ -128,14 +128,12 @@ class Crossing:
             MeshError: as `GrpcExchange.relay`, or no server can be reached.
             ClientGoneError: nobody waits for the reply any more.
         """
-        snapshot = self._dispatcher.snapshot
-        if snapshot is not self._snapshot:
-            self._snapshot = snapshot
-            endpoints = snapshot.endpoints.values()
-            self._upstreams.keep({each.url for one in endpoints for each in one.upstreams})
-        found = snapshot.endpoints.get(endpoint)
+        found = self._dispatcher.snapshot.endpoints.get(endpoint)
         if found is None or not found.upstreams:
             return False
+        if self._urls is not self._outside.urls:
+            self._urls = self._outside.urls
+            self._upstreams.keep(self._urls)
         if is_foreign and not any(each.is_grpc and each.weight for each in found.upstreams):
             return False
         tried: set[str] = set()

@@ -41,6 +41,7 @@ class Outside:
         self._clock = clock
         self._snapshot: Snapshot = EMPTY
         self._special: frozenset[str] = frozenset()
+        self._urls: frozenset[str] = frozenset()
         self._health: dict[str, Health] = {}
 
     def __repr__(self) -> str:
@@ -48,9 +49,7 @@ class Outside:
 
     def enter(self, request: Request) -> Entered | None:
         """An HTTP request as one to its endpoint, if that has sessions or upstreams; else None."""
-        snapshot = self._dispatcher.snapshot
-        if snapshot is not self._snapshot:
-            self._follow(snapshot)
+        snapshot = self._followed()
         if not self._special:
             return None
         try:
@@ -67,15 +66,30 @@ class Outside:
         endpoint = snapshot.endpoints[name]
         return Entered(entered(request, endpoint), endpoint, path)
 
-    def _follow(self, snapshot: Snapshot) -> None:
+    @property
+    def urls(self) -> frozenset[str]:
+        """The addresses of all upstreams; the same object until a snapshot changes them."""
+        self._followed()
+        return self._urls
+
+    def _followed(self) -> Snapshot:
+        """The newest snapshot, of which what is needed is worked out."""
+        snapshot = self._dispatcher.snapshot
+        if snapshot is self._snapshot:
+            return snapshot
         self._snapshot = snapshot
         self._special = frozenset(
             name
             for name, endpoint in snapshot.endpoints.items()
             if endpoint.upstreams or endpoint.session is not None
         )
-        urls = {each.url for name in self._special for each in snapshot.endpoints[name].upstreams}
-        self._health = {url: health for url, health in self._health.items() if url in urls}
+        urls = frozenset(
+            each.url for name in self._special for each in snapshot.endpoints[name].upstreams
+        )
+        if urls != self._urls:
+            self._urls = urls
+            self._health = {url: known for url, known in self._health.items() if url in urls}
+        return snapshot
 
     def choose(
         self,

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -221,6 +222,22 @@ async def test_compressed_messages_are_read_here(made: World, server: GrpcServer
     assert dict(reply.trailers)["grpc-status"] == "0"
     body = reply.body[5:]
     assert (gzip.decompress(body) if reply.body[0] else body) == b"cba"
+
+
+@with_upstream()
+async def test_an_upstream_that_is_one_no_more_is_let_go_and_calls_go_on_there(
+    made: World, server: GrpcServer
+) -> None:
+    exchange = grpc_exchange(made.gateway, "/any.v1.Thing/Bidi", [OUT])
+    await exchange.feed(framed(b"a"), more=True)
+    await exchange.begun(1)
+    async with grpc_server() as other:
+        made.links.dispatcher.follow(replace(leading(Upstream("new", other.url)), number=2))
+        assert (await ask(made, "Unary", b"abc")).messages == [b"cba"]
+        assert (server.asked, other.asked) == (1, 1)
+        assert repr(made.gateway._grpc_upstreams) == "<GrpcUpstreams 1 channels>"
+        await exchange.feed(framed(b"b"))
+        assert grpc_reply(await exchange.done()).messages == [b"A", b"B"]
 
 
 @with_upstream()
