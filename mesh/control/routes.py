@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
+from mesh.config import EndpointConfig, parse
+from mesh.control.endpoints import endpoint_of_config
 from mesh.control.records import EndpointRecord, Intent, State
 from mesh.traffic.snapshot import Deployment, Endpoint, Snapshot, WeightedDeployment
 
@@ -77,8 +79,9 @@ def _own(name: str) -> Endpoint:
 
 
 def _of(record: EndpointRecord) -> Endpoint:
-    # One that is terminated is known and leads nowhere.
-    running = record.config["deployments"] if record.intent is Intent.RUN else {}
-    return Endpoint(
-        record.name, tuple(WeightedDeployment(name, weight) for name, weight in running.items())
-    )
+    if record.intent is not Intent.RUN:  # known, and leads nowhere
+        return Endpoint(record.name, ())
+    what = f"endpoint {record.name}"
+    config = parse(EndpointConfig, record.config, what=what)
+    keys = {config.upstreams[place].url: key for place, key in record.keys.items()}
+    return endpoint_of_config(record.name, config, keys)

@@ -29,7 +29,7 @@ def version(
     """A version whose services are named by keywords, with their numbers of replicas."""
     replicas = replicas or {"A": 1}
     services = {
-        service: DesiredService(service, number, number, strategy, cold_start=cold_start)
+        service: DesiredService(service, number, number, strategy=strategy, cold_start=cold_start)
         for service, number in replicas.items()
     }
     return DesiredVersion(identity, name, weight, next(iter(services)), services, Source("m:A"))
