@@ -2,21 +2,20 @@
 
 from typing import Any
 
-import grpc
 import grpc.aio
-import pytest
 
+from mesh.control.latest import Latest
 from mesh.control.loads import Report
 from mesh.faces.grpc_face import GrpcServer
 from mesh.v1 import load_pb2, load_pb2_grpc
 from tests.link.rig import run
 
-NOBODY: Any = None
-"""A controller that is asked nothing here."""
 
+class Controller:
+    """What of a controller is asked here."""
 
-class Taker:
     def __init__(self) -> None:
+        self.snapshots: Latest[Any] = Latest()
         self.reports: list[Report] = []
 
     def report(self, report: Report) -> float:
@@ -24,10 +23,10 @@ class Taker:
         return 2.5
 
 
-async def reply(taker: Taker | None) -> load_pb2.LoadReply:
+async def reply(controller: Any) -> load_pb2.LoadReply:
     server = GrpcServer()
     port = server.bind("127.0.0.1")
-    await server.start(NOBODY, taker)
+    await server.start(controller)
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             waiting = load_pb2.Waiting(deployment="d", version_id="v", service="s", calls=2)
@@ -38,12 +37,6 @@ async def reply(taker: Taker | None) -> load_pb2.LoadReply:
 
 
 def test_a_report_is_handed_on_and_answered_with_the_interval() -> None:
-    taker = Taker()
-    assert run(reply(taker)).interval == 2.5
-    assert taker.reports == [Report("gateway/1", 1.0, waiting={("d", "v", "s"): 2})]
-
-
-def test_a_face_without_anybody_who_takes_reports_has_no_such_rpc() -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as failed:
-        run(reply(None))
-    assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    controller = Controller()
+    assert run(reply(controller)).interval == 2.5
+    assert controller.reports == [Report("gateway/1", 1.0, waiting={("d", "v", "s"): 2})]
