@@ -2,22 +2,20 @@
 
 from typing import Any
 
-import grpc
 import grpc.aio
 
 from mesh.control.latest import Latest
 from mesh.control.loads import Report
 from mesh.faces.grpc_face import GrpcServer
-from mesh.traffic.snapshot import Snapshot
 from mesh.v1 import load_pb2, load_pb2_grpc
 from tests.link.rig import run
 
 
-class Taker:
-    """The part of a controller that is asked here."""
+class Controller:
+    """What of a controller is asked here."""
 
     def __init__(self) -> None:
-        self.snapshots: Latest[Snapshot] = Latest()
+        self.snapshots: Latest[Any] = Latest()
         self.reports: list[Report] = []
 
     def report(self, report: Report) -> float:
@@ -25,10 +23,10 @@ class Taker:
         return 2.5
 
 
-async def reply(taker: Any) -> load_pb2.LoadReply:
+async def reply(controller: Any) -> load_pb2.LoadReply:
     server = GrpcServer()
     port = server.bind("127.0.0.1")
-    await server.start(taker)
+    await server.start(controller)
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             waiting = load_pb2.Waiting(deployment="d", version_id="v", service="s", calls=2)
@@ -39,6 +37,6 @@ async def reply(taker: Any) -> load_pb2.LoadReply:
 
 
 def test_a_report_is_handed_on_and_answered_with_the_interval() -> None:
-    taker = Taker()
-    assert run(reply(taker)).interval == 2.5
-    assert taker.reports == [Report("gateway/1", 1.0, waiting={("d", "v", "s"): 2})]
+    controller = Controller()
+    assert run(reply(controller)).interval == 2.5
+    assert controller.reports == [Report("gateway/1", 1.0, waiting={("d", "v", "s"): 2})]
