@@ -162,6 +162,8 @@ class HttpExchange:
             await self._begin(answer.status)
             async for part in _each_guarded(answer.parts()):
                 await self._send_more(part)
+            if self._work is not None:
+                self._work.leave()  # a client that has all of the reply may go
             await self._send({"type": "http.response.body", "body": b""})
         finally:
             await answer.close()
@@ -409,11 +411,15 @@ class _Work:
     def _give_up(self) -> None:
         self._task.cancel()
 
-    async def end(self) -> None:
-        """Returns when nothing is left of it."""
+    def leave(self) -> None:
+        """Watches no more."""
         if self._number is not None:
             self._clients.leave(self._number)
             self._number = None
+
+    async def end(self) -> None:
+        """Returns when nothing is left of it."""
+        self.leave()
         if not self._task.done():
             self._task.cancel()
             await asyncio.wait((self._task,))
