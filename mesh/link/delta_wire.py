@@ -8,11 +8,10 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from mesh.errors import FailedPrecondition
+from mesh.link.endpoint_wire import endpoint_from_proto, endpoint_to_proto
 from mesh.link.snapshot_wire import (
     deployment_from_proto,
     deployment_to_proto,
-    endpoint_from_proto,
-    endpoint_to_proto,
 )
 from mesh.traffic.delta import Delta, applied, difference
 from mesh.traffic.snapshot import Deployment, Endpoint, Service, Snapshot, Version

@@ -1,4 +1,4 @@
-"""Endpoints and deployments of a snapshot ↔ their messages.
+"""Deployments of a snapshot ↔ their messages.
 
 Timeouts are rounded to nanoseconds.
 """
@@ -8,13 +8,11 @@ from mesh.edge import PLAIN, Cors, Dialect, Edge
 from mesh.errors import Internal
 from mesh.traffic.snapshot import (
     Deployment,
-    Endpoint,
     Method,
     Replica,
     Service,
     SplitBy,
     Version,
-    WeightedDeployment,
 )
 from mesh.v1 import inference_pb2, routing_pb2
 
@@ -37,17 +35,6 @@ _DIALECTS = {
 _SPLIT_NUMBERS = {split: number for number, split in _SPLITS.items()}
 _DIALECT_NUMBERS = {dialect: number for number, dialect in _DIALECTS.items()}
 _KIND_NUMBERS = {kind: number for number, kind in _KINDS.items()}
-
-
-def endpoint_to_proto(endpoint: Endpoint) -> routing_pb2.Endpoint:
-    """The message that describes `endpoint`."""
-    return routing_pb2.Endpoint(
-        name=endpoint.name,
-        deployments=[
-            routing_pb2.WeightedDeployment(deployment=share.deployment, weight=share.weight)
-            for share in endpoint.deployments
-        ],
-    )
 
 
 def deployment_to_proto(deployment: Deployment) -> routing_pb2.Deployment:
@@ -130,14 +117,6 @@ def _method_to_proto(method: Method) -> routing_pb2.Method:
         kind=_KIND_NUMBERS[method.kind],
         idempotent=method.idempotent,
         rpc=method.rpc,
-    )
-
-
-def endpoint_from_proto(proto: routing_pb2.Endpoint) -> Endpoint:
-    """The endpoint that `proto` describes."""
-    return Endpoint(
-        proto.name,
-        tuple(WeightedDeployment(share.deployment, share.weight) for share in proto.deployments),
     )
 
 

@@ -11,7 +11,38 @@ from types import MappingProxyType
 
 from mesh.call import CallKind
 from mesh.edge import PLAIN, Edge
+from mesh.traffic.endpoint import (
+    Endpoint,
+    HeaderMatch,
+    LoadBalance,
+    MatchKind,
+    Mirror,
+    Rule,
+    Session,
+    Upstream,
+    WeightedDeployment,
+)
 from mesh.traffic.shares import Shares
+
+__all__ = (
+    "EMPTY",
+    "Deployment",
+    "Endpoint",
+    "HeaderMatch",
+    "LoadBalance",
+    "MatchKind",
+    "Method",
+    "Mirror",
+    "Replica",
+    "Rule",
+    "Service",
+    "Session",
+    "Snapshot",
+    "SplitBy",
+    "Upstream",
+    "Version",
+    "WeightedDeployment",
+)
 
 
 class SplitBy(StrEnum):
@@ -126,36 +157,19 @@ class Deployment:
     split_key: str = ""
     spills: bool = True
     shares: Shares[Version] = field(init=False, repr=False, compare=False)
+    names: Mapping[str, tuple[Version, ...]] = field(init=False, repr=False, compare=False)
+    """The versions by their names."""
 
     def __post_init__(self) -> None:
-        totals: dict[str, int] = {}
+        names: dict[str, tuple[Version, ...]] = {}
         for version in self.versions:
-            totals[version.name] = totals.get(version.name, 0) + version.share
+            names[version.name] = (*names.get(version.name, ()), version)
+        object.__setattr__(self, "names", MappingProxyType(names))
+        totals = {name: sum(each.share for each in found) for name, found in names.items()}
         shares = Shares.of(
             (version, version.weight * version.share / (totals[version.name] or 1))
             for version in self.versions
         )
-        object.__setattr__(self, "shares", shares)
-
-
-@dataclass(frozen=True, slots=True)
-class WeightedDeployment:
-    """A share of an endpoint's traffic; weight 0 means never."""
-
-    deployment: str
-    weight: int
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A stable public name over one or more deployments."""
-
-    name: str
-    deployments: tuple[WeightedDeployment, ...]
-    shares: Shares[str] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        shares = Shares.of((share.deployment, share.weight) for share in self.deployments)
         object.__setattr__(self, "shares", shares)
 
 

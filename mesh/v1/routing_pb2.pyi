@@ -11,6 +11,13 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class LoadBalance(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LOAD_BALANCE_UNSPECIFIED: _ClassVar[LoadBalance]
+    LOAD_BALANCE_WEIGHTED: _ClassVar[LoadBalance]
+    LOAD_BALANCE_OVERFLOW: _ClassVar[LoadBalance]
+    LOAD_BALANCE_CAPACITY: _ClassVar[LoadBalance]
+
 class SplitBy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SPLIT_BY_UNSPECIFIED: _ClassVar[SplitBy]
@@ -23,6 +30,10 @@ class Dialect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DIALECT_UNSPECIFIED: _ClassVar[Dialect]
     DIALECT_MESH: _ClassVar[Dialect]
     DIALECT_BENTOML: _ClassVar[Dialect]
+LOAD_BALANCE_UNSPECIFIED: LoadBalance
+LOAD_BALANCE_WEIGHTED: LoadBalance
+LOAD_BALANCE_OVERFLOW: LoadBalance
+LOAD_BALANCE_CAPACITY: LoadBalance
 SPLIT_BY_UNSPECIFIED: SplitBy
 SPLIT_BY_RANDOM: SplitBy
 SPLIT_BY_HEADER: SplitBy
@@ -64,12 +75,80 @@ class Update(_message.Message):
     def __init__(self, epoch: _Optional[int] = ..., number: _Optional[int] = ..., base: _Optional[int] = ..., endpoints: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ..., deployments: _Optional[_Iterable[_Union[Deployment, _Mapping]]] = ..., gone_endpoints: _Optional[_Iterable[str]] = ..., gone_deployments: _Optional[_Iterable[str]] = ..., default_endpoint: _Optional[str] = ...) -> None: ...
 
 class Endpoint(_message.Message):
-    __slots__ = ("name", "deployments")
+    __slots__ = ("name", "deployments", "load_balance", "scale_out_delay", "upstreams", "mirror", "rules", "session")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DEPLOYMENTS_FIELD_NUMBER: _ClassVar[int]
+    LOAD_BALANCE_FIELD_NUMBER: _ClassVar[int]
+    SCALE_OUT_DELAY_FIELD_NUMBER: _ClassVar[int]
+    UPSTREAMS_FIELD_NUMBER: _ClassVar[int]
+    MIRROR_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
     name: str
     deployments: _containers.RepeatedCompositeFieldContainer[WeightedDeployment]
-    def __init__(self, name: _Optional[str] = ..., deployments: _Optional[_Iterable[_Union[WeightedDeployment, _Mapping]]] = ...) -> None: ...
+    load_balance: LoadBalance
+    scale_out_delay: _duration_pb2.Duration
+    upstreams: _containers.RepeatedCompositeFieldContainer[Upstream]
+    mirror: Mirror
+    rules: _containers.RepeatedCompositeFieldContainer[Rule]
+    session: Session
+    def __init__(self, name: _Optional[str] = ..., deployments: _Optional[_Iterable[_Union[WeightedDeployment, _Mapping]]] = ..., load_balance: _Optional[_Union[LoadBalance, str]] = ..., scale_out_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., upstreams: _Optional[_Iterable[_Union[Upstream, _Mapping]]] = ..., mirror: _Optional[_Union[Mirror, _Mapping]] = ..., rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., session: _Optional[_Union[Session, _Mapping]] = ...) -> None: ...
+
+class Upstream(_message.Message):
+    __slots__ = ("name", "url", "weight", "api_key", "model")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    API_KEY_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    url: str
+    weight: int
+    api_key: str
+    model: str
+    def __init__(self, name: _Optional[str] = ..., url: _Optional[str] = ..., weight: _Optional[int] = ..., api_key: _Optional[str] = ..., model: _Optional[str] = ...) -> None: ...
+
+class Mirror(_message.Message):
+    __slots__ = ("deployment", "percent")
+    DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
+    PERCENT_FIELD_NUMBER: _ClassVar[int]
+    deployment: str
+    percent: float
+    def __init__(self, deployment: _Optional[str] = ..., percent: _Optional[float] = ...) -> None: ...
+
+class Rule(_message.Message):
+    __slots__ = ("headers", "deployment", "version")
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    headers: _containers.RepeatedCompositeFieldContainer[HeaderMatch]
+    deployment: str
+    version: str
+    def __init__(self, headers: _Optional[_Iterable[_Union[HeaderMatch, _Mapping]]] = ..., deployment: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
+
+class HeaderMatch(_message.Message):
+    __slots__ = ("name", "exact", "prefix", "regex", "present")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    EXACT_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    REGEX_FIELD_NUMBER: _ClassVar[int]
+    PRESENT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    exact: str
+    prefix: str
+    regex: str
+    present: bool
+    def __init__(self, name: _Optional[str] = ..., exact: _Optional[str] = ..., prefix: _Optional[str] = ..., regex: _Optional[str] = ..., present: bool = ...) -> None: ...
+
+class Session(_message.Message):
+    __slots__ = ("header", "cookie", "ttl")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    COOKIE_FIELD_NUMBER: _ClassVar[int]
+    TTL_FIELD_NUMBER: _ClassVar[int]
+    header: str
+    cookie: str
+    ttl: int
+    def __init__(self, header: _Optional[str] = ..., cookie: _Optional[str] = ..., ttl: _Optional[int] = ...) -> None: ...
 
 class WeightedDeployment(_message.Message):
     __slots__ = ("deployment", "weight")

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -9,16 +10,24 @@ from mesh.edge import PLAIN, Cors, Dialect, Edge
 from mesh.errors import Internal
 from mesh.faces.updates import Updates
 from mesh.link.delta_wire import take
+from mesh.link.endpoint_wire import endpoint_from_proto
 from mesh.link.snapshot_wire import deployment_from_proto
 from mesh.traffic.snapshot import (
     EMPTY,
     Deployment,
     Endpoint,
+    HeaderMatch,
+    LoadBalance,
+    MatchKind,
     Method,
+    Mirror,
     Replica,
+    Rule,
     Service,
+    Session,
     Snapshot,
     SplitBy,
+    Upstream,
     Version,
     WeightedDeployment,
 )
@@ -77,7 +86,24 @@ versions = st.builds(Version, text, text, text, by_name(services), uint32, uint3
 deployments = st.builds(
     Deployment, text, few(versions), st.sampled_from(SplitBy), text, st.booleans()
 )
-endpoints = st.builds(Endpoint, text, few(st.builds(WeightedDeployment, text, uint32)))
+percents = st.integers(0, 100).map(float)
+kinds = st.sampled_from([MatchKind.EXACT, MatchKind.PREFIX])
+matches = (
+    st.builds(HeaderMatch, text, kinds, text)
+    | st.builds(HeaderMatch, text, st.sampled_from([MatchKind.PRESENT, MatchKind.ABSENT]))
+    | st.builds(HeaderMatch, text, st.just(MatchKind.REGEX), text.map(re.escape))
+)
+endpoints = st.builds(
+    Endpoint,
+    text,
+    few(st.builds(WeightedDeployment, text, uint32)),
+    st.sampled_from(LoadBalance),
+    st.sampled_from([0.0, 0.25, 60.0]),
+    few(st.builds(Upstream, text, text, uint32, text, text)),
+    st.none() | st.builds(Mirror, text, percents),
+    few(st.builds(Rule, few(matches), text, text)),
+    st.none() | st.builds(Session, text, text, uint32),
+)
 snapshots = st.builds(Snapshot, uint64, uint64, by_name(endpoints), by_name(deployments), text)
 
 
@@ -118,3 +144,23 @@ def test_a_kind_of_call_that_is_not_known_is_an_error_that_names_the_method(kind
     version.services.add(name="S").methods.add(name="classify").kind = kind
     with pytest.raises(Internal, match="'classify'"):
         deployment_from_proto(proto)
+
+
+def test_a_load_balance_that_is_not_known_is_an_error_that_names_the_endpoint() -> None:
+    proto = routing_pb2.Endpoint(name="shop")
+    # Numbers that a newer controller may send are kept by protobuf.
+    proto.load_balance = 99  # type: ignore[assignment]  # as said
+    with pytest.raises(Internal, match="'shop'"):
+        endpoint_from_proto(proto)
+
+
+@pytest.mark.parametrize("regex", ["(", None])
+def test_a_rule_that_cannot_be_read_is_an_error_that_names_the_endpoint(regex: str | None) -> None:
+    proto = routing_pb2.Endpoint(name="shop")
+    proto.rules.add().headers.add(name="x-user", regex=regex)
+    with pytest.raises(Internal, match="'shop'"):
+        endpoint_from_proto(proto)
+
+
+def test_the_key_of_an_upstream_is_not_in_what_is_logged_of_it() -> None:
+    assert "secret" not in repr(Upstream("up", "http://up", api_key="secret"))

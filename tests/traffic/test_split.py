@@ -129,6 +129,145 @@ def test_the_share_of_a_version_that_is_down_is_divided_by_weight() -> None:
     assert shares_are_fair(counts, (50, 0, 20), "v")
 
 
+@pytest.mark.parametrize("order", [(1, 9, 90), (90, 1, 9)])
+def test_the_split_is_within_the_binomial_bounds_after_100_000_requests(
+    order: Sequence[int],
+) -> None:
+    rng, where, over = Random(16), deployment(order), endpoint(*order)
+    draws = 100_000
+    versions = Counter(choose(where, rng) for _ in range(draws))
+    deployments = Counter(choose_deployment(over, lambda _: True, rng) for _ in range(draws))
+    assert shares_are_fair(versions, order, "v")
+    assert shares_are_fair(deployments, order, "d")
+
+
+# Versions without a ready replica that don't spill
+
+
+@given(weights, st.sets(st.integers(0, 5)), st.none() | keys, st.randoms(use_true_random=False))
+def test_without_spilling_a_request_goes_to_its_own_version_or_fails(
+    weights: list[int], down: set[int], key: str | None, rng: Random
+) -> None:
+    assume(any(weights))
+    where = replace(deployment(weights, SplitBy.HEADER), spills=False)
+    state = rng.getstate()
+    home = choose(where, rng, key=key)
+    rng.setstate(state)
+    if int(home[1:]) in down:
+        with pytest.raises(Unavailable, match="'d'"):
+            choose(where, rng, key=key, down=[f"v{i}" for i in down])
+    else:
+        assert choose(where, rng, key=key, down=[f"v{i}" for i in down]) == home
+
+
+# Several releases of one version
+
+
+def rollout(
+    old: int, new: int, canary: int = 20, by: SplitBy = SplitBy.HEADER, *, spills: bool = True
+) -> Deployment:
+    """`main` changes from one release to another while a canary takes its part."""
+    versions = (
+        Version("old", "main", "S", {}, 100 - canary, old),
+        Version("new", "main", "S", {}, 100 - canary, new),
+        Version("can", "canary", "S", {}, canary),
+    )
+    return Deployment("d", versions, by, "" if by is SplitBy.RANDOM else "x-user", spills)
+
+
+def release(
+    where: Deployment,
+    rng: Random,
+    *,
+    named: str = "",
+    key: str | None = None,
+    session: str | None = None,
+    down: Sequence[str] = (),
+) -> str:
+    """The id of the version that is chosen."""
+    return choose_version(
+        where, named=named, key=key, rng=rng, ready=lambda v: v.id not in down, session=session
+    ).id
+
+
+@pytest.mark.parametrize("sticky", [True, False])
+@pytest.mark.parametrize(("old", "new"), [(3, 1), (1, 9), (0, 1)])
+def test_releases_divide_what_their_name_gets_by_their_shares(
+    old: int, new: int, sticky: bool
+) -> None:
+    rng, where = Random(17), rollout(old, new)
+    counts = Counter(release(where, rng, key=key if sticky else None) for key in KEYS)
+    assert is_fair(counts["can"], len(KEYS), 0.2)
+    assert is_fair(counts["old"], len(KEYS), 0.8 * old / (old + new))
+    assert is_fair(counts["new"], len(KEYS), 0.8 * new / (old + new))
+
+
+@given(keys, st.lists(st.integers(0, 20), min_size=1, max_size=8).map(sorted), st.integers(0, 100))
+def test_a_rollout_moves_keys_from_the_old_release_to_the_new_and_each_once(
+    key: str, news: list[int], canary: int
+) -> None:
+    homes = [release(rollout(20 - new, new, canary), Random(), key=key) for new in [0, *news, 20]]
+    # Nobody meets the canary in between who did not before, and nobody comes back.
+    assert homes == sorted(homes, key=["old", "new", "can"].index)
+    assert len({home == "can" for home in homes}) == 1
+
+
+def test_a_rollout_moves_no_keys_of_other_versions_and_those_of_main_stay_main() -> None:
+    rng, before = Random(18), deployment((80, 20), SplitBy.HEADER)
+    named = tuple(
+        replace(version, name=name)
+        for version, name in zip(before.versions, ("main", "canary"), strict=True)
+    )
+    for key in KEYS[:500]:
+        name = choose(replace(before, versions=named), rng, key=key)
+        assert (name == "canary") == (release(rollout(5, 5), rng, key=key) == "can")
+
+
+@pytest.mark.parametrize("spills", [True, False])
+def test_a_release_that_is_not_ready_leaves_its_share_to_the_other_of_its_name(
+    spills: bool,
+) -> None:
+    rng, where = Random(19), rollout(5, 5, spills=spills)
+    for key in (*KEYS[:200], None):
+        home = release(where, rng, key=key, down=["new"])
+        assert home in ("old", "can")
+    both_down = replace(where, spills=True)
+    assert {release(both_down, rng, key=k, down=["old", "new"]) for k in KEYS[:50]} == {"can"}
+
+
+def test_a_name_that_several_releases_bear_means_any_of_them_and_an_id_just_one() -> None:
+    rng, where = Random(20), rollout(3, 1, by=SplitBy.RANDOM)
+    counts = Counter(release(where, rng, named="main") for _ in range(DRAWS))
+    assert is_fair(counts["old"], DRAWS, 0.75)
+    assert counts["can"] == 0
+    assert {release(where, rng, named="main", down=["old"]) for _ in range(20)} == {"new"}
+    assert {release(where, rng, named="new") for _ in range(20)} == {"new"}
+    with pytest.raises(Unavailable, match="'new'"):
+        release(where, rng, named="new", down=["new"])
+    with pytest.raises(Unavailable, match="'main'"):
+        release(where, rng, named="main", down=["old", "new"])
+
+
+def test_a_release_without_a_share_takes_no_request_but_by_its_id() -> None:
+    rng, where = Random(21), rollout(1, 0)
+    homes = {release(where, rng, key=key) for key in KEYS[:200]}
+    assert homes == {"old", "can"}
+    assert {release(where, rng, named="main") for _ in range(20)} == {"old"}
+    assert release(where, rng, named="new") == "new"
+
+
+# Sessions
+
+
+def test_a_session_keeps_its_version_however_the_deployment_is_split() -> None:
+    rng = Random(22)
+    for by in SplitBy:
+        where = rollout(3, 1, by=by)
+        for key in KEYS[:100]:
+            homes = {release(where, rng, key=str(n), session=key) for n in range(5)}
+            assert homes == {release(rollout(3, 1), rng, key=key)}
+
+
 # A version by name
 
 
