@@ -13,7 +13,10 @@ from mesh.link.call import CallerCall
 from mesh.link.ends import CallerLink
 from mesh.link.pool import Pool
 from mesh.link.waiting import MOST_WAITING, Key, Keys, Lines, Turn
+from mesh.link.ways import Able, Usable, Ways, sleeps
 from mesh.traffic.balance import RETRY_AFTER, choose_replica
+from mesh.traffic.endpoint import Upstream
+from mesh.traffic.places import is_asleep
 from mesh.traffic.retry import RetryBudget, may_retry
 from mesh.traffic.snapshot import (
     EMPTY,
@@ -26,6 +29,7 @@ from mesh.traffic.snapshot import (
     Version,
 )
 from mesh.traffic.split import choose_deployment, choose_version
+from mesh.traffic.way import NO_PREFERENCE, Preference
 
 SplitKey = Callable[[Deployment], str | None]
 """Finds the request's value of a deployment's split key; None if it has none."""
@@ -66,6 +70,7 @@ class Dispatcher:
         # and where all requests to an endpoint go that has no choice, by its name.
         self._linked_versions: dict[str, bool] = {}
         self._only_choice: dict[str, tuple[str, Version]] = {}
+        self._ways = Ways(pool.loads, clock, rng)
         pool.on_change = self._forget
         self.snapshot: Snapshot = EMPTY
 
@@ -84,6 +89,7 @@ class Dispatcher:
         """
         old, new = self.snapshot.deployments, snapshot.deployments
         self.snapshot = snapshot
+        self._ways.keep(snapshot.endpoints)
         self._forget()
         before = {name: old[name] for name in old if name not in new or old[name] is not new[name]}
         after = {name: new[name] for name in new if name not in old or old[name] is not new[name]}
@@ -92,29 +98,38 @@ class Dispatcher:
         self._pool.change(gone=gone, wanted=wanted)
         self._lines.wake_all(lambda name: name in before or name in after or not name)
 
-    def choose(self, endpoint: Endpoint, *, named: str, key: SplitKey) -> tuple[str, Version]:
+    def choose(
+        self,
+        endpoint: Endpoint,
+        *,
+        named: str,
+        key: SplitKey,
+        preference: Preference = NO_PREFERENCE,
+    ) -> tuple[str, Version]:
         """The deployment and version of `endpoint` that take a request.
 
         `named` is the version that the request asks for (empty: none), `key` finds the value
-        that keeps requests together.
+        that keeps requests together, `preference` is what else its endpoint goes by.
 
         Raises:
             NotFound: there is no version `named`.
             Unavailable: nobody is ready to take the request.
         """
+        if preference.rule is not None:
+            named = named or preference.rule.version
         if not named and (only := self._only_choice.get(endpoint.name)) is not None:
             return only
         try:
-            chosen = self._choose(endpoint, named, key, self._has_link)
+            chosen = self._choose(endpoint, named, key, self._has_link, preference)
         except Unavailable:
-            if named and not self._knows(endpoint, named):
+            if named and not self._knows(endpoint, named, preference):
                 raise NotFound(f"endpoint {endpoint.name!r} has no version {named!r}") from None
             try:
                 # Links to new replicas may still be on their way: `_link` waits for them,
-                return self._choose(endpoint, named, key, _has_replica)
+                return self._choose(endpoint, named, key, _has_replica, preference)
             except Unavailable:
                 # and for a first replica where one is to come.
-                return self._choose(endpoint, named, key, _may_have_replica)
+                return self._choose(endpoint, named, key, _may_have_replica, preference)
         if not named and self._has_no_choice(endpoint):
             self._only_choice[endpoint.name] = chosen
         return chosen
@@ -122,10 +137,14 @@ class Dispatcher:
     def _has_no_choice(self, endpoint: Endpoint) -> bool:
         """Whether all requests that name no version go to one version."""
         members = endpoint.shares.members
-        return len(members) == 1 == len(self.snapshot.deployments[members[0]].shares.members)
+        return endpoint.is_plain and len(members) == 1 == len(
+            self.snapshot.deployments[members[0]].shares.members
+        )
 
-    def _knows(self, endpoint: Endpoint, named: str) -> bool:
-        found = (self.snapshot.deployments.get(name) for name in endpoint.shares.members)
+    def _knows(self, endpoint: Endpoint, named: str, preference: Preference) -> bool:
+        rule = preference.rule
+        names = endpoint.shares.members if rule is None else (rule.deployment,)
+        found = (self.snapshot.deployments.get(name) for name in names)
         return any(
             named in (version.name, version.id)
             for deployment in found
@@ -134,8 +153,39 @@ class Dispatcher:
         )
 
     def _choose(
-        self, endpoint: Endpoint, named: str, key: SplitKey, ready: Callable[[Version], bool]
+        self,
+        endpoint: Endpoint,
+        named: str,
+        key: SplitKey,
+        ready: Callable[[Version], bool],
+        preference: Preference,
     ) -> tuple[str, Version]:
+        deployments = self.snapshot.deployments
+        usable = self._usable(named, ready)
+        if endpoint.is_plain:
+            name = choose_deployment(endpoint, usable, self._rng)
+        else:
+            name = self._ways.deployment(endpoint, deployments, preference, usable, ready)
+            if sleeps(deployments.get(name)):
+                ready = _or_sleeps(ready)
+        deployment = deployments[name]
+        value = key(deployment) if deployment.split_key else None
+        is_kept = value is not None and deployment.split_by is not SplitBy.RANDOM
+        if is_kept or preference.session is not None:
+            # Who belongs to a version that sleeps waits for it, and is not another's guest.
+            ready = _or_sleeps(ready)
+        version = choose_version(
+            deployment,
+            named=named,
+            key=value,
+            rng=self._rng,
+            ready=ready,
+            session=preference.session,
+        )
+        return name, version
+
+    def _usable(self, named: str, ready: Callable[[Version], bool]) -> Usable:
+        """Whether a deployment has a `ready` version, and one `named` so unless that is empty."""
         deployments = self.snapshot.deployments
 
         def usable(name: str) -> bool:
@@ -146,14 +196,19 @@ class Dispatcher:
                 return any(named in (v.name, v.id) and ready(v) for v in found.versions)
             return any(map(ready, found.shares.members))
 
-        name = choose_deployment(endpoint, usable, self._rng)
-        deployment = deployments[name]
-        value = key(deployment) if deployment.split_key else None
-        if value is not None and deployment.split_by is not SplitBy.RANDOM:
-            # Who belongs to a version that sleeps waits for it, and is not another's guest.
-            ready = _or_sleeps(ready)
-        version = choose_version(deployment, named=named, key=value, rng=self._rng, ready=ready)
-        return name, version
+        return usable
+
+    def outside(
+        self, endpoint: Endpoint, *, preference: Preference, able: Able, alone: bool
+    ) -> Upstream | None:
+        """The upstream of `endpoint` that takes a request, of those that are `able` to.
+
+        None if a deployment takes it, or nothing can; `choose` tells which. `alone`: no deployment
+        can.
+        """
+        deployments = {} if alone else self.snapshot.deployments
+        usable = (lambda _: False) if alone else self._usable("", self._has_link)
+        return self._ways.upstream(endpoint, deployments, preference, usable, self._has_link, able)
 
     def version(self, deployment: str, version_id: str) -> Version:
         """The version with this id. Raises Unavailable if the snapshot does not have it."""
@@ -534,17 +589,12 @@ def _has_none_yet(service: Service) -> bool:
     return not service.replicas and service.cold_start > 0
 
 
-def _sleeps(version: Version) -> bool:
-    entry = version.services.get(version.entry)
-    return entry is not None and _has_none_yet(entry)
-
-
 def _may_have_replica(version: Version) -> bool:
-    return _has_replica(version) or _sleeps(version)
+    return _has_replica(version) or is_asleep(version)
 
 
 def _or_sleeps(ready: Callable[[Version], bool]) -> Callable[[Version], bool]:
-    return lambda version: ready(version) or _sleeps(version)
+    return lambda version: ready(version) or is_asleep(version)
 
 
 def _limit(turn: Turn, service: Service) -> tuple[float | None, Callable[[], MeshError]]:

@@ -24,13 +24,14 @@ from tests.bench.measures import (
     one_round,
     rig,
 )
+from tests.bench.route import route_figures, route_json, route_rounds
 from tests.bench.rpc import rpc_figures, rpc_json, rpc_rounds
 from tests.bench.servers import doubles, mesh
 from tests.bench.snapshots import snapshot_figures, snapshot_json, snapshot_rounds
 from tests.bench.table import figures_table, loads_table
 from tests.bench.typed import typed_figures, typed_json, typed_rounds
 
-PARTS = ("http", "grpc", "graph", "idle", "io", "rpc", "snapshots")
+PARTS = ("http", "grpc", "graph", "idle", "io", "rpc", "route", "snapshots")
 
 
 def bench(
@@ -88,7 +89,11 @@ def run(console: Console, parts: Sequence[str], rounds: int, seconds: int) -> di
             snapshots = snapshot_rounds(rounds, status.update)
             figures += snapshot_figures(snapshots)
             details["snapshots"] = snapshot_json(snapshots)
-        if set(parts) - {"idle", "io", "rpc", "snapshots"}:
+        if "route" in parts:
+            routed = route_rounds(rounds, status.update)
+            figures += route_figures(routed)
+            details["route"] = route_json(routed)
+        if set(parts) - {"idle", "io", "rpc", "route", "snapshots"}:
             loads, links = all_rounds(parts, rounds, seconds, status.update)
             figures = load_figures(loads, links) + figures
     if loads:
