@@ -66,7 +66,9 @@ class Admin:
         if path == DOCS:
             return _fresh(request, self._document(request))
         if path == INDEX:
-            self._endpoint(request)
+            name, _ = self._endpoint(request)
+            if not self._dispatcher.snapshot.endpoints[name].deployments:
+                raise _outside(name)
             return _fresh(request, docs.index())
         if path.startswith(FILES):
             return _fresh(request, docs.file(path.removeprefix(FILES)))
@@ -88,6 +90,8 @@ class Admin:
 
     def _ready(self, request: Request) -> Page:
         try:
+            if self._leads_outside(request):
+                return OK
             entry = self.entry(request)
         except MeshError as error:
             return Page(503, PLAIN, f"Service is not ready: {error.message}\n".encode())
@@ -95,6 +99,13 @@ class Admin:
             self._dispatcher.wish(entry)
             return Page(503, PLAIN, b"Service is not ready: its first replica is being started\n")
         return OK
+
+    def _leads_outside(self, request: Request) -> bool:
+        """Whether a server outside the mesh takes requests like this one."""
+        name, _ = self._endpoint(request)
+        endpoint = self._dispatcher.snapshot.endpoints[name]
+        named = request.text(b"x-mesh-version") and endpoint.deployments
+        return not named and any(upstream.weight for upstream in endpoint.upstreams)
 
     def _document(self, request: Request) -> docs.Content | None:
         version = self._version(request)
@@ -114,6 +125,8 @@ class Admin:
         snapshot = self._dispatcher.snapshot
         name, _ = self._endpoint(request)
         endpoint = snapshot.endpoints[name]
+        if not endpoint.deployments:
+            raise _outside(name)
         named = request.text(b"x-mesh-version") or request.text(b"mesh-version")
         for share in endpoint.deployments if not named else ():
             deployment = snapshot.deployments.get(share.deployment)
@@ -125,6 +138,10 @@ class Admin:
         if not (entry.replicas or entry.cold_start):
             raise NotFound(f"version {version.name!r} has no replica")
         return version
+
+
+def _outside(endpoint: str) -> NotFound:
+    return NotFound(f"endpoint {endpoint!r} leads to servers outside the mesh")
 
 
 def _fresh(request: Request, content: docs.Content | None) -> Page:

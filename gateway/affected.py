@@ -29,11 +29,11 @@ class Affected:
         found = {*delta.endpoints, *delta.gone_endpoints}
         for name in found:
             if name in old.endpoints:
-                for share in old.endpoints[name].deployments:
-                    self._part(name, share.deployment)
+                for deployment in old.endpoints[name].reachable:
+                    self._part(name, deployment)
         for name, endpoint in delta.endpoints.items():
-            for share in endpoint.deployments:
-                self._endpoints.setdefault(share.deployment, set()).add(name)
+            for deployment in endpoint.reachable:
+                self._endpoints.setdefault(deployment, set()).add(name)
         for deployment in (*delta.deployments, *delta.gone_deployments):
             found |= self._endpoints.get(deployment, set())
         return found

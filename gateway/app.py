@@ -12,6 +12,7 @@ from random import Random
 from gateway.asgi import BrokenReplyError, Receive, Scope, Send
 from gateway.drain import Files, Termination
 from gateway.main import Gateway
+from gateway.mirror_metrics import MirrorMetrics
 from gateway.service_metrics import ServiceMetrics
 from gateway.settings import Settings
 from mesh.clock import monotonic
@@ -77,7 +78,7 @@ class _Parts:
             _end_with(settings.parent)
         rng = Random()  # noqa: S311  # for spreading load
         metrics = RequestMetrics()
-        services = ServiceMetrics()
+        services, mirrored = ServiceMetrics(), MirrorMetrics()
         self._tracing = Tracing.from_env(os.environ, service_name="mesh-gateway")
         self._pool = Pool(connect, monotonic, rng)
         dispatcher = Dispatcher(self._pool, monotonic, rng)
@@ -90,10 +91,12 @@ class _Parts:
             clock=monotonic,
             tracing=self._tracing,
             metrics=metrics,
-            render_metrics=lambda: (CONTENT_TYPE.encode(), render(metrics, services)),
+            render_metrics=lambda: (CONTENT_TYPE.encode(), render(metrics, services, mirrored)),
             max_request_bytes=settings.max_request_bytes,
             body_timeout=settings.body_timeout,
             services=services,
+            mirrored=mirrored,
+            rng=rng,
         )
         self._settings = settings
         self._termination: Termination | None = None
@@ -120,6 +123,7 @@ class _Parts:
             self._termination.close()
         await self._reporter.close()
         await self._watch.close()
+        await self.gateway.close()
         await self._pool.close()
         self._tracing.close()
 

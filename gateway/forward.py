@@ -11,7 +11,9 @@ from gateway.asgi import Scope
 from mesh.call import NO_TRACE, CallHead, Metadata, Trace
 from mesh.errors import NotFound, TooLarge, Unavailable
 from mesh.link.dispatch import Dispatcher
-from mesh.traffic.snapshot import Deployment, Method, Service, SplitBy, Version
+from mesh.traffic.rules import first_rule
+from mesh.traffic.snapshot import Deployment, Endpoint, Method, Service, SplitBy, Version
+from mesh.traffic.way import NO_PREFERENCE, Preference
 
 MAX_FIELDS = 100
 """Fields for the service that a request may have; the size of all is the server's business."""
@@ -94,6 +96,10 @@ class Request(NamedTuple):
     request_id: str
     is_head: bool = False
     """Whether the client wants the head of the reply only."""
+    session: str = ""
+    """The key that keeps it together with others of its client; empty for none."""
+    set_cookie: bytes = b""
+    """The cookie that the client is to have with the reply; empty for none."""
 
     @classmethod
     def of(cls, scope: Scope) -> "Request":
@@ -156,7 +162,7 @@ PickMethod = Callable[[Version], tuple[Service, Method]]
 class Aim:
     """Chooses the target of one request, and another if its version is gone before it is sent."""
 
-    __slots__ = ("_dispatcher", "_pick", "_request", "_snapshot", "endpoint", "target")
+    __slots__ = ("_dispatcher", "_request", "_snapshot", "endpoint", "pick", "target")
 
     def __init__(
         self, dispatcher: Dispatcher, request: Request, endpoint: str, pick: PickMethod
@@ -164,7 +170,7 @@ class Aim:
         """Raises what `choose` raises."""
         self._dispatcher = dispatcher
         self._request = request
-        self._pick = pick
+        self.pick = pick
         self.endpoint = endpoint
         self.target = self._choose()
 
@@ -182,9 +188,12 @@ class Aim:
             raise NotFound(f"there is no endpoint {self.endpoint!r}")
         named = request.text(b"x-mesh-version")
         deployment, version = dispatcher.choose(
-            endpoint, named=named, key=lambda found: split_key(request, found)
+            endpoint,
+            named=named,
+            key=lambda found: split_key(request, found),
+            preference=NO_PREFERENCE if endpoint.is_plain else preference_of(request, endpoint),
         )
-        service, method = self._pick(version)
+        service, method = self.pick(version)
         return Target(deployment, version, service, method)
 
     def version_field(self) -> tuple[bytes, bytes]:
@@ -215,6 +224,17 @@ class Aim:
         except Unavailable:
             return None
         return version.services.get(target.service.name)
+
+
+def preference_of(request: Request, endpoint: Endpoint) -> Preference:
+    """What the endpoint goes by besides weights: the rule that the request meets, its session."""
+
+    def field(name: str) -> str | None:
+        value = request.fields.get(name.encode("latin-1", "replace"))
+        return None if value is None else value.decode("latin-1")
+
+    rule = first_rule(endpoint.rules, field) if endpoint.rules else None
+    return Preference(rule, request.session or None)
 
 
 def split_key(request: Request, deployment: Deployment) -> str | None:

@@ -2,9 +2,9 @@
 
 import asyncio
 from asyncio import FIRST_COMPLETED
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from gateway import errors
 from gateway.asgi import ClientGoneError, Send
@@ -13,9 +13,11 @@ from gateway.grpc_compression import ACCEPTED, IDENTITY, Codec, codec_of, takes
 from gateway.grpc_frames import MessageReader, framed, prefix, timeout_seconds
 from gateway.grpc_metadata import read
 from gateway.incoming import Incoming
+from gateway.mirror import LARGE, STREAM, Mirrors
 from gateway.presence import Departure
+from gateway.sessions import cookie_fields, entered
 from mesh.alarms import Alarms, Cancellable
-from mesh.call import CallHead, CallKind, Trace
+from mesh.call import CallHead, CallKind, Metadata, Trace
 from mesh.clock import Clock
 from mesh.errors import Cancelled, Internal, InvalidArgument, MeshError, Unimplemented
 from mesh.link.call import CallerCall
@@ -63,11 +65,13 @@ class GrpcExchange:
         "_codec",
         "_deadline",
         "_dispatcher",
+        "_ending",
         "_fields",
         "_gone",
         "_has_begun",
         "_incoming",
         "_limits",
+        "_mirrors",
         "_reply_codec",
         "_request",
         "_send",
@@ -82,8 +86,10 @@ class GrpcExchange:
         incoming: Incoming,
         send: Send,
         limits: "Limits",
+        mirrors: Mirrors,
     ) -> None:
         self._dispatcher = dispatcher
+        self._mirrors = mirrors
         self._alarms = alarms
         self._clock = clock
         self._request = request
@@ -94,6 +100,7 @@ class GrpcExchange:
             _CONTENT_TYPE,
             (b"x-request-id", request.request_id.encode("latin-1")),
         ]
+        self._ending: Fields | None = None  # trailers of a failed call, if they are not ours
         self._has_begun = False
         self._aim: Aim | None = None
         self._codec: Codec | None = None  # of the request
@@ -188,6 +195,68 @@ class GrpcExchange:
             body = framed(answer(message))
             await self._send_more(body)
         await self._end(_OK)
+
+    def enter(self, endpoint: str) -> Request:
+        """The request as one to the endpoint, with the key of its session."""
+        found = self._dispatcher.snapshot.endpoints.get(endpoint)
+        if found is not None and found.session is not None:
+            request = self._request = entered(self._request, found)
+            self._fields += cookie_fields(request)
+        return self._request
+
+    async def relay(self, open_: "Callable[[float | None], Relayed]") -> None:
+        """Passes messages on to a server outside, and its reply back, both as they come.
+
+        `open_` starts the call, with the seconds that are left for it.
+
+        Raises:
+            MeshError: the call failed, by the server or on the way.
+            ClientGoneError: nobody waits for the reply any more.
+        """
+        self._choose_codecs()
+        left = None if self._deadline is None else max(0.0, self._deadline - self._clock())
+        call = open_(left)
+        self._gone.follow(call)
+        self._incoming.patience = None
+        self._incoming.watch(self._gone.cancel)
+        sender = asyncio.ensure_future(self._relay_all(call))
+        try:
+            self._fields += reply_fields(await call.head())
+            async for message in call.messages():
+                if not self._has_begun:
+                    await self._begin()
+                codec = self._reply_codec
+                await self._send_more(
+                    framed(message) if codec is None else await codec.framed(message)
+                )
+            error, self._ending = await call.ending()
+            if error is not None:
+                raise error
+            if not self._has_begun:
+                await self._begin()
+            await self._end(self._ending)
+        except Cancelled as error:
+            raise ClientGoneError if self._gone.has_gone else error from None
+        finally:
+            call.cancel()
+            self._incoming.end(ClientGoneError)
+            await asyncio.wait((sender,))
+            sender.result()
+
+    async def _relay_all(self, call: "Relayed") -> None:
+        """Sends the request's messages until the call is over."""
+        try:
+            async for message in self._messages(MessageReader(self._limits.default), more=True):
+                if not await call.send(message):
+                    return
+            await call.send_end()
+        except MeshError as error:
+            call.cancel(error)
+        except ClientGoneError:
+            call.cancel()
+        except BaseException:
+            call.cancel(Internal(errors.UNEXPECTED))
+            raise
 
     async def run(self, endpoint: str, form: Form, begin: Callable[[Aim], Trace]) -> None:
         """Makes the call and writes its reply. `begin` is told the target and gives the trace.
@@ -302,6 +371,7 @@ class GrpcExchange:
 
     async def _asking(self, aim: Aim, head: CallHead, message: bytes) -> None:
         """A call with one request message."""
+        self._mirrors.copy(aim, head, message)
         self._incoming.watch(self._gone.cancel)
         try:
             call = await self._dispatcher.ask(
@@ -327,6 +397,7 @@ class GrpcExchange:
 
     async def _passing(self, aim: Aim, head: CallHead, reader: MessageReader) -> None:
         """A call with one large message, passed on as it comes; such a call has one try."""
+        self._mirrors.skip(aim, LARGE)
         call, service = await self._opened(aim, head)
         try:
             await self._pass(call, reader)
@@ -368,6 +439,7 @@ class GrpcExchange:
         self, aim: Aim, head: CallHead, first: bytes | None, reader: MessageReader, *, more: bool
     ) -> None:
         """A call with a stream of request messages; such a call has one try."""
+        self._mirrors.skip(aim, STREAM)
         # Silence is for the service's time limit to judge, and after its first reply for nobody.
         self._incoming.patience = None
         call, service = await self._opened(aim, head)
@@ -475,7 +547,10 @@ class GrpcExchange:
 
     async def fail(self, error: MeshError) -> None:
         """Ends the reply with the error's status, whether it has begun or not."""
-        trailers = [*reply_fields(error.trailers), *errors.grpc_trailers(error)]
+        trailers = self._ending or [
+            *reply_fields(error.trailers),
+            *errors.grpc_trailers(error),
+        ]
         if self._has_begun:
             await self._end(trailers)
             return
@@ -484,6 +559,28 @@ class GrpcExchange:
             fields.append(self._aim.version_field())
         await self._send({"type": "http.response.start", "status": 200, "headers": fields})
         await self._send({"type": "http.response.body", "body": b""})
+
+
+class Relayed(Protocol):
+    """A call to a server outside the mesh, of any kind: bytes go through as they are."""
+
+    async def send(self, message: bytes) -> bool:
+        """Sends one message; False if the call is over."""
+
+    async def send_end(self) -> None:
+        """No more messages come."""
+
+    async def head(self) -> Metadata:
+        """The metadata with which the reply begins."""
+
+    def messages(self) -> AsyncIterator[bytes]:
+        """The messages of the reply as they come; they end with the call, however that ends."""
+
+    async def ending(self) -> tuple[MeshError | None, Fields]:
+        """How the call failed, if it did, and the trailers that say so."""
+
+    def cancel(self, failure: MeshError | None = None, /) -> None:
+        """Gives the call up; it ends with `failure`, or Cancelled."""
 
 
 class _AnsweredError(Exception):
@@ -513,8 +610,8 @@ class Limits:
         return limit
 
     def _entries(self, endpoint: str) -> Iterator[int]:
-        for share in self._snapshot.endpoints[endpoint].deployments:
-            deployment = self._snapshot.deployments.get(share.deployment)
+        for name in self._snapshot.endpoints[endpoint].reachable:
+            deployment = self._snapshot.deployments.get(name)
             for version in deployment.versions if deployment is not None else ():
                 yield version.services[version.entry].max_request_bytes or self.default
 

@@ -30,6 +30,8 @@ def is_serving(
         for owner, version in _reachable(snapshot)
         if endpoint in ("", owner) and _goes_by(name, owner, version)
     ]
+    if _leads_outside(snapshot, endpoint, name):
+        return True
     if found:
         return any(map(is_reached, found))
     is_known = not name or name in _OWN or name in snapshot.endpoints
@@ -43,6 +45,16 @@ def _reachable(snapshot: Snapshot) -> Iterator[tuple[str, Version]]:
             if (deployment := snapshot.deployments.get(name)) is not None:
                 for version in deployment.shares.members:
                     yield endpoint.name, version
+
+
+def _leads_outside(snapshot: Snapshot, endpoint: str, name: str) -> bool:
+    """Whether a server outside the mesh, of which no more is known, takes such calls."""
+    return any(
+        upstream.weight
+        for each in snapshot.endpoints.values()
+        if each.upstreams and endpoint in ("", each.name) and name in ("", each.name, *_OWN)
+        for upstream in each.upstreams
+    )
 
 
 def _goes_by(name: str, endpoint: str, version: Version) -> bool:

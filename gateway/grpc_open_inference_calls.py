@@ -137,6 +137,7 @@ class InferenceExchange(GrpcExchange):
     ) -> None:
         if aim.target.method.kind.streams_out:
             turn.give_up()
+        self._mirrors.copy(aim, head, message)
         idempotent = aim.target.method.idempotent
         call = await self._dispatcher.ask(aim.find, head, message, idempotent=idempotent)
         try:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from gateway.admin import Admin
 from gateway.describe import describe
-from gateway.forward import Aim, Request
+from gateway.forward import Request
 from gateway.grpc import GrpcExchange
 from gateway.grpc_health import CHECK, WATCH, Health
 from gateway.grpc_inference import DESCRIBE, FORMS
@@ -12,13 +12,11 @@ from gateway.grpc_open_inference import HEALTH
 from gateway.grpc_open_inference_calls import InferenceExchange
 from gateway.grpc_reflection import PATHS as REFLECTION, Asked, Reflection
 from gateway.grpc_typed import TypedRpcs, unknown_rpc
-from mesh.call import Trace
+from gateway.grpc_upstream import Crossing
+from gateway.record import Record
 from mesh.errors import NotFound
 from mesh.link.dispatch import Dispatcher
 from mesh.traffic.route import named_endpoint
-
-Begin = Callable[[Request, Aim], Trace]
-"""Is told the target of a request and gives the trace of its call."""
 
 Own = Callable[[GrpcExchange, Request, str], Awaitable[None]]
 """Answers a request to the gateway itself; is told the endpoint that the request names."""
@@ -27,8 +25,9 @@ Own = Callable[[GrpcExchange, Request, str], Awaitable[None]]
 class GrpcRouter:
     """Has each request answered by the newest snapshot."""
 
-    def __init__(self, dispatcher: Dispatcher, admin: Admin) -> None:
+    def __init__(self, dispatcher: Dispatcher, admin: Admin, crossing: Crossing) -> None:
         self._dispatcher = dispatcher
+        self._crossing = crossing
         self._admin = admin
         self._typed = TypedRpcs()
         self._reflection = Reflection(dispatcher)
@@ -44,8 +43,8 @@ class GrpcRouter:
         """Ends the watches of clients: the gateway is going away."""
         self._health.leave()
 
-    async def serve(self, exchange: GrpcExchange, request: Request, begin: Begin) -> None:
-        """Answers the request, which `begin` is told of if it is a service's.
+    async def serve(self, exchange: GrpcExchange, request: Request, record: Record) -> None:
+        """Answers the request, which `record` is told of if it is a service's.
 
         Raises:
             MeshError: as `GrpcExchange.run`.
@@ -58,10 +57,14 @@ class GrpcRouter:
             header=request.text(b"x-mesh-endpoint"),
             path=request.path,
         )
+        default = self._dispatcher.snapshot.default_endpoint
         if isinstance(exchange, InferenceExchange):
-            default = self._dispatcher.snapshot.default_endpoint
             endpoint = named or (default if path in HEALTH else self._default())
-            await exchange.serve(endpoint, path, lambda aim: begin(request, aim))
+            request = exchange.enter(endpoint)
+            if path in HEALTH or not await self._crossing.serve(
+                exchange, request, endpoint, path, record
+            ):
+                await exchange.serve(endpoint, path, lambda aim: record.begin(request, aim))
             return
         form = FORMS.get(path)
         if form is not None:
@@ -72,8 +75,15 @@ class GrpcRouter:
         elif (typed := self._typed.find(self._dispatcher.snapshot, path)) is not None:
             form, endpoint = typed.form, named or typed.endpoint
         else:
+            endpoint = named or default
+        request = exchange.enter(endpoint)
+        if await self._crossing.serve(
+            exchange, request, endpoint, path, record, is_foreign=form is None
+        ):
+            return
+        if form is None:
             raise unknown_rpc(self._dispatcher.snapshot, path)
-        await exchange.run(endpoint, form, lambda aim: begin(request, aim))
+        await exchange.run(endpoint, form, lambda aim: record.begin(request, aim))
 
     async def _describe(self, exchange: GrpcExchange, request: Request, _: str) -> None:
         await exchange.answer(describe(self._admin.entry(request)))

@@ -69,8 +69,8 @@ def by_precedence(snapshot: Snapshot) -> list[Endpoint]:
 
 def entries(snapshot: Snapshot, endpoint: Endpoint) -> Iterator[Service]:
     """The entry services of all versions that the endpoint leads to."""
-    for share in endpoint.deployments:
-        deployment = snapshot.deployments.get(share.deployment)
+    for name in endpoint.reachable:
+        deployment = snapshot.deployments.get(name)
         for version in deployment.versions if deployment is not None else ():
             if (service := version.services.get(version.entry)) is not None:
                 yield service

@@ -1,6 +1,7 @@
 """HTTP: `POST /<method>` in, one body or one chunk per item out."""
 
-from collections.abc import Awaitable, Coroutine
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -9,8 +10,11 @@ from gateway.admin import Page
 from gateway.asgi import BrokenReplyError, ClientGoneError, Event, Receive, Send
 from gateway.forward import Aim, Request, call_head, field_value, reply_fields
 from gateway.fronts import BARE, failure_headers, reply_headers
+from gateway.mirror import LARGE, Mirrors
 from gateway.presence import Clients, Departure
 from gateway.rest import Rest
+from gateway.sessions import cookie_fields
+from gateway.upstream_http import Answer
 from mesh.call import CALL, JSON, CallHead, Trace
 from mesh.compat.bentoml.error_body import is_own
 from mesh.edge import Dialect
@@ -24,6 +28,9 @@ from mesh.traffic.snapshot import Method, Service, Version
 
 Fields = list[tuple[bytes, bytes]]
 PartT = TypeVar("PartT")
+
+Ask = Callable[[AsyncIterator[bytes] | None], Awaitable[Answer]]
+"""Sends a request with this body, or without one, to a server outside; gives its reply's head."""
 
 _IN_PATHS = "/:@!$&'()*+,;="
 """What stands for itself in a path besides letters, digits and `-._~`, RFC 3986."""
@@ -45,9 +52,11 @@ class HttpExchange:
         "_clients",
         "_dispatcher",
         "_fields",
+        "_mirrors",
         "_receive",
         "_request",
         "_send",
+        "_work",
         "status",
     )
 
@@ -58,14 +67,20 @@ class HttpExchange:
         request: Request,
         receive: Receive,
         send: Send,
+        mirrors: Mirrors,
     ) -> None:
         self._dispatcher = dispatcher
+        self._mirrors = mirrors
         self._clients = clients
         self._request = request
         self._receive = receive
         self._send = send
-        self._fields: Fields = [(b"x-request-id", request.request_id.encode("latin-1"))]
+        self._fields: Fields = [
+            (b"x-request-id", request.request_id.encode("latin-1")),
+            *cookie_fields(request),
+        ]
         self._aim: Aim | None = None
+        self._work: _Work | None = None  # if a server outside is asked
         self.status = 0  # of the reply, when it has begun
 
     def aim(self, endpoint: str, path: str, verb: str) -> Aim:
@@ -118,6 +133,53 @@ class HttpExchange:
             call.cancel()
             raise
 
+    async def relay(self, ask: Ask, limit: int, *, has_body: bool) -> None:
+        """Passes the request on to a server outside, and its reply back, both as they come.
+
+        `ask` sends it, with a body of up to `limit` bytes or without one.
+
+        Raises:
+            UnreachableError: nothing was sent; another server may be asked.
+            MeshError, BrokenReplyError, ClientGoneError: as `run`.
+        """
+        working = asyncio.ensure_future(self._relayed(ask, limit, has_body=has_body))
+        work = _Work(working, self._clients, self._receive)
+        if not has_body:
+            work.watch()
+        self._work = work
+        try:
+            await asyncio.wait((working,))
+        finally:
+            await work.end()
+        if working.cancelled():
+            raise ClientGoneError
+        working.result()
+
+    async def _relayed(self, ask: Ask, limit: int, *, has_body: bool) -> None:
+        answer = await ask(self._parts(limit) if has_body else None)
+        try:
+            self._fields += answer.fields
+            await self._begin(answer.status)
+            async for part in _each_guarded(answer.parts()):
+                await self._send_more(part)
+            if self._work is not None:
+                self._work.leave()  # a client that has all of the reply may go
+            await self._send({"type": "http.response.body", "body": b""})
+        finally:
+            await answer.close()
+
+    async def _parts(self, limit: int) -> AsyncIterator[bytes]:
+        """The request's body as it comes; then the client is watched."""
+        size, more = 0, True
+        while more:
+            event = await self._receive()
+            part = _body(event)
+            size += len(part)
+            yield _checked(part, size, limit)
+            more = bool(event.get("more_body"))
+        if self._work is not None:
+            self._work.watch()
+
     def _media_type(self) -> str:
         """What the client says that its body is. Raises UnsupportedMediaType."""
         said = self._request.text(b"content-type") or JSON
@@ -129,7 +191,9 @@ class HttpExchange:
         """Sends the request's body and waits for the reply to begin."""
         body, is_whole = await self._first_part(limit)
         if not is_whole:
+            self._mirrors.skip(aim, LARGE)
             return await self._upload(aim, head, body, limit)
+        self._mirrors.copy(aim, head, body)
         gone = Departure()
         number = self._clients.enter(self._receive, gone.cancel)
         try:
@@ -328,6 +392,43 @@ class HttpExchange:
     async def _begin(self, status: int) -> None:
         self.status = status
         await self._send({"type": "http.response.start", "status": status, "headers": self._fields})
+
+
+class _Work:
+    """A task for a client, which is given up if the client goes away."""
+
+    def __init__(self, task: "asyncio.Task[None]", clients: Clients, receive: Receive) -> None:
+        self._task = task
+        self._clients = clients
+        self._receive = receive
+        self._number: int | None = None
+
+    def watch(self) -> None:
+        """Gives the work up when the client goes: nothing more is read of its request."""
+        if self._number is None:
+            self._number = self._clients.enter(self._receive, self._give_up)
+
+    def _give_up(self) -> None:
+        self._task.cancel()
+
+    def leave(self) -> None:
+        """Watches no more."""
+        if self._number is not None:
+            self._clients.leave(self._number)
+            self._number = None
+
+    async def end(self) -> None:
+        """Returns when nothing is left of it."""
+        self.leave()
+        if not self._task.done():
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+
+
+async def _each_guarded(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The parts that are read; a failure now is one midway."""
+    while (part := await _guarded(anext(parts, None))) is not None:
+        yield part
 
 
 async def _guarded(reading: Awaitable[PartT]) -> PartT:

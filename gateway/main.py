@@ -1,9 +1,10 @@
 """The gateway: every request is one of its own pages, gRPC or HTTP, and ends in a status."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
+from random import Random
 
 from gateway import open_inference
 from gateway.admin import METRICS, Admin, Page
@@ -14,16 +15,22 @@ from gateway.fronts import Fronted, Fronts, serve_cross_origin
 from gateway.grpc import GrpcExchange, Limits
 from gateway.grpc_open_inference_calls import InferenceExchange, is_open_inference
 from gateway.grpc_router import GrpcRouter
+from gateway.grpc_upstream import Crossing, GrpcUpstreams
 from gateway.http import HttpExchange, RedirectError
 from gateway.incoming import Incoming
+from gateway.mirror import Mirrors
+from gateway.mirror_metrics import MirrorMetrics
 from gateway.outcomes import OutcomeCounts
+from gateway.outside import Entered, Outside, UnreachableError
 from gateway.presence import Clients
 from gateway.probes import Probes
 from gateway.question import Questions
 from gateway.record import Record
 from gateway.service_metrics import ServiceMetrics
+from gateway.upstream_http import Answer, HttpUpstreams, has_body
 from gateway.user_metrics import UserMetrics
 from mesh.alarms import Alarms
+from mesh.call import Trace
 from mesh.clock import Clock
 from mesh.errors import Cancelled, Internal, MeshError
 from mesh.link.dispatch import Dispatcher
@@ -31,6 +38,7 @@ from mesh.observe.logs import log_fields
 from mesh.observe.metrics import RequestMetrics
 from mesh.observe.tracing import Tracing
 from mesh.traffic.route import endpoint_of
+from mesh.traffic.snapshot import Upstream
 
 log = logging.getLogger("mesh.gateway")
 
@@ -39,6 +47,9 @@ MAX_REQUEST_BYTES = 100 * 1024 * 1024
 BODY_TIMEOUT = 300
 """Seconds without a byte of a gRPC request that has no deadline and is no stream."""
 _CLIENT_GONE = Cancelled("the client went away")
+
+Serve = Callable[[HttpExchange, Record], Awaitable[None]]
+"""Answers an HTTP request."""
 
 
 class Gateway:
@@ -55,6 +66,8 @@ class Gateway:
         max_request_bytes: int = MAX_REQUEST_BYTES,
         body_timeout: float = BODY_TIMEOUT,
         services: ServiceMetrics | None = None,
+        mirrored: MirrorMetrics | None = None,
+        rng: Random | None = None,
         outcomes: OutcomeCounts | None = None,
     ) -> None:
         self._dispatcher = dispatcher
@@ -66,13 +79,23 @@ class Gateway:
         self._alarms = Alarms()
         self._limits = Limits(dispatcher, max_request_bytes)
         self._admin = Admin(dispatcher, render_metrics)
-        self._rpcs = GrpcRouter(dispatcher, self._admin)
+        self._outside = Outside(dispatcher, clock)
+        self._upstreams = HttpUpstreams()
+        self._grpc_upstreams = GrpcUpstreams(max_request_bytes)
+        self._rpcs = GrpcRouter(
+            dispatcher,
+            self._admin,
+            Crossing(dispatcher, self._outside, self._grpc_upstreams),
+        )
         self._fronts = Fronts(dispatcher)
         questions = Questions(dispatcher, clock)
         self._probes = Probes(questions)
         self._user_metrics = UserMetrics(dispatcher, questions)
         self._render_metrics = render_metrics
         self.services = ServiceMetrics() if services is None else services
+        self.mirrored = MirrorMetrics() if mirrored is None else mirrored
+        rng = Random() if rng is None else rng  # noqa: S311  # for what is copied
+        self._mirrors = Mirrors(dispatcher, self.mirrored, rng)
         self.outcomes = OutcomeCounts() if outcomes is None else outcomes
         self.clients = Clients(clock)
 
@@ -82,6 +105,12 @@ class Gateway:
     def leave(self) -> None:
         """Ends what would never end by itself: the gateway is going away."""
         self._rpcs.leave()
+
+    async def close(self) -> None:
+        """Closes the connections to servers outside the mesh, and gives up copies of requests."""
+        await self._mirrors.close()
+        await self._upstreams.close()
+        await self._grpc_upstreams.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one ASGI http scope.
@@ -93,11 +122,70 @@ class Gateway:
         if request.fields.get(b"content-type", b"").startswith(b"application/grpc"):
             await self._grpc(request, receive, send)
             return
+        entered = self._outside.enter(request)
+        if entered is not None:
+            request = entered.request
+            passage = self._passage(scope["method"], entered)
+            if passage is not None:
+                await self._answer(request, receive, send, passage)
+                return
         fronted = self._fronts.of(request)
         if fronted is None:
             await self._http(scope["method"], request, receive, send)
         else:
             await self._behind_front(fronted, scope, receive, send, request)
+
+    def _passage(self, verb: str, entered: Entered) -> Serve | None:
+        """What serves a request that goes to a server outside the mesh; None for any other."""
+        if not entered.may_leave:
+            return None
+        try:
+            upstream = self._outside.choose(entered.endpoint, entered.request, grpc=False)
+        except MeshError as error:
+            return partial(_refuse, error)
+        return None if upstream is None else partial(self._pass_on, verb, entered, upstream)
+
+    async def _pass_on(
+        self,
+        verb: str,
+        entered: Entered,
+        upstream: Upstream,
+        exchange: HttpExchange,
+        record: Record,
+    ) -> None:
+        """Has an upstream answer; if no connection can be opened another one, or a deployment."""
+        request, endpoint, path = entered
+        record.is_call = True
+        tried: set[str] = set()
+        found: Upstream | None = upstream
+        while found is not None:
+            trace = record.leave(request, endpoint.name, found)
+            with_body = has_body(verb, request)
+            ask = partial(self._ask_upstream, found, verb, path, request, trace)
+            try:
+                await exchange.relay(ask, self._limit, has_body=with_body)
+            except UnreachableError as error:
+                log.warning("upstream %s cannot be reached: %s", found.name, error)
+                record.turn_back()
+                self._outside.failed(found)
+                tried.add(found.url)
+                found = self._outside.choose(endpoint, request, grpc=False, tried=tried)
+            else:
+                return
+        await self._serve(verb, request, self._fronts.of(request), exchange, record)
+
+    async def _ask_upstream(
+        self,
+        upstream: Upstream,
+        verb: str,
+        path: str,
+        request: Request,
+        trace: Trace,
+        body: AsyncIterator[bytes] | None,
+    ) -> Answer:
+        answer = await self._upstreams.open(upstream, verb, path, request, trace, body)
+        self._outside.reached(upstream)
+        return answer
 
     async def _behind_front(
         self, fronted: Fronted, scope: Scope, receive: Receive, send: Send, request: Request
@@ -173,14 +261,16 @@ class Gateway:
         request: Request,
         receive: Receive,
         send: Send,
-        serve: Callable[[HttpExchange, Record], Awaitable[None]],
+        serve: Serve,
         told: Callable[[MeshError], tuple[bytes, bytes]] | None = None,
     ) -> None:
         """Has a request served, and sees to it that it ends in a status.
 
         `told` gives media type and body of the reply to a failed one, if they are not the usual.
         """
-        exchange = HttpExchange(self._dispatcher, self.clients, request, receive, send)
+        exchange = HttpExchange(
+            self._dispatcher, self.clients, request, receive, send, self._mirrors
+        )
         error: MeshError | None = None
         record = Record("http", self._metrics, self.outcomes, self._tracing, self._clock)
         try:
@@ -229,14 +319,21 @@ class Gateway:
         kind = InferenceExchange if is_open_inference(request.path) else GrpcExchange
         incoming = Incoming(receive, self.clients, self._alarms, self._body_timeout)
         exchange = kind(
-            self._dispatcher, self._alarms, self._clock, request, incoming, send, self._limits
+            self._dispatcher,
+            self._alarms,
+            self._clock,
+            request,
+            incoming,
+            send,
+            self._limits,
+            self._mirrors,
         )
         error: MeshError | None = None
         record = Record("grpc", self._metrics, self.outcomes, self._tracing, self._clock)
         record.is_call = True
         try:
             exchange.start()
-            await self._rpcs.serve(exchange, request, record.begin)
+            await self._rpcs.serve(exchange, request, record)
         except MeshError as raised:
             error = raised
             await _tell(exchange.fail(error))
@@ -258,6 +355,11 @@ class Gateway:
             header=request.text(b"x-mesh-endpoint"),
             path=request.path,
         )
+
+
+async def _refuse(error: MeshError, _: HttpExchange, record: Record) -> None:
+    record.is_call = True
+    raise error
 
 
 def _log_as(request: Request) -> None:

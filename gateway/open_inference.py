@@ -139,8 +139,8 @@ def asked(dispatcher: Dispatcher, request: Request, at: tuple[str, str] | None) 
 
 def _is_method(snapshot: Snapshot, endpoint: str, path: str) -> bool:
     """Whether a version of the endpoint has a method at the path."""
-    for share in snapshot.endpoints[endpoint].deployments:
-        deployment = snapshot.deployments.get(share.deployment)
+    for name in snapshot.endpoints[endpoint].reachable:
+        deployment = snapshot.deployments.get(name)
         for version in deployment.versions if deployment is not None else ():
             entry = version.services.get(version.entry)
             if entry is not None and path in entry.routes:

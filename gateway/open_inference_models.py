@@ -67,8 +67,8 @@ def _unknown(name: str) -> NotFound:
 
 def _versions(snapshot: Snapshot, endpoint: str) -> Iterator[Version]:
     """The versions of the endpoint's deployments, without those that are still on their way."""
-    for share in snapshot.endpoints[endpoint].deployments:
-        deployment = snapshot.deployments.get(share.deployment)
+    for name in snapshot.endpoints[endpoint].reachable:
+        deployment = snapshot.deployments.get(name)
         for version in deployment.versions if deployment is not None else ():
             if version.name != version.id and version.entry in version.services:
                 yield version

@@ -4,10 +4,14 @@ from gateway.forward import Aim, Request
 from gateway.outcomes import OutcomeCounts
 from mesh.call import Trace
 from mesh.clock import Clock
-from mesh.errors import MeshError
+from mesh.errors import MeshError, Unavailable
 from mesh.observe.metrics import RequestKey, RequestMetrics
 from mesh.observe.span import Span
 from mesh.observe.tracing import Tracing
+from mesh.traffic.snapshot import Upstream
+
+UNREACHABLE = "unreachable"
+"""The code of a request whose upstream could not be reached, and which went elsewhere."""
 
 
 class Record:
@@ -52,20 +56,39 @@ class Record:
         """The request's target is known. Returns the trace to pass on."""
         self._aim = aim
         deployment, version, service, method = aim.target
-        key = self._key = RequestKey(
+        key = RequestKey(
             aim.endpoint, deployment, version.name, service.name, method.name, self._protocol
         )
+        return self._begun(request, key, f"{service.name}/{method.name}")
+
+    def leave(self, request: Request, endpoint: str, upstream: Upstream) -> Trace:
+        """The request goes to a server outside the mesh. Returns the trace to pass on."""
+        # No deployment has a name with a slash.
+        name = f"upstream/{upstream.name}"
+        return self._begun(request, RequestKey(endpoint, name, protocol=self._protocol), name)
+
+    def turn_back(self) -> None:
+        """That server cannot be reached: what happens next is told anew."""
+        if self._key is not None:
+            self._metrics.end(self._key, UNREACHABLE, self._clock() - self._since)
+        if self._span is not None:
+            self._span.fail(Unavailable("the upstream cannot be reached"))
+            self._span.end()
+        self._key = self._span = None
+
+    def _begun(self, request: Request, key: RequestKey, name: str) -> Trace:
+        self._key = key
         self._metrics.begin(key)
         if not self._tracing.enabled:
             return request.trace
         span = self._span = self._tracing.start(
-            f"{service.name}/{method.name}",
+            name,
             "server",
             request.trace,
             {
-                "mesh.endpoint": aim.endpoint,
-                "mesh.deployment": deployment,
-                "mesh.version": version.name,
+                "mesh.endpoint": key.endpoint,
+                "mesh.deployment": key.deployment,
+                "mesh.version": key.version,
                 "mesh.protocol": self._protocol,
                 "mesh.request_id": request.request_id,
             },

@@ -36,7 +36,10 @@ class World:
             clock=monotonic,
             tracing=tracing,
             metrics=self.metrics,
-            render_metrics=lambda: (CONTENT_TYPE.encode(), render(self.metrics)),
+            render_metrics=lambda: (
+                CONTENT_TYPE.encode(),
+                render(self.metrics, self.gateway.mirrored),
+            ),
             max_request_bytes=GATEWAY_LIMIT,
             body_timeout=body_timeout,
         )
@@ -115,6 +118,7 @@ async def world(
         yield made
         await made.settled()
     finally:
+        await made.gateway.close()
         await made.links.close()
 
 

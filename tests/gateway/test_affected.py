@@ -9,7 +9,7 @@ from gateway.forward import Request
 from gateway.fronts import Fronts
 from gateway.grpc_typed import TypedRpcs
 from mesh.call import NO_TRACE
-from mesh.traffic.snapshot import EMPTY, Deployment, Endpoint, Snapshot, WeightedDeployment
+from mesh.traffic.snapshot import EMPTY, Deployment, Endpoint, Rule, Snapshot, WeightedDeployment
 from tests.link.replicas import Rig
 from tests.traffic.histories import histories
 
@@ -36,6 +36,16 @@ def test_those_are_affected_that_changed_or_lead_to_what_changed() -> None:
     assert affected.by(table(5, {"a": "two", "b": "one"}, "one", "two")) == {"a", "c"}
     assert affected.by(EMPTY) == {"a", "b"}
     assert repr(affected) == "<Affected snapshot 0, 0 deployments>"
+
+
+def test_an_endpoint_is_affected_by_what_only_a_rule_of_it_leads_to() -> None:
+    affected = Affected()
+    first = table(1, {"a": "one"}, "one", "two")
+    ruled = replace(first.endpoints["a"], rules=(Rule((), "two"),))
+    first = replace(first, endpoints={"a": ruled})
+    affected.by(first)
+    changed = {**first.deployments, "two": Deployment("two", (), spills=False)}
+    assert affected.by(replace(first, number=2, deployments=changed)) == {"a"}
 
 
 @given(histories(4))

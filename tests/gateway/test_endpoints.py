@@ -8,7 +8,14 @@ from mesh.traffic.snapshot import (
     EMPTY,
     Deployment,
     Endpoint,
+    HeaderMatch,
+    LoadBalance,
+    MatchKind,
+    Mirror,
+    Rule,
+    Session,
     Snapshot,
+    Upstream,
     Version,
     WeightedDeployment,
 )
@@ -34,10 +41,16 @@ TABLE = Snapshot(
 
 def test_each_endpoint_has_its_deployments_and_versions_with_their_weights() -> None:
     bare, demo, shop = json.loads(endpoints(TABLE))["endpoints"]
-    assert bare == {"name": "bare", "is_default": False, "deployments": []}
+    assert bare == {
+        "name": "bare",
+        "is_default": False,
+        "load_balance": "weighted",
+        "deployments": [],
+    }
     assert demo == {
         "name": "demo",
         "is_default": True,
+        "load_balance": "weighted",
         "deployments": [
             {
                 "weight": 1,
@@ -53,11 +66,43 @@ def test_each_endpoint_has_its_deployments_and_versions_with_their_weights() -> 
     assert not shop["is_default"]
 
 
+def test_releases_of_one_name_are_one_version_while_one_takes_the_others_place() -> None:
+    coming = replace(MAIN, id="a-2")
+    table = replace(TABLE, deployments={"a": Deployment("a", (MAIN, coming, CANARY))})
+    _, demo, _ = json.loads(endpoints(table))["endpoints"]
+    versions = demo["deployments"][0]["versions"]
+    assert [(v["name"], v["weight"], v["replicas"]) for v in versions] == [
+        ("main", 80, 4),
+        ("v2", 20, 0),
+    ]
+
+
 def test_a_version_without_its_entry_has_no_replicas() -> None:
     starting = Version("s-1", "main", "Demo", {}, 100)
     table = replace(TABLE, deployments={"a": Deployment("a", (starting,))})
     _, demo, _ = json.loads(endpoints(table))["endpoints"]
     assert demo["deployments"][0]["versions"][0]["replicas"] == 0
+
+
+def test_what_else_decides_is_told_but_no_key_of_an_upstream() -> None:
+    rule = Rule((HeaderMatch("x-user", MatchKind.PRESENT),), "b")
+    endpoint = Endpoint(
+        "shop",
+        (WeightedDeployment("a", 3),),
+        LoadBalance.OVERFLOW,
+        upstreams=(Upstream("up", "https://up/v1", 2, "the secret key", "m"),),
+        mirror=Mirror("b", 12.5),
+        rules=(rule, rule),
+        session=Session(cookie="sid", ttl=60),
+    )
+    body = endpoints(replace(TABLE, endpoints={"shop": endpoint}))
+    (shop,) = json.loads(body)["endpoints"]
+    assert b"secret" not in body
+    assert shop["load_balance"] == "overflow"
+    assert shop["upstreams"] == [{"url": "https://up/v1", "weight": 2, "model": "m"}]
+    assert shop["mirror"] == {"deployment": "b", "percent": 12.5}
+    assert shop["session"] == {"cookie": "sid", "ttl": 60}
+    assert shop["rules"] == 2
 
 
 def test_a_gateway_that_knows_nothing_lists_nothing() -> None:
