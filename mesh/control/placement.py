@@ -6,7 +6,7 @@ serves on what it has.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
@@ -128,7 +128,7 @@ def place(
     launch: Launch,
     nodes: Sequence[Node],
     residents: Collection[Resident],
-    refused: Set[str] = frozenset(),
+    refused: AbstractSet[str] = frozenset(),
 ) -> Choice:
     """Where a replica goes.
 

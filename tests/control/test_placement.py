@@ -36,12 +36,11 @@ def launch(service: str = "A", version_id: str = "d-1", **settings: object) -> L
     )
 
 
-def node(id: str, cpu: float = 4.0, gpu: float = 0.0, free: float | None = None) -> Node:
+def node(name: str, cpu: float = 4.0, gpu: float = 0.0, free: float | None = None) -> Node:
     """A node with `cpu` cores of which `free` are free, and `gpu` devices of the type L4."""
     total = {"CPU": cpu, "GPU": gpu}
-    return Node(
-        id, id, total, {"CPU": cpu if free is None else free, "GPU": gpu}, frozenset({"L4"})
-    )
+    left = {"CPU": cpu if free is None else free, "GPU": gpu}
+    return Node(name, name, total, left, frozenset({"L4"}))
 
 
 def test_without_a_placement_ray_decides() -> None:
