@@ -6,8 +6,9 @@ serves on what it has.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set as AbstractSet
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Literal, get_args
 
 from mesh.launch import Launch
@@ -128,7 +129,7 @@ def place(
     launch: Launch,
     nodes: Sequence[Node],
     residents: Collection[Resident],
-    refused: AbstractSet[str] = frozenset(),
+    refused: Mapping[str, int] = MappingProxyType({}),
 ) -> Choice:
     """Where a replica goes.
 
@@ -139,8 +140,8 @@ def place(
     without a GPU leaves nodes with GPUs to those that need them. Ties go by the id of the node.
 
     `nodes` are those alive, as Ray sees them; `residents` the mesh's replicas that have a node or
-    were promised one, without this one. Nodes in `refused` did not take the replica when they were
-    asked, although it seemed to fit (a whole GPU does not fit into two halves): they come last.
+    were promised one, without this one. `refused` says how often a node did not take the replica
+    although it seemed to fit (a whole GPU does not fit into two halves): such nodes come last.
     """
     order = _ORDERS.get(launch.placement)
     if order is None:
@@ -156,7 +157,7 @@ def place(
         return Wait() if strict else Anywhere()
     best = min(
         candidates,
-        key=lambda node: (node.id in refused, *order(launch, node, held[node.id]), node.id),
+        key=lambda node: (refused.get(node.id, 0), *order(launch, node, held[node.id]), node.id),
     )
     return On(best.id, hard=strict)
 

@@ -123,8 +123,8 @@ def test_custom_resources_count() -> None:
 def test_a_node_that_refused_comes_last() -> None:
     nodes = [node("a"), node("b")]
     one = launch(placement="strict_spread", cpu=1.0)
-    assert place(one, nodes, [], refused={"a"}) == On("b", hard=True)
-    assert place(one, nodes[:1], [], refused={"a"}) == On("a", hard=True)
+    assert place(one, nodes, [], refused={"a": 2, "b": 1}) == On("b", hard=True)
+    assert place(one, nodes[:1], [], refused={"a": 1}) == On("a", hard=True)
 
 
 def test_what_was_promised_is_taken_although_ray_does_not_know_yet() -> None:
