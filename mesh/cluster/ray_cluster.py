@@ -202,9 +202,15 @@ class _RayProcess:
             self._begin(self._options(self._choice, await self._places.alive()))
 
     async def _choose_again(self) -> None:
-        """The node that was chosen does not take the replica: something else took its room."""
+        """For a replica that does not come to life on the node that was chosen.
+
+        If its resources are taken there, it takes them: its process is slow to start. Else
+        something else took its room.
+        """
         before = self._choice
         if isinstance(before, On):
+            if await self._places.has_arrived(self._launch, before.node_id):
+                return
             self._refused[before.node_id] += 1
         choice = await self._places.choose(self._launch, self._refused)
         if choice == before:

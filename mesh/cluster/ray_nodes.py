@@ -11,7 +11,7 @@ import ray.exceptions
 
 from mesh.clock import Clock, monotonic
 from mesh.cluster.resources import shortage
-from mesh.control.placement import Choice, Node, On, Resident, place
+from mesh.control.placement import Choice, Node, On, Resident, has_arrived, place
 from mesh.errors import Unavailable
 from mesh.launch import Launch
 
@@ -58,6 +58,15 @@ class Places:
         else:
             self.leave(launch)
         return choice
+
+    async def has_arrived(self, launch: Launch, node_id: str) -> bool:
+        """Whether the replica seems to have its resources on the node that it is promised.
+
+        Raises Unavailable if Ray does not answer.
+        """
+        nodes = await self.alive()
+        residents = self._residents.values()
+        return any(n.id == node_id and has_arrived(launch, n, residents) for n in nodes)
 
     def settle(self, launch: Launch, node_id: str) -> None:
         """The replica has the node, or is promised it."""

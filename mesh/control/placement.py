@@ -5,6 +5,7 @@ have their size from the start, while replicas come one by one and a deployment 
 serves on what it has.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ CPU, GPU, MEMORY = "CPU", "GPU", "memory"
 """Ray's names of resources: cores, devices, bytes."""
 ROUNDING = 1e-6
 """What sums of amounts may be off by. Ray counts in steps of 0.0001."""
+COARSE = 1e-3
+"""What amounts may be off by that are compared to see who is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,21 @@ def settled(nodes: Iterable[Node], residents: Iterable[Resident]) -> list[Node]:
         )
         for node in nodes
     ]
+
+
+def has_arrived(launch: Launch, node: Node, residents: Iterable[Resident]) -> bool:
+    """Whether a replica that was promised a node seems to have its resources there.
+
+    So it is if what is free on the node is just what all of the mesh's replicas leave, this one
+    among `residents`. More is free if one of them has not come, less if there are others.
+    """
+    reserved = _by_node(residents)[node.id].reserved
+    return all(
+        math.isclose(
+            node.free.get(name, 0.0), node.total.get(name, 0.0) - reserved[name], abs_tol=COARSE
+        )
+        for name in needs(launch)
+    )
 
 
 def place(

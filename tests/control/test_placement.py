@@ -14,6 +14,7 @@ from mesh.control.placement import (
     Resident,
     Wait,
     fits,
+    has_arrived,
     is_sibling,
     needs,
     place,
@@ -136,6 +137,15 @@ def test_what_others_have_taken_is_not_counted_twice() -> None:
     known = [Resident(launch(cpu=1.0), "a")]
     (after,) = settled([node("a", cpu=4.0, free=2.0)], known)  # one is ours, one somebody else's
     assert after.free["CPU"] == 2.0
+
+
+def test_a_replica_has_arrived_when_what_is_free_is_what_ours_leave() -> None:
+    one = launch(cpu=1.0)
+    ours = [Resident(one, "a"), Resident(launch(cpu=0.7), "a"), Resident(launch(cpu=2.0), "b")]
+    assert has_arrived(one, node("a", cpu=4.0, free=2.3), ours)
+    assert not has_arrived(one, node("a", cpu=4.0, free=3.3), ours)
+    assert not has_arrived(one, node("a", cpu=4.0, free=0.0), ours)
+    assert has_arrived(launch(), node("a", cpu=4.0, free=0.0), ours)
 
 
 launches = st.builds(
