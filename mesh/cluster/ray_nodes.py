@@ -11,12 +11,14 @@ import ray.exceptions
 
 from mesh.clock import Clock, monotonic
 from mesh.cluster.resources import shortage
-from mesh.control.placement import Choice, Node, On, Resident, has_arrived, place
+from mesh.control.placement import Choice, Node, On, Resident, freed, has_arrived, place
 from mesh.errors import Unavailable
 from mesh.launch import Launch
 
 LOOK_EVERY = 0.25
 """Seconds for which one look at the nodes will do. Ray itself hears from them every 0.1 s."""
+LAG = 1.0
+"""Seconds after the end of a replica in which Ray may not yet say that its resources are free."""
 TYPE_RESOURCE = "accelerator_type:"
 """What the name of the resource begins with by which a node says what GPUs it has."""
 TYPE_LABEL = "ray.io/accelerator-type"
@@ -33,6 +35,7 @@ class Places:
         self._alive: Sequence[Node] = ()
         self._names: dict[str, str] = {}
         self._residents: dict[str, Resident] = {}
+        self._ended: list[tuple[float, Resident]] = []
 
     def __repr__(self) -> str:
         return f"<Places {len(self._residents)} replicas on {len(self._alive)} nodes>"
@@ -51,12 +54,12 @@ class Places:
 
         Raises Unavailable if Ray does not answer.
         """
-        nodes = await self.alive()
+        nodes = await self._seen()
         choice = place(launch, nodes, self._others(launch), refused)  # no await until it is kept
         if isinstance(choice, On):
             self.settle(launch, choice.node_id)
         else:
-            self.leave(launch)
+            self._residents.pop(launch.replica_id, None)
         return choice
 
     async def has_arrived(self, launch: Launch, node_id: str) -> bool:
@@ -73,13 +76,14 @@ class Places:
         self._residents[launch.replica_id] = Resident(launch, node_id)
 
     def leave(self, launch: Launch) -> None:
-        """The replica has no node, or is no more."""
-        self._residents.pop(launch.replica_id, None)
+        """The replica is no more."""
+        if resident := self._residents.pop(launch.replica_id, None):
+            self._ended.append((self._clock(), resident))
 
     async def missing(self, launch: Launch) -> str:
         """Why the replica has no place, in one line; empty if nothing is missing."""
         try:
-            return shortage(launch, await self.alive(), self._others(launch))
+            return shortage(launch, await self._seen(), self._others(launch))
         except Unavailable as error:
             return error.message
 
@@ -91,6 +95,13 @@ class Places:
             except Unavailable:
                 return node_id
         return self._names.get(node_id, node_id)
+
+    async def _seen(self) -> Sequence[Node]:
+        """The nodes, with what has just ended already gone from them."""
+        nodes = await self.alive()
+        since = self._clock() - LAG
+        self._ended = [each for each in self._ended if each[0] >= since]
+        return freed(nodes, (resident for _, resident in self._ended))
 
     def _others(self, launch: Launch) -> list[Resident]:
         return [r for r in self._residents.values() if r.launch.replica_id != launch.replica_id]

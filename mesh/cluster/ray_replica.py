@@ -1,6 +1,7 @@
 """A replica's actor in a process of its own on some node: what it knows of both."""
 
 import ray
+import ray.util
 
 from mesh.cluster.actors import ReplicaActor
 from mesh.cluster.contract import LogChunk
@@ -9,10 +10,14 @@ from mesh.launch import Launch
 
 
 class RayReplica(ReplicaActor):
-    """Hosts one replica in a worker process of Ray that is there for it alone."""
+    """Hosts one replica in a worker process of Ray that is there for it alone.
+
+    With an empty `bind_host` it listens on the address by which other nodes know this one.
+    """
 
     def __init__(self, launch: Launch, host: str, bind_host: str) -> None:
         self._place = one_log(ray.get_runtime_context().get_node_id())
+        bind_host = bind_host or ray.util.get_node_ip_address()
         super().__init__(launch, host, bind_host, own_process=True)
 
     def where(self) -> LogPlace:

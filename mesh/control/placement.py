@@ -108,6 +108,21 @@ def is_sibling(one: Launch, other: Launch) -> bool:
     return _service(one) == _service(other)
 
 
+def freed(nodes: Iterable[Node], gone: Iterable[Resident]) -> list[Node]:
+    """The nodes, with what replicas had there that have just ended already counted as free."""
+    held = _by_node(gone)
+    return [
+        replace(
+            node,
+            free={
+                name: min(amount, node.free.get(name, 0.0) + held[node.id].reserved[name])
+                for name, amount in node.total.items()
+            },
+        )
+        for node in nodes
+    ]
+
+
 def settled(nodes: Iterable[Node], residents: Iterable[Resident]) -> list[Node]:
     """The nodes, with what is chosen for them already counted as taken.
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import count
 
 import ray
+import ray.util
 from ray.cluster_utils import Cluster
 
 from mesh.cluster.embedded import environment, own_token
@@ -31,9 +32,9 @@ HEALTH = {
 MEMORY = 80 * 2**20
 """Bytes of each node's object store, about the least that Ray takes."""
 NODES: Mapping[str, Mapping[str, object]] = {
-    "node-a": {"num_cpus": 4, "num_gpus": 2, "resources": {"accelerator_type:L4": 1}},
-    "node-b": {"num_cpus": 4, "num_gpus": 1, "labels": {"ray.io/accelerator-type": "A100"}},
-    "node-c": {"num_cpus": 4, "resources": {"nvme": 1}},
+    "node-a": {"num_cpus": 2, "num_gpus": 2, "resources": {"accelerator_type:L4": 1}},
+    "node-b": {"num_cpus": 2, "num_gpus": 1, "labels": {"ray.io/accelerator-type": "A100"}},
+    "node-c": {"num_cpus": 2, "resources": {"nvme": 1}},
 }
 """Besides the head, which has nothing to give. GPUs are logical."""
 
@@ -69,18 +70,18 @@ async def gone(cluster: RayCluster, one: Launch) -> None:
 
 
 async def a_packed_graph_lies_on_one_node_until_it_is_full(cluster: RayCluster) -> None:
-    found = await ready(cluster, *launches(5, cpu=1.0, placement="pack"))
-    assert [each.node for each in found[:4]] == ["node-c"] * 4, found  # it has no GPUs to waste
-    assert found[4].node in {"node-a", "node-b"}
+    found = await ready(cluster, *launches(3, cpu=1.0, placement="pack"))
+    assert [each.node for each in found[:2]] == ["node-c"] * 2  # it has no GPUs to waste
+    assert found[2].node in {"node-a", "node-b"}
 
 
 async def a_spread_graph_lies_on_all_nodes_and_then_shares_them(cluster: RayCluster) -> None:
     found = await ready(cluster, *launches(4, cpu=1.0, placement="spread"))
-    assert {each.node for each in found[:3]} == set(NODES), found
+    assert {each.node for each in found[:3]} == set(NODES)
     assert found[3].node in NODES
 
 
-async def two_replicas_of_a_service_that_must_be_apart_are(cluster: RayCluster) -> None:
+async def replicas_of_one_service_of_a_release_are_kept_apart(cluster: RayCluster) -> None:
     *three, fourth = launches(4, cpu=1.0, placement="strict_spread")
     found = await ready(cluster, *three)
     assert {each.node for each in found} == set(NODES)
@@ -89,12 +90,8 @@ async def two_replicas_of_a_service_that_must_be_apart_are(cluster: RayCluster) 
     await gone(cluster, three[1])
     freed = await until(cluster, fourth.replica_id, Phase.READY)
     assert freed.node == found[1].node
-
-
-async def a_new_release_may_lie_beside_an_old_one(cluster: RayCluster) -> None:
-    await ready(cluster, *launches(3, cpu=1.0, placement="strict_spread"))
-    found = await ready(cluster, *launches(3, cpu=1.0, placement="strict_spread"))
-    assert {each.node for each in found} == set(NODES)
+    (beside,) = await ready(cluster, *launches(1, cpu=1.0, placement="strict_spread"))
+    assert beside.node in NODES
 
 
 async def a_replica_that_waits_for_a_node_can_be_stopped(cluster: RayCluster) -> None:
@@ -105,7 +102,7 @@ async def a_replica_that_waits_for_a_node_can_be_stopped(cluster: RayCluster) ->
 
 
 async def a_gpu_of_a_type_is_found_by_resource_and_by_label(cluster: RayCluster) -> None:
-    for placement in ("", "pack", "strict_spread"):
+    for placement in ("", "strict_spread"):
         (l4,) = launches(1, gpu=0.5, gpu_type="L4", placement=placement)
         (a100,) = launches(1, gpu=0.5, gpu_type="A100", placement=placement)
         found = await ready(cluster, l4, a100)
@@ -136,6 +133,11 @@ async def custom_resources_lead_to_the_node_that_has_them(cluster: RayCluster) -
     assert found.node == "node-c"
 
 
+async def a_replica_listens_on_the_address_of_its_node(cluster: RayCluster) -> None:
+    (found,) = await ready(cluster, *launches(1))
+    assert found.address == f"{ray.util.get_node_ip_address()}:1"
+
+
 async def a_node_that_cannot_take_a_replica_after_all_is_left(cluster: RayCluster) -> None:
     await ready(cluster, *launches(2, gpu=0.6, gpu_type="L4"))
     (one,) = launches(1, gpu=0.8, placement="pack")  # node-a has 0.8 free, 0.4 on each device
@@ -144,27 +146,26 @@ async def a_node_that_cannot_take_a_replica_after_all_is_left(cluster: RayCluste
 
 
 async def a_new_controller_knows_where_replicas_are(cluster: RayCluster) -> None:
-    *three, fourth = launches(4, cpu=1.0, placement="strict_spread")
-    before = await ready(cluster, *three)
+    one, two = launches(2, custom={"nvme": 0.1}, placement="strict_spread")
+    (before,) = await ready(cluster, one)
     await cluster.close()
     after = RayCluster(host=HOST)
     await after.adopt()
-    for each in before:
-        assert (await until(after, each.id, Phase.READY)).node == each.node
-    assert "all have one" in await reason(after, fourth)
+    assert (await until(after, one.replica_id, Phase.READY)).node == before.node == "node-c"
+    assert "1 node, it has one" in await reason(after, two)
     await end_all(after)
 
 
 SCENARIOS: tuple[Callable[[RayCluster], Awaitable[None]], ...] = (
     a_packed_graph_lies_on_one_node_until_it_is_full,
     a_spread_graph_lies_on_all_nodes_and_then_shares_them,
-    two_replicas_of_a_service_that_must_be_apart_are,
-    a_new_release_may_lie_beside_an_old_one,
+    replicas_of_one_service_of_a_release_are_kept_apart,
     a_replica_that_waits_for_a_node_can_be_stopped,
     a_gpu_of_a_type_is_found_by_resource_and_by_label,
     two_halves_of_a_gpu_are_one_device,
     a_type_that_no_node_has_is_named_with_those_there_are,
     custom_resources_lead_to_the_node_that_has_them,
+    a_replica_listens_on_the_address_of_its_node,
     a_node_that_cannot_take_a_replica_after_all_is_left,
     a_new_controller_knows_where_replicas_are,
 )
@@ -191,15 +192,28 @@ LOSS = the_replicas_of_a_lost_node_are_replaced_elsewhere
 NAMES = [*(scenario.__name__ for scenario in SCENARIOS), LOSS.__name__]
 
 
-async def outcome(scenario: Callable[[RayCluster], Awaitable[None]]) -> str:
-    cluster = RayCluster(host=HOST, reconsider=2.0)
+async def end_together(cluster: RayCluster) -> None:
+    """Stops what a scenario has left, all at once."""
+    for each in cluster.observe():
+        await cluster.stop(each.id)
+    await end_all(cluster)
+
+
+async def outcome(cluster: RayCluster, scenario: Callable[[RayCluster], Awaitable[None]]) -> str:
     try:
         await scenario(cluster)
     except Exception:  # noqa: BLE001  # whatever it is, it is the outcome
         return traceback.format_exc()
     finally:
-        await end_all(cluster)
+        await end_together(cluster)
     return "ok"
+
+
+async def outcomes(lose: Callable[[str], None]) -> dict[str, str]:
+    """One cluster for all: what has just ended still looks taken to those that know no better."""
+    cluster = RayCluster(host=HOST, reconsider=2.0)
+    told = {each.__name__: await outcome(cluster, each) for each in SCENARIOS}
+    return told | {LOSS.__name__: await outcome(cluster, lambda ours: LOSS(ours, lose))}
 
 
 def main() -> None:
@@ -217,15 +231,14 @@ def main() -> None:
         }
         cluster.wait_for_nodes()
     ray.init(cluster.address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
-    outcomes = {each.__name__: asyncio.run(outcome(each)) for each in SCENARIOS}
 
     def lose(name: str) -> None:
         cluster.remove_node(added[name], allow_graceful=False)
 
-    outcomes[LOSS.__name__] = asyncio.run(outcome(lambda ours: LOSS(ours, lose)))
+    told = asyncio.run(outcomes(lose))
     ray.shutdown()
     cluster.shutdown()
-    print(json.dumps(outcomes))
+    print(json.dumps(told))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from mesh.control.placement import (
     Resident,
     Wait,
     fits,
+    freed,
     has_arrived,
     is_sibling,
     needs,
@@ -131,6 +132,12 @@ def test_a_node_that_refused_comes_last() -> None:
 def test_what_was_promised_is_taken_although_ray_does_not_know_yet() -> None:
     (after,) = settled([node("a", cpu=4.0)], [Resident(launch(cpu=1.0), "a")])
     assert after.free["CPU"] == 3.0
+
+
+def test_what_has_just_ended_has_made_room() -> None:
+    nodes = [node("a", cpu=4.0, free=1.0), node("b", cpu=4.0, free=3.5)]
+    gone = [Resident(launch(cpu=1.0), "a"), Resident(launch(cpu=1.0), "b")]
+    assert [each.free["CPU"] for each in freed(nodes, gone)] == [2.0, 4.0]
 
 
 def test_what_others_have_taken_is_not_counted_twice() -> None:
