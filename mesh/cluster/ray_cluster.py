@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ray
+import ray._private.state
 import ray.exceptions
 import ray.util
 from ray.actor import ActorHandle
@@ -85,13 +86,24 @@ class RayCluster(Lives):
     async def _adopted(self, name: str) -> tuple[Launch, Process] | None:
         try:
             actor = await asyncio.to_thread(ray.get_actor, name, namespace=NAMESPACE)
+            if await asyncio.to_thread(_has_no_place, actor):
+                # Nobody waits for it, and a place for it is decided by who starts it.
+                await asyncio.to_thread(ray.kill, actor, no_restart=True)
+                return None
             launch = await _result(actor.launch.remote(), ANSWER)
             where = await _result(actor.where.remote(), ANSWER)
-        except (ValueError, Unavailable) as error:
+        except (ValueError, ray.exceptions.RayError, Unavailable) as error:
             _log.warning("actor %s does not answer and is left alone: %s", name, error)
             return None
         self._places.settle(launch, where.node_id)
         return launch, _RayProcess(launch, self._places, lambda _: actor, adopted=True)
+
+
+def _has_no_place(actor: Any) -> bool:
+    """Whether Ray has yet to find a place for an actor, or to start its process there."""
+    # Ray's public ways to ask this go through its dashboard, which need not be there.
+    told = ray._private.state.actors(actor._actor_id.hex())  # noqa: SLF001  # as above
+    return told.get("State") in ("DEPENDENCIES_UNREADY", "PENDING_CREATION")
 
 
 def create(

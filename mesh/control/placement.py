@@ -130,7 +130,10 @@ def settled(nodes: Iterable[Node], residents: Iterable[Resident]) -> list[Node]:
     the mesh's own replicas leave free does not know of other programs. The smaller of the two
     holds; a replica that has its place is in both and counts once.
     """
-    held = _by_node(residents)
+    return _settled(nodes, _by_node(residents))
+
+
+def _settled(nodes: Iterable[Node], held: Mapping[str, _Held]) -> list[Node]:
     return [
         replace(
             node,
@@ -183,7 +186,7 @@ def place(
     strict = launch.placement == "strict_spread"
     candidates = [
         node
-        for node in settled(nodes, residents)
+        for node in _settled(nodes, held)
         if fits(launch, node) and not (strict and held[node.id].services[_service(launch)])
     ]
     if not candidates:
@@ -207,7 +210,8 @@ def _service(launch: Launch) -> tuple[str, str, str]:
     return launch.deployment, launch.version_id, launch.service
 
 
-def _by_node(residents: Iterable[Resident]) -> defaultdict[str, _Held]:
+def _by_node(residents: Iterable[Resident]) -> Mapping[str, _Held]:
+    """What each node has; any node may be asked for."""
     held: defaultdict[str, _Held] = defaultdict(_Held)
     for resident in residents:
         here = held[resident.node_id]

@@ -164,3 +164,23 @@ def test_custom_resources_of_a_replica_are_asked_for_and_named() -> None:
         await end_all(ours)
 
     asyncio.run(main())
+
+
+def test_replicas_that_an_earlier_controller_could_not_place_are_ended() -> None:
+    async def main() -> None:
+        before = cluster()
+        one, two = launch(), launch(gpu=64.0)
+        for each in (one, two):
+            await before.start(each)
+        await until(before, one.replica_id, Phase.READY)
+        while not (found := find(before, two.replica_id)) or not found.reason:
+            await before.changed()
+        await before.close()
+        after = cluster()
+        await after.adopt()
+        assert [each.id for each in after.observe()] == [one.replica_id]
+        names = {actor["name"] for actor in ray.util.list_named_actors(all_namespaces=True)}
+        assert PREFIX + two.replica_id not in names
+        await end_all(after)
+
+    asyncio.run(main())
