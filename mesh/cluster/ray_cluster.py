@@ -38,6 +38,11 @@ THREADS = 8
 """Methods of a replica's actor that run at once: none of them waits for user code of another."""
 ANSWER = 10.0
 """Seconds an actor has to answer a question that takes no work."""
+UNREACHABLE = 10.0
+"""Seconds without a connection to an actor, of which Ray does not say that it died, until the
+replica counts as failed."""
+RETRY_EVERY = 0.5
+"""Seconds between two tries to reach it."""
 RECONSIDER = 10.0
 """Seconds a replica has to come to life on the node that was chosen for it."""
 
@@ -183,7 +188,7 @@ class _RayProcess:
 
     async def _where(self) -> LogPlace:
         actor = await self._actor()
-        where: LogPlace = await _result(actor.where.remote())
+        where: LogPlace = await _patiently(actor.where)
         return where
 
     async def _find_place(self) -> LogPlace:
@@ -253,13 +258,13 @@ class _RayProcess:
     async def start(self) -> Started | Failed:
         """As of Process."""
         actor = await self._actor()
-        outcome: Started | Failed = await _result(actor.start.remote())
+        outcome: Started | Failed = await _patiently(actor.start)
         return outcome
 
     async def watch(self) -> str:
         """As of Process."""
         actor = await self._actor()
-        reason: str = await _result(actor.watch.remote())
+        reason: str = await _patiently(actor.watch)
         return reason
 
     async def drain(self, timeout_s: float) -> None:
@@ -328,18 +333,45 @@ async def _or_none(ref: "ray.ObjectRef[LogChunk | None]") -> LogChunk | None:
     return chunk
 
 
+class _Unreachable(Unavailable):
+    """There is no connection to an actor that may be alive."""
+
+
 async def _result(ref: "ray.ObjectRef[Any]", limit: float | None = None) -> Any:
     """What a method of an actor returns.
 
-    Raises Unavailable with one line if it died, raised, or took longer than `limit` seconds.
+    Raises Unavailable with one line if it died, raised, or took longer than `limit` seconds, and
+    _Unreachable if it may be alive.
     """
     try:
         async with asyncio.timeout(limit):
             return await asyncio.wrap_future(ref.future())
     except TimeoutError:
         raise Unavailable(f"no answer within {limit:g} s") from None
+    except ray.exceptions.ActorUnavailableError:
+        raise _Unreachable("its process cannot be reached") from None
     except ray.exceptions.RayError as error:
         raise Unavailable(death(error)) from None
+
+
+async def _patiently(method: Any) -> Any:
+    """What a method of an actor returns that may be called again. As `_result`.
+
+    The network may be to blame for a lost connection, and Ray finds out by itself whether the node
+    is alive. Should that take longer than `UNREACHABLE`, this raises.
+    """
+    lost_at: float | None = None
+    while True:
+        asked_at = monotonic()
+        try:
+            return await _result(method.remote())
+        except _Unreachable:
+            now = monotonic()
+            if lost_at is None or now - asked_at > UNREACHABLE:  # it was reached in between
+                lost_at = now
+            if now - lost_at > UNREACHABLE:
+                raise
+        await asyncio.sleep(RETRY_EVERY)
 
 
 _DETAIL = re.compile(r"Worker exit detail: ([^\n]*)|The actor is dead because ([^\n]*)")
