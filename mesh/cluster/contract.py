@@ -12,6 +12,8 @@ from mesh.launch import Launch
 
 DRAIN_TIMEOUT = 30.0
 """Seconds a replica has to finish its calls when it is drained."""
+LOG_CHUNK = 64 * 2**10
+"""Bytes of a replica's log that are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,14 @@ class Failed:
     """A replica could not start; `reason` is one line for people."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogChunk:
+    """A piece of what a replica's process wrote; `next` is where the following one begins."""
+
+    text: str
+    next: int
 
 
 class Cluster(Protocol):
@@ -56,6 +66,19 @@ class Cluster(Protocol):
 
     def forget(self, replica_id: str) -> None:
         """Drops the record of a replica that is FAILED or GONE; does nothing for others."""
+        ...
+
+    async def logs(self, replica_id: str, after: int = -1, limit: int = LOG_CHUNK) -> LogChunk:
+        """What the process of a replica wrote on its standard output and error.
+
+        `after` is the `next` of the chunk before; -1 means the end of the log, in whole lines. At
+        most `limit` bytes; an empty text means that there is nothing new. The log of a replica
+        that has ended, even if it is forgotten, can be read as long as its node is there.
+
+        Raises:
+            NotFound: there is no such replica, and none of those that ended lately is it.
+            Unavailable: the log cannot be reached.
+        """
         ...
 
     async def changed(self) -> frozenset[str]:

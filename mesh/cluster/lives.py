@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from mesh.clock import Clock, monotonic
-from mesh.cluster.contract import DRAIN_TIMEOUT, Failed, Started
+from mesh.cluster.contract import DRAIN_TIMEOUT, LOG_CHUNK, Failed, LogChunk, Started
 from mesh.control.observed import ObservedReplica, Phase
-from mesh.errors import MeshError
+from mesh.errors import MeshError, NotFound
 from mesh.launch import Launch
 
 _log = logging.getLogger(__name__)
@@ -19,13 +19,15 @@ ENDED = (Phase.FAILED, Phase.GONE)
 """Phases in which nothing of a replica is left but its record."""
 PLACING = 1.0
 """Seconds between two looks at why a replica has no place yet."""
+PAST = 500
+"""Replicas that are forgotten and whose logs can still be read."""
 
 
 class Process(Protocol):
     """What one replica runs in. Methods raise MeshError when it has died, saying of what."""
 
-    async def placed(self) -> None:
-        """Returns once it has its resources and runs."""
+    async def placed(self) -> str:
+        """Returns once it has its resources and runs: the name of its node."""
         ...
 
     async def missing(self) -> str:
@@ -46,6 +48,10 @@ class Process(Protocol):
 
     async def end(self, *, gently: bool) -> None:
         """Ends it, if `gently` in order; afterwards nothing of it is left. Never raises."""
+        ...
+
+    async def logs(self, after: int, limit: int) -> LogChunk:
+        """As of `contract.Cluster`, also after its end. Raises Unavailable."""
         ...
 
 
@@ -78,6 +84,7 @@ class Lives(ABC):
         self._lives: dict[str, _Life] = {}
         self._deployments: dict[str, dict[str, _Life]] = {}
         self._changed: set[str] = set()
+        self._past: dict[str, Process] = {}
         self._news = asyncio.Event()
 
     @abstractmethod
@@ -125,7 +132,18 @@ class Lives(ABC):
             del self._deployments[deployment][replica_id]
             if not self._deployments[deployment]:
                 del self._deployments[deployment]
+            self._past[replica_id] = life.process
+            if len(self._past) > PAST:
+                del self._past[next(iter(self._past))]
             self._tell(life)
+
+    async def logs(self, replica_id: str, after: int = -1, limit: int = LOG_CHUNK) -> LogChunk:
+        """As of Cluster."""
+        life = self._lives.get(replica_id)
+        process = life.process if life is not None else self._past.get(replica_id)
+        if process is None:
+            raise NotFound(f"there is no replica {replica_id!r}")
+        return await process.logs(after, limit)
 
     async def changed(self) -> frozenset[str]:
         """As of Cluster."""
@@ -189,10 +207,12 @@ class Lives(ABC):
             while True:
                 done, _ = await asyncio.wait({placed}, timeout=PLACING)
                 reason = "" if done else await life.process.missing()
-                if reason != life.record.reason:
-                    self._enter(life, Phase.STARTING, reason=reason, since=life.record.since)
+                node = placed.result() if done else ""
+                if (reason, node) != (life.record.reason, life.record.node):
+                    since = life.record.since
+                    self._enter(life, Phase.STARTING, reason=reason, node=node, since=since)
                 if done:
-                    return placed.result()
+                    return
         finally:
             placed.cancel()
 
@@ -218,6 +238,7 @@ class Lives(ABC):
         *,
         address: str = "",
         reason: str = "",
+        node: str = "",
         since: float | None = None,
     ) -> None:
         now = self._clock()
@@ -227,6 +248,7 @@ class Lives(ABC):
             phase=phase,
             address=address or life.record.address,
             reason=reason,
+            node=node or life.record.node,
             since=now if since is None else since,
             lived=lived,
         )

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from mesh.clock import Clock, monotonic
 from mesh.cluster.actors import ReplicaActor
-from mesh.cluster.contract import Failed, Started
+from mesh.cluster.contract import Failed, LogChunk, Started
 from mesh.cluster.lives import Lives, Process
 from mesh.errors import Unavailable
 from mesh.launch import Launch
@@ -16,6 +16,10 @@ T = TypeVar("T")
 
 HOST = "mesh.replica.host:ReplicaHost"
 """What a replica runs in."""
+NODE = "local"
+"""Name of the only node."""
+NO_LOG = "replicas in this process share its output: what each has written cannot be told apart\n"
+"""What stands for a replica's log."""
 
 
 class LocalCluster(Lives):
@@ -60,9 +64,10 @@ class _LocalProcess:
             raise Unavailable("the replica is not placed")
         return self._made
 
-    async def placed(self) -> None:
+    async def placed(self) -> str:
         """As of Process."""
         self._made = await self._run(self._create)
+        return NODE
 
     async def missing(self) -> str:
         """As of Process: nothing is counted, so nothing is missing."""
@@ -89,6 +94,12 @@ class _LocalProcess:
         if not self._dead.done():
             self._dead.set_result(None)
         self._threads.shutdown(wait=False)
+
+    async def logs(self, after: int, limit: int) -> LogChunk:
+        """As of Process: a line that says that there are none."""
+        start = max(after, 0)
+        text = NO_LOG[start : start + limit]
+        return LogChunk(text, start + len(text))
 
     async def _run(self, work: Callable[[], T]) -> T:
         """What `work` returns, unless the replica ends first. Raises Unavailable then."""

@@ -3,19 +3,24 @@
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ray
+import ray._private.state
 import ray.exceptions
 import ray.util
 from ray.actor import ActorHandle
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from mesh.clock import Clock, monotonic
-from mesh.cluster.actors import ReplicaActor
-from mesh.cluster.contract import Failed, Started
-from mesh.cluster.lives import Lives, Process
-from mesh.cluster.resources import shortage
+from mesh.cluster.contract import Failed, LogChunk, Started
+from mesh.cluster.lives import PLACING, Lives, Process
+from mesh.cluster.log_file import LogPlace
+from mesh.cluster.ray_nodes import Places, type_options
+from mesh.cluster.ray_replica import RayReplica, read_here
+from mesh.control.placement import Anywhere, Choice, Node, On, Wait
 from mesh.errors import Unavailable
 from mesh.launch import Launch
 
@@ -33,28 +38,48 @@ THREADS = 8
 """Methods of a replica's actor that run at once: none of them waits for user code of another."""
 ANSWER = 10.0
 """Seconds an actor has to answer a question that takes no work."""
+UNREACHABLE = 10.0
+"""Seconds without a connection to an actor, of which Ray does not say that it died, until the
+replica counts as failed."""
+RETRY_EVERY = 0.5
+"""Seconds between two tries to reach it."""
+RECONSIDER = 10.0
+"""Seconds a replica has to come to life on the node that was chosen for it."""
 
 
 class RayCluster(Lives):
     """Replicas on the Ray cluster that this process is connected to (see `contract.Cluster`).
 
     `host` names the class that actors host; `bind_host` is what replicas listen on (empty: the
-    address of their node).
+    address of their node). A replica for which the mesh chose a node and that does not get it
+    within `reconsider` seconds is placed anew; each time the wait doubles.
     """
 
-    def __init__(self, *, bind_host: str = "", host: str = HOST, clock: Clock = monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        bind_host: str = "",
+        host: str = HOST,
+        reconsider: float = RECONSIDER,
+        clock: Clock = monotonic,
+    ) -> None:
         super().__init__(clock=clock)
         self._bind_host = bind_host
         self._host = host
+        self._reconsider = reconsider
+        self._places = Places(clock)
 
     def _spawn(self, launch: Launch) -> Process:
-        return _RayProcess(launch, lambda: create(launch, self._host, self._bind_host))
+        def made(options: Mapping[str, Any]) -> Any:
+            return create(launch, self._host, self._bind_host, options)
+
+        return _RayProcess(launch, self._places, made, reconsider=self._reconsider)
 
     async def _running(self) -> list[tuple[Launch, Process]]:
         names = await asyncio.to_thread(ray.util.list_named_actors, all_namespaces=True)
         found = await asyncio.gather(
             *(
-                _adopted(actor["name"])
+                self._adopted(actor["name"])
                 for actor in names
                 if actor["namespace"] == NAMESPACE
                 and actor["name"].startswith(PREFIX)
@@ -63,10 +88,37 @@ class RayCluster(Lives):
         )
         return [replica for replica in found if replica is not None]
 
+    async def _adopted(self, name: str) -> tuple[Launch, Process] | None:
+        try:
+            actor = await asyncio.to_thread(ray.get_actor, name, namespace=NAMESPACE)
+            if await asyncio.to_thread(_has_no_place, actor):
+                # Nobody waits for it, and a place for it is decided by who starts it.
+                await asyncio.to_thread(ray.kill, actor, no_restart=True)
+                return None
+            launch = await _result(actor.launch.remote(), ANSWER)
+            where = await _result(actor.where.remote(), ANSWER)
+        except (ValueError, ray.exceptions.RayError, Unavailable) as error:
+            _log.warning("actor %s does not answer and is left alone: %s", name, error)
+            return None
+        self._places.settle(launch, where.node_id)
+        return launch, _RayProcess(launch, self._places, lambda _: actor, adopted=True)
 
-def create(launch: Launch, host: str, bind_host: str) -> "ActorHandle[ReplicaActor]":
-    """Creates the actor of a replica; Ray places it when it can. Blocks for a round trip."""
-    options: dict[str, Any] = {
+
+def _has_no_place(actor: Any) -> bool:
+    """Whether Ray has yet to find a place for an actor, or to start its process there."""
+    # Ray's public ways to ask this go through its dashboard, which need not be there.
+    told = ray._private.state.actors(actor._actor_id.hex())  # noqa: SLF001  # as above
+    return told.get("State") in ("DEPENDENCIES_UNREADY", "PENDING_CREATION")
+
+
+def create(
+    launch: Launch, host: str, bind_host: str, options: Mapping[str, Any]
+) -> "ActorHandle[RayReplica]":
+    """Creates the actor of a replica; Ray places it when it can. Blocks for a round trip.
+
+    `options` are Ray's, about where it goes.
+    """
+    all_options: dict[str, Any] = {
         "name": PREFIX + launch.replica_id,
         "namespace": NAMESPACE,
         "lifetime": "detached",
@@ -74,66 +126,145 @@ def create(launch: Launch, host: str, bind_host: str) -> "ActorHandle[ReplicaAct
         "max_restarts": 0,  # the controller replaces what died
         "num_cpus": launch.cpu,
         "num_gpus": launch.gpu,
+        "resources": dict(launch.custom),
+        **options,
     }
     if launch.memory:
-        options["memory"] = launch.memory
+        all_options["memory"] = launch.memory
     if launch.envs:
-        options["runtime_env"] = {"env_vars": dict(launch.envs)}
-    actor = ray.remote(ReplicaActor).options(**options)
-    return actor.remote(launch, host, bind_host, own_process=True)
-
-
-async def _adopted(name: str) -> tuple[Launch, Process] | None:
-    try:
-        actor = await asyncio.to_thread(ray.get_actor, name, namespace=NAMESPACE)
-        launch = await _result(actor.launch.remote(), ANSWER)
-    except (ValueError, Unavailable) as error:
-        _log.warning("actor %s does not answer and is left alone: %s", name, error)
-        return None
-    return launch, _RayProcess(launch, lambda: actor)
+        all_options["runtime_env"] = {"env_vars": dict(launch.envs)}
+    return ray.remote(RayReplica).options(**all_options).remote(launch, host, bind_host)
 
 
 class _RayProcess:
-    """One actor (see `lives.Process`). `create` makes it, or finds it."""
+    """One actor (see `lives.Process`). `create` makes it with options, or finds it if `adopted`."""
 
-    def __init__(self, launch: Launch, create: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        launch: Launch,
+        places: Places,
+        create: Callable[[Mapping[str, Any]], Any],
+        *,
+        adopted: bool = False,
+        reconsider: float = RECONSIDER,
+    ) -> None:
         self._launch = launch
+        self._places = places
         self._create = create
+        self._adopted = adopted
+        self._reconsider = reconsider
         self._creating: asyncio.Future[Any] | None = None
+        self._choice: Choice = Anywhere()
+        self._refused: Counter[str] = Counter()
+        self._log: LogPlace | None = None
+        self._ended = False
 
     async def _actor(self) -> Any:
         if self._creating is None:
-            self._creating = asyncio.ensure_future(asyncio.to_thread(self._create))
+            raise Unavailable("the replica is not placed")
         try:
             # Shielded: whoever stops waiting must not lose an actor that comes to be after all.
             return await asyncio.shield(self._creating)
         except (ray.exceptions.RayError, ValueError, TypeError) as error:
             raise Unavailable(f"Ray refuses the replica: {first_line(error)}") from None
 
-    async def placed(self) -> None:
+    def _begin(self, options: Mapping[str, Any]) -> None:
+        if self._ended:
+            self._places.leave(self._launch)
+            raise Unavailable("the replica was stopped")
+        self._creating = asyncio.ensure_future(asyncio.to_thread(self._create, options))
+
+    async def placed(self) -> str:
         """As of Process."""
+        if self._adopted:
+            self._begin({})
+            where = await self._where()
+        else:
+            where = await self._find_place()
+        self._log = where
+        if not self._ended:
+            self._places.settle(self._launch, where.node_id)
+        return await self._places.name(where.node_id)
+
+    async def _where(self) -> LogPlace:
         actor = await self._actor()
-        await _result(actor.launch.remote())
+        where: LogPlace = await _patiently(actor.where)
+        return where
+
+    async def _find_place(self) -> LogPlace:
+        """Chooses, and chooses anew as long as the replica does not get what was chosen."""
+        limit = self._reconsider
+        await self._choose()
+        while True:
+            if self._creating is None:  # it has to wait, and Ray knows nothing of it
+                await asyncio.sleep(PLACING)
+                await self._choose()
+                continue
+            patience = limit if isinstance(self._choice, On) else None
+            try:
+                async with asyncio.timeout(patience):
+                    return await self._where()
+            except TimeoutError:
+                await self._choose_again()
+            except Unavailable:
+                if not await self._lost_its_node():
+                    raise
+                await self._choose()
+            limit *= 2
+
+    async def _choose(self) -> None:
+        self._choice = await self._places.choose(self._launch, self._refused)
+        self._creating = None
+        if not isinstance(self._choice, Wait):
+            self._begin(self._options(self._choice, await self._places.alive()))
+
+    async def _choose_again(self) -> None:
+        """For a replica that does not come to life on the node that was chosen.
+
+        If its resources are taken there, it takes them: its process is slow to start. Else
+        something else took its room.
+        """
+        before = self._choice
+        if isinstance(before, On):
+            if await self._places.has_arrived(self._launch, before.node_id):
+                return
+            self._refused[before.node_id] += 1
+        choice = await self._places.choose(self._launch, self._refused)
+        if choice == before:
+            return
+        _log.info("replica %s is placed anew", self._launch.replica_id)
+        await self._kill(await self._actor())
+        await self._choose()
+
+    async def _lost_its_node(self) -> bool:
+        """Whether it could not be placed because the node it had to go to is gone."""
+        if not (isinstance(self._choice, On) and self._choice.hard):
+            return False
+        return self._choice.node_id not in {node.id for node in await self._places.alive()}
+
+    def _options(self, choice: Choice, nodes: Sequence[Node]) -> dict[str, Any]:
+        options = type_options(self._launch, choice, nodes)
+        if isinstance(choice, On):
+            strategy = NodeAffinitySchedulingStrategy(choice.node_id, soft=not choice.hard)
+            options["scheduling_strategy"] = strategy
+        return options
 
     async def missing(self) -> str:
         """As of Process."""
-        try:
-            nodes = await asyncio.to_thread(ray.nodes)
-            free = await asyncio.to_thread(ray.available_resources)
-        except ray.exceptions.RayError as error:
-            return f"Ray does not answer: {first_line(error)}"
-        return shortage(self._launch, [n["Resources"] for n in nodes if n["Alive"]], free)
+        if isinstance(self._choice, On) and not self._refused:
+            return ""  # it is on its way, and what it takes may look taken by others
+        return await self._places.missing(self._launch)
 
     async def start(self) -> Started | Failed:
         """As of Process."""
         actor = await self._actor()
-        outcome: Started | Failed = await _result(actor.start.remote())
+        outcome: Started | Failed = await _patiently(actor.start)
         return outcome
 
     async def watch(self) -> str:
         """As of Process."""
         actor = await self._actor()
-        reason: str = await _result(actor.watch.remote())
+        reason: str = await _patiently(actor.watch)
         return reason
 
     async def drain(self, timeout_s: float) -> None:
@@ -143,15 +274,24 @@ class _RayProcess:
 
     async def end(self, *, gently: bool) -> None:
         """As of Process."""
+        self._ended = True
         try:
             actor = await self._actor()
-        except Unavailable:
-            return  # it never came to be
-        if gently:
-            try:
-                await _result(actor.stop.remote(), ANSWER)
-            except Unavailable as error:
-                _log.warning("replica %s: %s", self._launch.replica_id, error.message)
+            if gently:
+                await self._ask_to_stop(actor)
+            await self._kill(actor)
+        except Unavailable as error:
+            _log.debug("replica %s never came to be: %s", self._launch.replica_id, error.message)
+        finally:
+            self._places.leave(self._launch)
+
+    async def _ask_to_stop(self, actor: Any) -> None:
+        try:
+            await _result(actor.stop.remote(), ANSWER)
+        except Unavailable as error:
+            _log.warning("replica %s: %s", self._launch.replica_id, error.message)
+
+    async def _kill(self, actor: Any) -> None:
         await asyncio.to_thread(ray.kill, actor, no_restart=True)
         await self._dead(actor)
 
@@ -162,19 +302,76 @@ class _RayProcess:
         except Unavailable as error:
             _log.debug("replica %s: %s", self._launch.replica_id, error.message)
 
+    async def logs(self, after: int, limit: int) -> LogChunk:
+        """As of Process: from here, from the actor, or from a task on its node."""
+        if self._log is None:
+            return LogChunk("", 0)  # it is not placed: it has written nothing
+        chunk = await asyncio.to_thread(read_here, self._log, after, limit)
+        if chunk is None and not self._ended:
+            chunk = await _or_none((await self._actor()).logs.remote(after, limit))
+        if chunk is None:
+            chunk = await _or_none(read_on_node(self._log, after, limit))
+        if chunk is None:
+            node = await self._places.name(self._log.node_id)
+            raise Unavailable(f"the log of {self._launch.replica_id} cannot be read on node {node}")
+        return chunk
+
+
+def read_on_node(place: LogPlace, after: int, limit: int) -> "ray.ObjectRef[LogChunk | None]":
+    """Reads a log in a task on its node; None if it is not there. Fails if the node is gone."""
+    there = NodeAffinitySchedulingStrategy(place.node_id, soft=False)
+    task = ray.remote(read_here).options(num_cpus=0, max_retries=0, scheduling_strategy=there)
+    return task.remote(place, after, limit)
+
+
+async def _or_none(ref: "ray.ObjectRef[LogChunk | None]") -> LogChunk | None:
+    try:
+        chunk: LogChunk | None = await _result(ref, ANSWER)
+    except Unavailable as error:
+        _log.debug("a log cannot be read: %s", error.message)
+        return None
+    return chunk
+
+
+class _Unreachable(Unavailable):
+    """There is no connection to an actor that may be alive."""
+
 
 async def _result(ref: "ray.ObjectRef[Any]", limit: float | None = None) -> Any:
     """What a method of an actor returns.
 
-    Raises Unavailable with one line if it died, raised, or took longer than `limit` seconds.
+    Raises Unavailable with one line if it died, raised, or took longer than `limit` seconds, and
+    _Unreachable if it may be alive.
     """
     try:
         async with asyncio.timeout(limit):
             return await asyncio.wrap_future(ref.future())
     except TimeoutError:
         raise Unavailable(f"no answer within {limit:g} s") from None
+    except ray.exceptions.ActorUnavailableError:
+        raise _Unreachable("its process cannot be reached") from None
     except ray.exceptions.RayError as error:
         raise Unavailable(death(error)) from None
+
+
+async def _patiently(method: Any) -> Any:
+    """What a method of an actor returns that may be called again. As `_result`.
+
+    The network may be to blame for a lost connection, and Ray finds out by itself whether the node
+    is alive. Should that take longer than `UNREACHABLE`, this raises.
+    """
+    lost_at: float | None = None
+    while True:
+        asked_at = monotonic()
+        try:
+            return await _result(method.remote())
+        except _Unreachable:
+            now = monotonic()
+            if lost_at is None or now - asked_at > UNREACHABLE:  # it was reached in between
+                lost_at = now
+            if now - lost_at > UNREACHABLE:
+                raise
+        await asyncio.sleep(RETRY_EVERY)
 
 
 _DETAIL = re.compile(r"Worker exit detail: ([^\n]*)|The actor is dead because ([^\n]*)")
@@ -183,6 +380,8 @@ _DETAIL = re.compile(r"Worker exit detail: ([^\n]*)|The actor is dead because ([
 def death(error: Exception) -> str:
     """Why an actor died, in one line, from what Ray says about it."""
     text = str(error)
+    if "its node has died" in text:
+        return "its node died"
     if isinstance(error, ray.exceptions.RayTaskError) or "creation task" in text:
         return text.strip().splitlines()[-1].strip()
     if match := _DETAIL.search(text):

@@ -31,7 +31,8 @@ class ObservedReplica:
 
     `since` is when the phase began, in seconds on the clock of whoever observes; `lived` is how
     long a FAILED replica had been ready, in seconds, 0 if it never was. `reason` is one line for
-    people: why it failed, or what it waits for.
+    people: why it failed, or what it waits for. `node` names the node it runs on, for people; empty
+    before it has its place.
     """
 
     id: str
@@ -41,5 +42,6 @@ class ObservedReplica:
     phase: Phase
     address: str = ""
     reason: str = ""
+    node: str = ""
     since: float = 0.0
     lived: float = 0.0

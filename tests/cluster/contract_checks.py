@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Callable
 from itertools import count
 
+import pytest
+
 from mesh.cluster.contract import Cluster
 from mesh.control.observed import ObservedReplica, Phase
+from mesh.errors import NotFound
 from mesh.launch import Launch, Source
 from tests.cluster.hosts import BUSY, EXITS, FAILS
 
@@ -46,6 +49,7 @@ async def a_replica_starts_and_becomes_ready_with_an_address(cluster: Cluster) -
     ready = await until(cluster, one.replica_id, Phase.READY)
     assert ready.address.endswith(":1")
     assert ready.reason == ""
+    assert ready.node
 
 
 async def a_replica_that_cannot_start_fails_with_the_reason_in_one_line(cluster: Cluster) -> None:
@@ -112,6 +116,36 @@ async def replicas_that_are_not_there_are_no_error(cluster: Cluster) -> None:
     cluster.forget("nobody")
 
 
+async def the_log_of_a_replica_is_read_in_pieces_until_there_is_no_more(cluster: Cluster) -> None:
+    one = launch()
+    await cluster.start(one)
+    await until(cluster, one.replica_id, Phase.READY)
+    whole = await cluster.logs(one.replica_id)
+    assert whole.text.endswith("\n")
+    pieces, after = "", 0
+    while (piece := await cluster.logs(one.replica_id, after, 16)).text:
+        assert len(piece.text.encode()) <= 16
+        pieces, after = pieces + piece.text, piece.next
+    assert pieces.endswith(whole.text)
+    assert (await cluster.logs(one.replica_id, whole.next)).text == ""
+
+
+async def the_log_outlives_the_replica(cluster: Cluster) -> None:
+    one = launch()
+    await cluster.start(one)
+    await until(cluster, one.replica_id, Phase.READY)
+    before = await cluster.logs(one.replica_id)
+    await cluster.stop(one.replica_id)
+    await until(cluster, one.replica_id, Phase.GONE)
+    cluster.forget(one.replica_id)
+    assert (await cluster.logs(one.replica_id)).text.startswith(before.text)
+
+
+async def a_replica_that_never_was_has_no_log(cluster: Cluster) -> None:
+    with pytest.raises(NotFound, match="there is no replica 'nobody'"):
+        await cluster.logs("nobody")
+
+
 CHECKS = (
     a_replica_starts_and_becomes_ready_with_an_address,
     a_replica_that_cannot_start_fails_with_the_reason_in_one_line,
@@ -121,6 +155,9 @@ CHECKS = (
     a_replica_can_be_stopped_while_it_starts,
     what_has_ended_can_be_forgotten_and_what_runs_cannot,
     replicas_that_are_not_there_are_no_error,
+    the_log_of_a_replica_is_read_in_pieces_until_there_is_no_more,
+    the_log_outlives_the_replica,
+    a_replica_that_never_was_has_no_log,
 )
 
 

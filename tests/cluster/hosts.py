@@ -30,7 +30,10 @@ class FakeHost:
             raise ModuleNotFoundError("No module named\n 'numbat'")
         if self._target == EXITS:
             raise SystemExit("the model is missing")
+        devices = os.environ.get("CUDA_VISIBLE_DEVICES")
+        print(f"the replica starts with the devices {devices}")
         if self._target == DIES:
+            print("last words")
             threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGKILL)).start()
         return f"{self._bind_host}:1"
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from mesh.cluster.contract import Cluster, Failed, Started
+from mesh.cluster.contract import Cluster, Failed, LogChunk, Started
 from mesh.cluster.lives import Lives, Process
 from mesh.cluster.local import LocalCluster
 from mesh.control.observed import Phase
@@ -27,15 +27,15 @@ class Scripted(Process):
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
-        self.place: asyncio.Future[None] = loop.create_future()
+        self.place: asyncio.Future[str] = loop.create_future()
         self.outcome: asyncio.Future[Started | Failed] = loop.create_future()
         self.reason: asyncio.Future[str] = loop.create_future()
         self.drained: asyncio.Future[None] = loop.create_future()
         self.lacks = ""
         self.ended: list[bool] = []
 
-    async def placed(self) -> None:
-        await self.place
+    async def placed(self) -> str:
+        return await self.place
 
     async def missing(self) -> str:
         return self.lacks
@@ -48,6 +48,9 @@ class Scripted(Process):
 
     async def drain(self, timeout_s: float) -> None:
         await self.drained
+
+    async def logs(self, after: int, limit: int) -> LogChunk:
+        return LogChunk("", 0)
 
     async def end(self, *, gently: bool) -> None:
         self.ended.append(gently)
@@ -79,9 +82,10 @@ def test_what_is_missing_is_told_until_the_replica_has_its_place() -> None:
             await cluster.changed()
         assert (found.phase, found.reason) == (Phase.STARTING, "needs 1 gpu, the cluster has 0")
         assert found.since == 0.0
-        cluster.process.place.set_result(None)
+        cluster.process.place.set_result("node-a")
         cluster.process.outcome.set_result(Started("h:1"))
-        assert (await until(cluster, one.replica_id, Phase.READY)).reason == ""
+        ready = await until(cluster, one.replica_id, Phase.READY)
+        assert (ready.reason, ready.node) == ("", "node-a")
         await cluster.close()
 
     asyncio.run(main())
@@ -92,7 +96,7 @@ def test_a_process_that_dies_fails_with_how_long_it_was_ready() -> None:
         cluster = ScriptedCluster()
         one = launch()
         await cluster.start(one)
-        cluster.process.place.set_result(None)
+        cluster.process.place.set_result("node-a")
         cluster.process.outcome.set_result(Started("h:1"))
         await until(cluster, one.replica_id, Phase.READY)
         cluster.now = 12.0
@@ -110,7 +114,7 @@ def test_a_process_that_dies_while_it_drains_has_failed() -> None:
         cluster = ScriptedCluster()
         one = launch()
         await cluster.start(one)
-        cluster.process.place.set_result(None)
+        cluster.process.place.set_result("node-a")
         cluster.process.outcome.set_result(Started("h:1"))
         await until(cluster, one.replica_id, Phase.READY)
         await cluster.drain(one.replica_id)
@@ -127,7 +131,7 @@ def test_an_unhealthy_replica_fails_and_is_ended() -> None:
         cluster = ScriptedCluster()
         one = launch()
         await cluster.start(one)
-        cluster.process.place.set_result(None)
+        cluster.process.place.set_result("node-a")
         cluster.process.outcome.set_result(Started("h:1"))
         cluster.process.reason.set_result("unhealthy: the event loop does not answer")
         failed = await until(cluster, one.replica_id, Phase.FAILED)
@@ -142,7 +146,7 @@ def test_what_runs_is_adopted_and_becomes_ready() -> None:
         one = launch()
         cluster = ScriptedCluster(one)
         await cluster.adopt()
-        cluster.process.place.set_result(None)
+        cluster.process.place.set_result("node-a")
         cluster.process.outcome.set_result(Started("h:1"))
         assert (await until(cluster, one.replica_id, Phase.READY)).address == "h:1"
         await cluster.close()

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 import ray
 import ray.util
 
 from mesh.cluster.contract import Cluster
-from mesh.cluster.ray_cluster import NAMESPACE, PREFIX, RayCluster
+from mesh.cluster.ray_cluster import NAMESPACE, PREFIX, RayCluster, read_on_node
 from mesh.cluster.start import Session
 from mesh.control.observed import Phase
 from tests.cluster import contract_checks
@@ -118,4 +119,68 @@ def test_a_replica_gets_the_share_of_the_gpus_that_it_reserves(ray_session: Sess
         await end_all(ours)
 
     assert ray_session.local
+    asyncio.run(main())
+
+
+def test_the_last_words_of_a_replica_that_was_killed_can_be_read() -> None:
+    async def main() -> None:
+        ours = cluster()
+        one = launch(DIES)
+        await ours.start(one)
+        await until(ours, one.replica_id, Phase.FAILED)
+        assert (await ours.logs(one.replica_id)).text.endswith("last words\n")
+        ours.forget(one.replica_id)
+        assert (await ours.logs(one.replica_id)).text.endswith("last words\n")
+        await end_all(ours)
+
+    asyncio.run(main())
+
+
+def test_a_log_is_told_by_the_replica_itself_and_by_its_node() -> None:
+    async def main() -> None:
+        ours = cluster()
+        one = launch()
+        await ours.start(one)
+        await until(ours, one.replica_id, Phase.READY)
+        here = await ours.logs(one.replica_id)
+        actor = ray.get_actor(PREFIX + one.replica_id, namespace=NAMESPACE)
+        assert await actor.logs.remote(-1, 1000) == here
+        place = await actor.where.remote()
+        assert await read_on_node(place, -1, 1000) == here
+        assert await read_on_node(replace(place, path="/nowhere"), -1, 1000) is None
+        await end_all(ours)
+
+    asyncio.run(main())
+
+
+def test_custom_resources_of_a_replica_are_asked_for_and_named() -> None:
+    async def main() -> None:
+        ours = cluster()
+        one = launch(custom={"nvme": 2.0})
+        await ours.start(one)
+        while not (found := find(ours, one.replica_id)) or not found.reason:
+            await ours.changed()
+        assert found.reason == "needs 2 nvme, the cluster has 0"
+        await end_all(ours)
+
+    asyncio.run(main())
+
+
+def test_replicas_that_an_earlier_controller_could_not_place_are_ended() -> None:
+    async def main() -> None:
+        before = cluster()
+        one, two = launch(), launch(gpu=64.0)
+        for each in (one, two):
+            await before.start(each)
+        await until(before, one.replica_id, Phase.READY)
+        while not (found := find(before, two.replica_id)) or not found.reason:
+            await before.changed()
+        await before.close()
+        after = cluster()
+        await after.adopt()
+        assert [each.id for each in after.observe()] == [one.replica_id]
+        names = {actor["name"] for actor in ray.util.list_named_actors(all_namespaces=True)}
+        assert PREFIX + two.replica_id not in names
+        await end_all(after)
+
     asyncio.run(main())

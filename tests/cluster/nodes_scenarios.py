@@ -1,0 +1,245 @@
+"""Scenarios on a Ray cluster of four nodes. A program: a process is in one cluster at most.
+
+Prints one JSON object: for each scenario `ok`, or how it failed.
+"""
+
+import asyncio
+import json
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from itertools import count
+
+import ray
+import ray.util
+from ray.cluster_utils import Cluster
+
+from mesh.cluster.embedded import environment, own_token
+from mesh.cluster.ray_cluster import NAMESPACE, RayCluster
+from mesh.control.observed import ObservedReplica, Phase
+from mesh.launch import Launch
+from tests.cluster import contract_checks
+from tests.cluster.contract_checks import end_all, find, until
+
+HOST = "tests.cluster.hosts:FakeHost"
+HEALTH = {
+    # A node that does not answer is given up after a second, not half a minute.
+    "RAY_health_check_initial_delay_ms": "500",
+    "RAY_health_check_period_ms": "500",
+    "RAY_health_check_timeout_ms": "500",
+    "RAY_health_check_failure_threshold": "2",
+}
+MEMORY = 80 * 2**20
+"""Bytes of each node's object store, about the least that Ray takes."""
+NODES: Mapping[str, Mapping[str, object]] = {
+    "node-a": {"num_cpus": 2, "num_gpus": 2, "resources": {"accelerator_type:L4": 1}},
+    "node-b": {"num_cpus": 2, "num_gpus": 1, "labels": {"ray.io/accelerator-type": "A100"}},
+    "node-c": {"num_cpus": 2, "resources": {"nvme": 1}},
+}
+"""Besides the head, which has nothing to give. GPUs are logical."""
+
+_versions = count(1)
+
+
+def launches(number: int, **settings: object) -> list[Launch]:
+    """Replicas of one service of a release of their own."""
+    release = f"release-{next(_versions)}"
+    return [replace(contract_checks.launch(**settings), version_id=release) for _ in range(number)]
+
+
+async def ready(cluster: RayCluster, *wanted: Launch) -> list[ObservedReplica]:
+    """Starts replicas, one after the other, and waits for all."""
+    for one in wanted:
+        await cluster.start(one)
+    return [await until(cluster, one.replica_id, Phase.READY) for one in wanted]
+
+
+async def reason(cluster: RayCluster, one: Launch) -> str:
+    """Starts a replica that has no place, and waits until it says why."""
+    await cluster.start(one)
+    async with asyncio.timeout(30):
+        while not (found := find(cluster, one.replica_id)) or not found.reason:
+            await cluster.changed()
+    assert found.phase is Phase.STARTING
+    return found.reason
+
+
+async def gone(cluster: RayCluster, one: Launch) -> None:
+    await cluster.stop(one.replica_id)
+    await until(cluster, one.replica_id, Phase.GONE)
+
+
+async def a_packed_graph_lies_on_one_node_until_it_is_full(cluster: RayCluster) -> None:
+    found = await ready(cluster, *launches(3, cpu=1.0, placement="pack"))
+    assert [each.node for each in found[:2]] == ["node-c"] * 2  # it has no GPUs to waste
+    assert found[2].node in {"node-a", "node-b"}
+
+
+async def a_spread_graph_lies_on_all_nodes_and_then_shares_them(cluster: RayCluster) -> None:
+    found = await ready(cluster, *launches(4, cpu=1.0, placement="spread"))
+    assert {each.node for each in found[:3]} == set(NODES)
+    assert found[3].node in NODES
+
+
+async def replicas_of_one_service_of_a_release_are_kept_apart(cluster: RayCluster) -> None:
+    *three, fourth = launches(4, cpu=1.0, placement="strict_spread")
+    found = await ready(cluster, *three)
+    assert {each.node for each in found} == set(NODES)
+    said = await reason(cluster, fourth)
+    assert said == "waits for a node without a replica of A: 3 nodes, all have one"
+    await gone(cluster, three[1])
+    freed = await until(cluster, fourth.replica_id, Phase.READY)
+    assert freed.node == found[1].node
+    (beside,) = await ready(cluster, *launches(1, cpu=1.0, placement="strict_spread"))
+    assert beside.node in NODES
+
+
+async def a_replica_that_waits_for_a_node_can_be_stopped(cluster: RayCluster) -> None:
+    one, two = launches(2, custom={"nvme": 0.1}, placement="strict_spread")
+    await ready(cluster, one)
+    assert "1 node, it has one" in await reason(cluster, two)
+    await gone(cluster, two)
+
+
+async def a_gpu_of_a_type_is_found_by_resource_and_by_label(cluster: RayCluster) -> None:
+    for placement in ("", "strict_spread"):
+        (l4,) = launches(1, gpu=0.5, gpu_type="L4", placement=placement)
+        (a100,) = launches(1, gpu=0.5, gpu_type="A100", placement=placement)
+        found = await ready(cluster, l4, a100)
+        assert [each.node for each in found] == ["node-a", "node-b"], placement
+        await gone(cluster, l4)
+        await gone(cluster, a100)
+
+
+async def two_halves_of_a_gpu_are_one_device(cluster: RayCluster) -> None:
+    halves = launches(2, gpu=0.5, gpu_type="A100")
+    await ready(cluster, *halves)
+    for half in halves:
+        assert "with the devices 0\n" in (await cluster.logs(half.replica_id)).text
+    (whole,) = launches(1, gpu=1.0, gpu_type="A100")
+    assert await reason(cluster, whole) == "waits for 1 gpu of type A100: node-b 0 of 1 free"
+
+
+async def a_type_that_no_node_has_is_named_with_those_there_are(cluster: RayCluster) -> None:
+    (one,) = launches(1, gpu=1.0, gpu_type="H100")
+    assert await reason(cluster, one) == (
+        "needs 1 gpu of type H100: "
+        "head has none, node-a has 2 L4, node-b has 1 A100, node-c has none"
+    )
+
+
+async def custom_resources_lead_to_the_node_that_has_them(cluster: RayCluster) -> None:
+    (found,) = await ready(cluster, *launches(1, custom={"nvme": 1.0}))
+    assert found.node == "node-c"
+
+
+async def a_replica_listens_on_the_address_of_its_node(cluster: RayCluster) -> None:
+    (found,) = await ready(cluster, *launches(1))
+    assert found.address == f"{ray.util.get_node_ip_address()}:1"
+
+
+async def a_node_that_cannot_take_a_replica_after_all_is_left(cluster: RayCluster) -> None:
+    await ready(cluster, *launches(2, gpu=0.6, gpu_type="L4"))
+    (one,) = launches(1, gpu=0.8, placement="pack")  # node-a has 0.8 free, 0.4 on each device
+    (found,) = await ready(cluster, one)
+    assert found.node == "node-b"
+
+
+async def a_new_controller_knows_where_replicas_are(cluster: RayCluster) -> None:
+    one, two = launches(2, custom={"nvme": 0.1}, placement="strict_spread")
+    (before,) = await ready(cluster, one)
+    await cluster.close()
+    after = RayCluster(host=HOST)
+    await after.adopt()
+    assert (await until(after, one.replica_id, Phase.READY)).node == before.node == "node-c"
+    assert "1 node, it has one" in await reason(after, two)
+    await end_all(after)
+
+
+SCENARIOS: tuple[Callable[[RayCluster], Awaitable[None]], ...] = (
+    a_packed_graph_lies_on_one_node_until_it_is_full,
+    a_spread_graph_lies_on_all_nodes_and_then_shares_them,
+    replicas_of_one_service_of_a_release_are_kept_apart,
+    a_replica_that_waits_for_a_node_can_be_stopped,
+    a_gpu_of_a_type_is_found_by_resource_and_by_label,
+    two_halves_of_a_gpu_are_one_device,
+    a_type_that_no_node_has_is_named_with_those_there_are,
+    custom_resources_lead_to_the_node_that_has_them,
+    a_replica_listens_on_the_address_of_its_node,
+    a_node_that_cannot_take_a_replica_after_all_is_left,
+    a_new_controller_knows_where_replicas_are,
+)
+
+
+async def the_replicas_of_a_lost_node_are_replaced_elsewhere(
+    cluster: RayCluster, lose: Callable[[str], None]
+) -> None:
+    """The last: `lose` takes a node away for good."""
+    three = launches(3, cpu=1.0, placement="spread")
+    before = {each.id: each for each in await ready(cluster, *three)}
+    (lost,) = [each for each in before.values() if each.node == "node-b"]
+    await asyncio.to_thread(lose, "node-b")
+    failed = await until(cluster, lost.id, Phase.FAILED)
+    assert failed.reason == "its node died"
+    (another,) = await ready(cluster, replace(three[0], replica_id="another"))
+    assert another.node in {"node-a", "node-c"}
+    others = [find(cluster, each) for each in before if each != lost.id]
+    assert all(each is not None and each.phase is Phase.READY for each in others)
+    assert "the replica starts" in (await cluster.logs(lost.id)).text
+
+
+LOSS = the_replicas_of_a_lost_node_are_replaced_elsewhere
+NAMES = [*(scenario.__name__ for scenario in SCENARIOS), LOSS.__name__]
+
+
+async def end_together(cluster: RayCluster) -> None:
+    """Stops what a scenario has left, all at once."""
+    for each in cluster.observe():
+        await cluster.stop(each.id)
+    await end_all(cluster)
+
+
+async def outcome(cluster: RayCluster, scenario: Callable[[RayCluster], Awaitable[None]]) -> str:
+    try:
+        await scenario(cluster)
+    except Exception:  # noqa: BLE001  # whatever it is, it is the outcome
+        return traceback.format_exc()
+    finally:
+        await end_together(cluster)
+    return "ok"
+
+
+async def outcomes(lose: Callable[[str], None]) -> dict[str, str]:
+    """One cluster for all: what has just ended still looks taken to those that know no better."""
+    cluster = RayCluster(host=HOST, reconsider=2.0)
+    told = {each.__name__: await outcome(cluster, each) for each in SCENARIOS}
+    return told | {LOSS.__name__: await outcome(cluster, lambda ours: LOSS(ours, lose))}
+
+
+def main() -> None:
+    own_token()
+    with environment(HEALTH):
+        head = {"num_cpus": 0, "num_gpus": 0, "include_dashboard": False, "node_name": "head"}
+        cluster = Cluster(
+            initialize_head=True, head_node_args={**head, "object_store_memory": MEMORY}
+        )
+        added = {
+            name: cluster.add_node(
+                wait=False, node_name=name, object_store_memory=MEMORY, **settings
+            )
+            for name, settings in NODES.items()
+        }
+        cluster.wait_for_nodes()
+    ray.init(cluster.address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
+
+    def lose(name: str) -> None:
+        cluster.remove_node(added[name], allow_graceful=False)
+
+    told = asyncio.run(outcomes(lose))
+    ray.shutdown()
+    cluster.shutdown()
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()
