@@ -23,7 +23,6 @@ from typer.main import get_command
 import mesh
 from gateway.main import MAX_REQUEST_BYTES
 from mesh.cli.main import app
-from mesh.cli.wanted import deployment_name
 from mesh.cluster.start import Session
 from mesh.config import DeploymentConfig, Fetch, MeshConfig, parse
 from mesh.definition.loader import load
@@ -32,6 +31,7 @@ from mesh.io.bodies.limits import LIMITS, MIB
 from mesh.io.types.elements import NAMES
 from mesh.serving.application import from_config
 from mesh.serving.run import Place, RunningMesh
+from mesh.serving.wanted import deployment_name
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

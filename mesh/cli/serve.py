@@ -1,6 +1,5 @@
 """`mesh serve`: a service on this machine, from its class to a URL."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,32 +8,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
+from mesh.cli.logs import LogFormat, LogLevel
 from mesh.cli.ready import ready_text
 from mesh.cli.steps import Steps
-from mesh.cli.wanted import mesh_config
 from mesh.serving.application import from_config
 from mesh.serving.gateways import GRACE
 from mesh.serving.run import Place, RunningMesh
 from mesh.serving.signals import Signals
+from mesh.serving.wanted import mesh_config
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at the gateways."""
-
-
-class LogLevel(StrEnum):
-    """What is logged at least."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class LogFormat(StrEnum):
-    """The form of log lines: for people, or one JSON object each."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 def serve(
@@ -97,7 +81,8 @@ def serve(
     A deployment file says more: canaries, weights, replicas and resources of each service.
     """
     folder = str(Path.cwd())
-    wanted = mesh_config(target, config, replicas, folder)
+    settings = {} if replicas is None else {"replicas": replicas}
+    wanted = mesh_config(target, config, [folder], settings)
     applications = [
         from_config(deployment, [folder], wanted.endpoints) for deployment in wanted.deployments
     ]

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from mesh.cli.failure import WrongUsage
 from mesh.cli.text import clean
-from mesh.cli.wanted import read
+from mesh.serving.documents import read
 from mesh.config import ServiceOverrides
 from mesh.control.autoscale import ScaleRule
 from mesh.simulate.document import as_plain
