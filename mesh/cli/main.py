@@ -28,7 +28,10 @@ COMMANDS = {
     "simulate": (PLATFORM, "Show how a service would scale under a load, without running it."),
     "call": (CALL, "Call a method, and show what it gives: streams as they come."),
     "describe": (CALL, "Show the services at a URL, or of a graph in code."),
-    "client-stub": (CALL, "Write the types of a service for editors and mypy."),
+    "client-stub": (
+        CALL,
+        "Write the types of a service's client as a .pyi, for editors and type checkers.",
+    ),
     "proto": (CALL, "Write the .proto of a service."),
 }
 """Where the help shows each, and what it says of it."""

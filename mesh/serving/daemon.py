@@ -15,7 +15,8 @@ from typing import Any
 
 from mesh.errors import Cancelled, MeshError
 from mesh.observe import logs
-from mesh.serving.home import Announcement, Home, this_process
+from mesh.serving.announced import announcement
+from mesh.serving.home import Home
 from mesh.serving.run import Place, RunningMesh
 from mesh.serving.signals import Signals
 
@@ -59,18 +60,6 @@ def place_of(plain: dict[str, Any], *, store: str, token: str) -> Place:
     return Place(**known, store=store, token=token)
 
 
-def announcement(mesh: RunningMesh, log: str) -> Announcement:
-    """What is told of a mesh that this process runs."""
-    return Announcement(
-        **this_process(),
-        url=mesh.url,
-        control_url=mesh.control_url,
-        controller=mesh.control.addresses.grpc,
-        log=log,
-        replica_logs=mesh.replica_logs,
-    )
-
-
 def main() -> None:
     """Runs a mesh until SIGTERM."""
     asked = json.loads(sys.stdin.readline())
@@ -97,8 +86,7 @@ def _run(home: Home, plain: dict[str, Any], store: str, report: Report) -> None:
             signals.listen()  # Ray has put a handler of its own in place
             mesh.wait_listening()
             signals.defer()
-            home.announce(announcement(mesh, str(home.log)))
-            try:
+            with home.announced(announcement(mesh, str(home.log))):
                 report.ready()
                 _log.info("the mesh runs at %s", mesh.url)
                 while not signals.wanted.wait(LOOK_EVERY):
@@ -106,8 +94,6 @@ def _run(home: Home, plain: dict[str, Any], store: str, report: Report) -> None:
                         _log.warning("%s; started again", sentence)
                 _log.info("the mesh stops")
                 signals.again = mesh.hurry
-            finally:
-                home.withdraw()
 
 
 if __name__ == "__main__":

@@ -113,6 +113,15 @@ class Home:
             self._announced.unlink()
         return None
 
+    @contextmanager
+    def announced(self, mesh: Announcement) -> Iterator[None]:
+        """Says for the block that a mesh runs."""
+        self.announce(mesh)
+        try:
+            yield
+        finally:
+            self.withdraw()
+
     def announce(self, mesh: Announcement) -> None:
         """Says that a mesh runs: all of it at once, for others may be reading."""
         fresh = self._announced.with_suffix(".new")

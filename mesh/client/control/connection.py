@@ -11,7 +11,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from mesh.client.control.whereabouts import Whereabouts
 from mesh.client.failure import of_http
-from mesh.errors import DeadlineExceeded, Internal, MeshError, Unauthenticated, Unavailable
+from mesh.errors import (
+    ConfigError,
+    DeadlineExceeded,
+    Internal,
+    MeshError,
+    Unauthenticated,
+    Unavailable,
+)
 
 T = TypeVar("T")
 PREFIX = "/api/mesh/v1"
@@ -26,15 +33,21 @@ def path(*parts: str | int) -> str:
 class Connection:
     """The control API at one place. Usable from several threads. All errors are MeshErrors.
 
-    `timeout` is in seconds, for each question.
+    `timeout` is in seconds, for each question. Raises ConfigError for an address that is none.
     """
 
     def __init__(self, where: Whereabouts, timeout: float = 60.0) -> None:
         self.url = where.url
         fields = {"authorization": f"Bearer {where.token}"} if where.token else {}
-        self._client = httpx.Client(
-            base_url=f"{where.url}{PREFIX}", headers=fields, timeout=timeout, follow_redirects=False
-        )
+        try:
+            self._client = httpx.Client(
+                base_url=f"{where.url}{PREFIX}",
+                headers=fields,
+                timeout=timeout,
+                follow_redirects=False,
+            )
+        except (httpx.InvalidURL, ValueError) as error:
+            raise ConfigError(f"the control API cannot be at {where.url!r}: {error}") from None
 
     def __repr__(self) -> str:
         return f"<Connection {self.url}>"

@@ -87,14 +87,15 @@ def test_a_file_that_cannot_be_read_says_nothing(home: Home, text: str) -> None:
 
 
 def test_two_meshes_cannot_hold_a_folder(home: Home) -> None:
-    with home.held(), pytest.raises(FailedPrecondition, match="a mesh runs already in"):
-        with home.held():
-            pass
     with home.held():
-        pass
+        other = home.held()
+        with pytest.raises(FailedPrecondition, match="a mesh runs already in"):
+            other.__enter__()
+    with home.held():
+        assert home.announcement() is None
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="state folder: .*file"):
+    with pytest.raises(ConfigError, match=r"state folder: .*file"):
         Home(tmp_path / "file" / "state").make()
