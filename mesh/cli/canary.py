@@ -49,8 +49,9 @@ def set_(
 def promote(
     name: Name,
     version: Annotated[
-        str, typer.Argument(help="The canary that becomes main.", show_default=False)
-    ],
+        str,
+        typer.Argument(help="The canary; else the only one.", show_default=False),
+    ] = "",
     *,
     url: Url = "",
     token: Token = "",

@@ -20,8 +20,8 @@ class Canaries:
         """Gives canaries other percentages of the requests; those not named keep theirs."""
         return self._connection.ask(DeploymentView, "PUT", _path(name), {"weights": dict(weights)})
 
-    def promote(self, name: str, version: str) -> DeploymentView:
-        """Makes a canary `main`; its replicas stay."""
+    def promote(self, name: str, version: str = "") -> DeploymentView:
+        """Makes a canary, or the only one, `main`; its replicas stay."""
         body = {"version": version}
         return self._connection.ask(DeploymentView, "POST", _path(name, "promote"), body)
 

@@ -16,25 +16,25 @@ def canaries(verbs: Verbs) -> APIRouter:
     @routes.get("")
     async def get(name: str) -> CanaryView:
         """How requests are divided, how each version does, how far a progression is."""
-        config = (await verbs.current(name)).config
+        config = verbs.current(name).config
         return views.canary(name, await verbs.canary_status(name), config)
 
     @routes.put("")
     async def put(name: str, body: WeightsBody) -> DeploymentView:
         """Gives canaries other percentages of the requests, as a new revision."""
         await verbs.set_canary(name, body.weights)
-        return await shown(verbs, name)
+        return shown(verbs, name)
 
     @routes.post("/promote")
-    async def promote(name: str, body: PromoteBody) -> DeploymentView:
-        """Makes a canary `main`, as a new revision; its replicas stay."""
-        await verbs.promote(name, body.version)
-        return await shown(verbs, name)
+    async def promote(name: str, body: PromoteBody | None = None) -> DeploymentView:
+        """Makes a canary, or the only one, `main`, as a new revision; its replicas stay."""
+        await verbs.promote(name, body.version if body else "")
+        return shown(verbs, name)
 
     @routes.post("/abort")
     async def abort(name: str, body: AbortBody | None = None) -> DeploymentView:
         """Takes all requests from a canary, or from all, and ends a progression."""
         await verbs.abort(name, body.version if body else "")
-        return await shown(verbs, name)
+        return shown(verbs, name)
 
     return routes

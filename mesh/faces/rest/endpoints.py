@@ -17,12 +17,12 @@ def endpoints(verbs: Verbs) -> APIRouter:
     @routes.get("")
     async def listed() -> tuple[EndpointView, ...]:
         """All endpoints, by name."""
-        return tuple(map(views.endpoint, await verbs.endpoints()))
+        return tuple(map(views.endpoint, sorted(verbs.endpoints(), key=lambda each: each.name)))
 
     @routes.get("/{name}")
     async def get(name: str) -> EndpointView:
         """One endpoint."""
-        return views.endpoint(await verbs.endpoint(name))
+        return views.endpoint(verbs.endpoint(name))
 
     @routes.put("/{name}")
     async def put(name: Name, config: EndpointConfig) -> EndpointView:
@@ -30,13 +30,13 @@ def endpoints(verbs: Verbs) -> APIRouter:
 
         An upstream that says nothing of `api_key` keeps the one that it has.
         """
-        config = views.with_kept_keys(config, await _there(name))
+        config = views.with_kept_keys(config, _there(name))
         await verbs.apply_endpoint(name, config)
-        return views.endpoint(await verbs.endpoint(name))
+        return views.endpoint(verbs.endpoint(name))
 
-    async def _there(name: str) -> EndpointRecord | None:
+    def _there(name: str) -> EndpointRecord | None:
         try:
-            return await verbs.endpoint(name)
+            return verbs.endpoint(name)
         except NotFound:
             return None
 
@@ -49,12 +49,12 @@ def endpoints(verbs: Verbs) -> APIRouter:
     async def start(name: str) -> EndpointView:
         """Has it take requests again."""
         await verbs.start_endpoint(name)
-        return views.endpoint(await verbs.endpoint(name))
+        return views.endpoint(verbs.endpoint(name))
 
     @routes.post("/{name}/terminate")
     async def terminate(name: str) -> EndpointView:
         """Has it take no requests, and keeps what it is set to."""
         await verbs.terminate_endpoint(name)
-        return views.endpoint(await verbs.endpoint(name))
+        return views.endpoint(verbs.endpoint(name))
 
     return routes

@@ -66,8 +66,8 @@ class LogReader:
 
     async def read(self) -> list[tuple[str, str]]:
         """New lines, each with the id of its replica. Raises NotFound if there is none of these."""
-        await self._verbs.deployment(self._deployment)
-        ids = [each.id for each in await self._verbs.replicas(self._deployment)]
+        self._verbs.deployment(self._deployment)
+        ids = [each.id for each in self._verbs.replicas(self._deployment)]
         if self._replica:
             if self._replica not in ids:
                 raise NotFound(f"{self._deployment!r} has no replica {self._replica!r}")

@@ -15,19 +15,19 @@ def overview(verbs: Verbs) -> APIRouter:
     @routes.get("/status")
     async def status() -> MeshView:
         """The mesh in numbers."""
-        replicas = [views.replica(each) for each in await verbs.replicas()]
+        replicas = [views.replica(each) for each in verbs.replicas()]
         return MeshView(
             verbs.opened,
             views.counts(map(views.phase, verbs.status())),
             views.counts(replica.phase for replica in replicas),
-            len(await verbs.endpoints()),
+            len(verbs.endpoints()),
             tuple(sorted({replica.node for replica in replicas if replica.node})),
         )
 
     @routes.get("/replicas")
     async def replicas() -> tuple[ReplicaView, ...]:
         """All replicas."""
-        return tuple(map(views.replica, await verbs.replicas()))
+        return tuple(map(views.replica, verbs.replicas()))
 
     @routes.get("/events")
     async def events(start: Start = 0, count: Count = 100) -> tuple[EventView, ...]:

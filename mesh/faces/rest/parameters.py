@@ -1,6 +1,6 @@
 """Parameters and small bodies of the control API."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -37,12 +37,12 @@ class WeightsBody(Body):
 
 
 class PromoteBody(Body):
-    """The canary that becomes `main`."""
+    """The canary that becomes `main`; empty: the only one."""
 
-    version: Name
+    version: Name | Literal[""] = ""
 
 
 class AbortBody(Body):
     """The canary that gets no more requests; empty: none of them does."""
 
-    version: Name | str = ""
+    version: Name | Literal[""] = ""

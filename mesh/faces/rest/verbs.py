@@ -82,15 +82,15 @@ class Verbs(Protocol):
         """How far deployments are."""
         ...
 
-    async def deployment(self, name: str) -> DeploymentRecord:
+    def deployment(self, name: str) -> DeploymentRecord:
         """One deployment as it is wanted."""
         ...
 
-    async def deployments(self) -> tuple[DeploymentRecord, ...]:
-        """All deployments, by name."""
+    def deployments(self) -> tuple[DeploymentRecord, ...]:
+        """All deployments."""
         ...
 
-    async def current(self, name: str) -> RevisionRecord:
+    def current(self, name: str) -> RevisionRecord:
         """What a deployment is set to."""
         ...
 
@@ -132,8 +132,8 @@ class Verbs(Protocol):
         """Gives canaries other percentages; returns the new revision."""
         ...
 
-    async def promote(self, name: str, version: str) -> int:
-        """Makes a canary `main`; returns the new revision."""
+    async def promote(self, name: str, version: str = "") -> int:
+        """Makes a canary (empty: the only one) `main`; returns the new revision."""
         ...
 
     async def abort(self, name: str, version: str = "") -> int:
@@ -148,7 +148,7 @@ class Verbs(Protocol):
         """What happened to it, the newest first."""
         ...
 
-    async def replicas(self, name: str = "") -> Sequence[ObservedReplica]:
+    def replicas(self, name: str = "") -> Sequence[ObservedReplica]:
         """What runs of it."""
         ...
 
@@ -156,11 +156,11 @@ class Verbs(Protocol):
         """What a replica wrote after a place (-1: what it wrote last), `limit` bytes at most."""
         ...
 
-    async def endpoints(self) -> tuple[EndpointRecord, ...]:
-        """All endpoints, by name."""
+    def endpoints(self) -> tuple[EndpointRecord, ...]:
+        """All endpoints."""
         ...
 
-    async def endpoint(self, name: str) -> EndpointRecord:
+    def endpoint(self, name: str) -> EndpointRecord:
         """One endpoint."""
         ...
 

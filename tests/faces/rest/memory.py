@@ -133,13 +133,13 @@ class MemoryVerbs:
         weights = {name: each["weight"] for name, each in canaries.items()}
         return {"main": 100 - sum(weights.values()), **weights}
 
-    async def deployment(self, name: str) -> DeploymentRecord:
+    def deployment(self, name: str) -> DeploymentRecord:
         return self._found(name)
 
-    async def deployments(self) -> tuple[DeploymentRecord, ...]:
+    def deployments(self) -> tuple[DeploymentRecord, ...]:
         return tuple(self._deployments[name] for name in sorted(self._deployments))
 
-    async def current(self, name: str) -> RevisionRecord:
+    def current(self, name: str) -> RevisionRecord:
         self._found(name)
         return self._revisions[name][-1]
 
@@ -175,11 +175,11 @@ class MemoryVerbs:
         del self._deployments[name], self._revisions[name]
 
     async def set_labels(self, name: str, labels: Mapping[str, str]) -> int:
-        config = (await self.current(name)).config
+        config = self.current(name).config
         return self._revise(name, {**config, "labels": dict(labels)}, "labels")
 
     async def _canary(self, name: str, weights: Mapping[str, int], cause: str) -> int:
-        config = (await self.current(name)).config
+        config = self.current(name).config
         versions = dict(config["canary"]["versions"])
         for version, weight in weights.items():
             if version not in versions:
@@ -191,9 +191,11 @@ class MemoryVerbs:
     async def set_canary(self, name: str, weights: Mapping[str, int]) -> int:
         return await self._canary(name, weights, "weights")
 
-    async def promote(self, name: str, version: str) -> int:
-        config = (await self.current(name)).config
+    async def promote(self, name: str, version: str = "") -> int:
+        config = self.current(name).config
         versions = dict(config["canary"]["versions"])
+        if not version and len(versions) == 1:
+            (version,) = versions
         if version not in versions:
             raise NotFound(f"{name!r} has no canary {version!r}")
         target = versions.pop(version)["target"]
@@ -202,21 +204,19 @@ class MemoryVerbs:
         return self._revise(name, changed, f"promote {version}")
 
     async def abort(self, name: str, version: str = "") -> int:
-        versions = (await self.current(name)).config["canary"]["versions"]
+        versions = self.current(name).config["canary"]["versions"]
         zero = {version: 0} if version else dict.fromkeys(versions, 0)
         return await self._canary(name, zero, "abort")
 
     async def canary_status(self, name: str) -> Found:
-        weights = self._weights(await self.current(name))
+        weights = self._weights(self.current(name))
         return Found(weights, MappingProxyType({"main": Metrics(90, 9, 0.1)}), {})
 
     async def events(self, name: str = "", start: int = 0, count: int = 100) -> tuple[Event, ...]:
-        if name:
-            self._found(name)
         mine = [event for event in self.happened if name in ("", event.deployment)]
         return tuple(mine[::-1][start : start + count])
 
-    async def replicas(self, name: str = "") -> Sequence[ObservedReplica]:
+    def replicas(self, name: str = "") -> Sequence[ObservedReplica]:
         if name:
             self._found(name)
         return tuple(
@@ -236,10 +236,10 @@ class MemoryVerbs:
         piece = text[start : start + limit]
         return Chunk(piece, start + len(piece))
 
-    async def endpoints(self) -> tuple[EndpointRecord, ...]:
+    def endpoints(self) -> tuple[EndpointRecord, ...]:
         return tuple(self._endpoints[name] for name in sorted(self._endpoints))
 
-    async def endpoint(self, name: str) -> EndpointRecord:
+    def endpoint(self, name: str) -> EndpointRecord:
         if name not in self._endpoints:
             raise NotFound(f"there is no endpoint {name!r}")
         return self._endpoints[name]
@@ -259,11 +259,11 @@ class MemoryVerbs:
         return made
 
     async def delete_endpoint(self, name: str) -> None:
-        await self.endpoint(name)
+        self.endpoint(name)
         del self._endpoints[name]
 
     async def start_endpoint(self, name: str) -> None:
-        self._endpoints[name] = replace(await self.endpoint(name), intent=Intent.RUN)
+        self._endpoints[name] = replace(self.endpoint(name), intent=Intent.RUN)
 
     async def terminate_endpoint(self, name: str) -> None:
-        self._endpoints[name] = replace(await self.endpoint(name), intent=Intent.TERMINATE)
+        self._endpoints[name] = replace(self.endpoint(name), intent=Intent.TERMINATE)

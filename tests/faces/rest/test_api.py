@@ -215,6 +215,16 @@ def test_a_canary_is_set_promoted_and_aborted(shop: Api) -> None:
     assert weights(promoted) == {"main": 100}
 
 
+def test_the_only_canary_is_meant_if_none_is_named(shop: Api) -> None:
+    promoted = shop.good("POST", "/deployments/shop/canary/promote")
+    assert weights(promoted) == {"main": 100}
+
+
+def test_events_of_a_deleted_deployment_stay(shop: Api) -> None:
+    shop.good("DELETE", "/deployments/shop")
+    assert len(shop.good("GET", "/deployments/shop/events")) == 1
+
+
 def test_wrong_weights_are_named(shop: Api) -> None:
     status, error = shop.bad("PUT", "/deployments/shop/canary", {"weights": {"v2": 101}})
     assert status == 400
@@ -290,7 +300,7 @@ def test_an_endpoint_over_what_is_not_there_is_refused(shop: Api) -> None:
 
 
 def keys(api: Api, name: str) -> list[str]:
-    record = asyncio.run(api.verbs.endpoint(name))
+    record = api.verbs.endpoint(name)
     return [record.keys.get(place, "") for place, _ in enumerate(record.config["upstreams"])]
 
 
@@ -325,7 +335,7 @@ def test_what_is_not_there_is_said_in_one_line(api: Api) -> None:
 
 def test_a_fault_of_the_mesh_tells_nothing_of_itself() -> None:
     class Broken(MemoryVerbs):
-        async def endpoints(self) -> Any:
+        def endpoints(self) -> Any:
             raise ZeroDivisionError("a secret")
 
     assert Api(Broken()).bad("GET", "/endpoints") == (500, "internal error")
