@@ -178,6 +178,7 @@ def _counts(view: MeshView) -> RenderableType:
     table.add_row("deployments", said(dict(view.deployments)))
     table.add_row("replicas", said(dict(view.replicas)))
     table.add_row("endpoints", str(view.endpoints))
+    table.add_row("followed by", f"{view.watchers} gateways and replicas")
     if view.nodes:
         table.add_row("nodes", ", ".join(view.nodes))
     return table

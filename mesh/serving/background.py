@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import psutil
@@ -33,22 +33,34 @@ def start(
     reader, writer = os.pipe()
     with os.fdopen(reader) as reports:
         try:
-            _spawn(home, {"state": str(home.folder), "place": place, "store": store}, writer)
+            asked = {"state": str(home.folder), "place": place, "store": store}
+            process = _spawn(home, asked, writer)
         finally:
             os.close(writer)
-        for line in reports:
-            report = json.loads(line)
-            if "error" in report:
-                raise Unavailable(report["error"])
-            if "step" in report:
-                say(report["step"])
+        try:
+            _listen(reports, say)
+        except KeyboardInterrupt:
+            process.terminate()  # nobody wants it any more
+            raise
+    # It outlives this process on purpose; nobody is left to wait for it.
+    process.returncode = 0
     found = home.announcement()
     if found is None:
         raise Unavailable(f"the mesh ended while it started: see {home.log}")
     return found
 
 
-def _spawn(home: Home, asked: Mapping[str, Any], report: int) -> None:
+def _listen(reports: Iterable[str], say: Callable[[str], None]) -> None:
+    """Passes on what is told until nothing more is. Raises Unavailable for an error."""
+    for line in reports:
+        report = json.loads(line)
+        if "error" in report:
+            raise Unavailable(report["error"])
+        if "step" in report:
+            say(report["step"])
+
+
+def _spawn(home: Home, asked: Mapping[str, Any], report: int) -> "subprocess.Popen[bytes]":
     with home.log.open("ab") as log:
         process = subprocess.Popen(  # noqa: S603  # our own program
             [sys.executable, "-m", DAEMON],
@@ -62,8 +74,7 @@ def _spawn(home: Home, asked: Mapping[str, Any], report: int) -> None:
     assert process.stdin is not None, "as asked for"  # noqa: S101  # for the type checker
     with process.stdin as stdin:
         stdin.write(json.dumps({**asked, "report": report}).encode() + b"\n")
-    # It outlives this process on purpose; nobody is left to wait for it.
-    process.returncode = 0
+    return process
 
 
 def stop(mesh: Announcement, limit: float = STOP_WAIT) -> None:

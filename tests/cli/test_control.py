@@ -3,17 +3,20 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from mesh.cli.later import HOMES, loaded
 from mesh.cli.main import COMMANDS, app
 from mesh.cli.remote import ago
-from mesh.cli.rollout import serves_on
+from mesh.cli.rollout import serves_on, wait
+from mesh.client.control.client import ControlClient
 from mesh.client.control.values import DeploymentView, ReplicaView, VersionView
 from mesh.errors import MeshError
 from tests.faces.rest.memory import MemoryVerbs
@@ -95,6 +98,16 @@ def test_deploying_a_target_tells_how_it_goes_and_what_runs(shell: Shell) -> Non
     view = shell.json("deployment", "get", "book-shelf")
     assert (view["config"]["envs"], view["labels"]) == ({"A": "1"}, {"team": "a"})
     assert view["config"]["target"] == SHELF
+
+
+def test_on_a_terminal_services_are_shown_as_they_get_ready(shell: Shell) -> None:
+    shell.json("deploy", SHELF, "--no-wait")
+    console = Console(file=StringIO(), force_terminal=True, width=100)
+    with ControlClient(shell.env["MESH_CONTROL_URL"], TOKEN) as client:
+        assert wait(client, "book-shelf", 1, 10, console).status == "running"
+    written = console.file.getvalue()  # type: ignore[attr-defined]  # as given above
+    assert "book-shelf" in written
+    assert "1/1" in written
 
 
 def test_options_of_deploy_are_settings(shell: Shell) -> None:

@@ -167,13 +167,17 @@ class CanaryView:
 class MeshView:
     """A mesh in numbers: deployments by status, replicas by phase, endpoints.
 
-    `ready` says that its controller has read its store and adopted what ran before.
+    `ready` says that its controller has read its store and adopted what ran before. `snapshot`
+    counts the routing tables that it published since then; `watchers` are gateways, and replicas
+    that call others, that follow them. `nodes` have replicas.
     """
 
     ready: bool
     deployments: Mapping[str, int]
     replicas: Mapping[str, int]
     endpoints: int
+    snapshot: int = 0
+    watchers: int = 0
     nodes: tuple[str, ...] = ()
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import StreamingResponse
 
-from mesh.errors import MeshError, NotFound
+from mesh.errors import MeshError
 from mesh.faces.rest.verbs import Verbs
 
 LOOK_EVERY = 0.5
@@ -51,7 +51,7 @@ def logs(verbs: Verbs) -> APIRouter:
 
 
 class LogReader:
-    """Reads the logs of a deployment's replicas, those that come later too.
+    """Reads the logs of a deployment's replicas, those that come later too; or of one of them.
 
     Of each at most `limit` bytes from before the first look.
     """
@@ -65,26 +65,25 @@ class LogReader:
         self._rest: dict[str, str] = {}
 
     async def read(self) -> list[tuple[str, str]]:
-        """New lines, each with the id of its replica. Raises NotFound if there is none of these."""
+        """New lines, each with the id of its replica.
+
+        Raises NotFound without the deployment, and MeshError where the one replica that is wanted
+        cannot be read; of several, each that can is.
+        """
         self._verbs.deployment(self._deployment)
-        ids = [each.id for each in self._verbs.replicas(self._deployment)]
         if self._replica:
-            if self._replica not in ids:
-                raise NotFound(f"{self._deployment!r} has no replica {self._replica!r}")
-            ids = [self._replica]
+            return await self._new(self._replica)
         found = []
-        for identity in ids:
-            with suppress(NotFound):  # gone meanwhile, or has written nothing yet
-                found += [(identity, line) for line in await self._new(identity)]
+        for each in self._verbs.replicas(self._deployment):
+            with suppress(MeshError):  # gone meanwhile, or its node is
+                found += await self._new(each.id)
         return found
 
-    async def _new(self, identity: str) -> list[str]:
-        is_first = identity not in self._next
+    async def _new(self, identity: str) -> list[tuple[str, str]]:
         chunk = await self._verbs.logs(identity, self._next.get(identity, -1), self._limit)
         self._next[identity] = chunk.next
         *lines, self._rest[identity] = (self._rest.get(identity, "") + chunk.text).split("\n")
-        cut = is_first and len(chunk.text.encode()) >= self._limit
-        return lines[1:] if cut else lines
+        return [(identity, line) for line in lines]
 
     def unfinished(self) -> list[tuple[str, str]]:
         """What is written of lines that have no end yet."""

@@ -21,6 +21,8 @@ def overview(verbs: Verbs) -> APIRouter:
             views.counts(map(views.phase, verbs.status())),
             views.counts(replica.phase for replica in replicas),
             len(verbs.endpoints()),
+            verbs.snapshots.value.number if verbs.snapshots.value else 0,
+            verbs.snapshots.readers,
             tuple(sorted({replica.node for replica in replicas if replica.node})),
         )
 

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from mesh.config import EndpointConfig
+from mesh.control.latest import Latest
 from mesh.control.observed import ObservedReplica
 from mesh.control.plan import Application
 from mesh.control.records import DeploymentRecord, EndpointRecord, Event, RevisionRecord
 from mesh.control.status import DeploymentStatus
+from mesh.traffic.snapshot import Snapshot
 
 
 class LogChunk(Protocol):
@@ -62,6 +64,9 @@ class Canaries(Protocol):
 
 class Verbs(Protocol):
     """What can be done with a mesh. All raise MeshError; doing a thing twice does it once."""
+
+    snapshots: Latest[Snapshot]
+    """The routing tables that are published."""
 
     @property
     def opened(self) -> bool:
@@ -153,7 +158,7 @@ class Verbs(Protocol):
         ...
 
     async def logs(self, replica_id: str, after: int = -1, limit: int = 65536) -> LogChunk:
-        """What a replica wrote after a place (-1: what it wrote last), `limit` bytes at most."""
+        """What a replica wrote after a place (-1: its last lines), `limit` bytes at most."""
         ...
 
     def endpoints(self) -> tuple[EndpointRecord, ...]:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mesh.config import DeploymentConfig, EndpointConfig, parse
+from mesh.control.latest import Latest
 from mesh.control.observed import ObservedReplica, Phase
 from mesh.control.plan import Application
 from mesh.control.records import (
@@ -18,6 +19,7 @@ from mesh.control.records import (
 )
 from mesh.control.status import DeploymentPhase, DeploymentStatus, ServiceStatus, VersionStatus
 from mesh.errors import ConfigError, FailedPrecondition, NotFound
+from mesh.traffic.snapshot import Snapshot
 
 BORN = 1_700_000_000.5
 """When everything was made."""
@@ -59,6 +61,7 @@ class MemoryVerbs:
         self._deployments: dict[str, DeploymentRecord] = {}
         self._revisions: dict[str, list[RevisionRecord]] = {}
         self._endpoints: dict[str, EndpointRecord] = {}
+        self.snapshots: Latest[Snapshot] = Latest()
         self._uids = (f"u{number}" for number in counting())
 
     def _found(self, name: str) -> DeploymentRecord:
@@ -232,7 +235,10 @@ class MemoryVerbs:
         if replica_id not in self.written:
             raise NotFound(f"there is no replica {replica_id!r}")
         text = self.written[replica_id]
-        start = max(0, len(text) - limit) if after < 0 else after
+        start = after
+        if after < 0:
+            cut = max(0, len(text) - limit)
+            start = text.index("\n", cut - 1) + 1 if cut else 0
         piece = text[start : start + limit]
         return Chunk(piece, start + len(piece))
 

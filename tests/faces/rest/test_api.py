@@ -252,6 +252,8 @@ def test_a_mesh_is_told_in_numbers(shop: Api) -> None:
         "deployments": {"failed": 1, "running": 1},
         "replicas": {"ready": 1},
         "endpoints": 1,
+        "snapshot": 0,
+        "watchers": 0,
         "nodes": [],
     }
     assert shop.good("GET", "/deployments/bank")["reason"] == (
@@ -270,10 +272,10 @@ def test_logs_are_lines_with_the_replica_before_them(shop: Api) -> None:
     lines = shop.ask("GET", "/deployments/shop/logs", headers=headers).text.splitlines()
     assert lines[0] == '{"replica": "shop-0", "line": "one"}'
     status, error = shop.bad("GET", "/deployments/shop/logs", params={"replica": "bank-0"})
-    assert (status, error) == (404, "'shop' has no replica 'bank-0'")
+    assert (status, error) == (404, "there is no replica 'bank-0'")
 
 
-def test_a_log_that_is_cut_begins_with_a_whole_line(shop: Api) -> None:
+def test_of_a_long_log_the_end_is_told(shop: Api) -> None:
     shop.verbs.written = {"shop-0": "first\nsecond\nthird\n"}
     found = shop.ask("GET", "/deployments/shop/logs", params={"limit": 10, "replica": "shop-0"})
     assert found.text == "third\n"
