@@ -24,13 +24,15 @@ class VersionView:
     """A version of a deployment, `main` or a canary.
 
     `id` names its release with its settings for all time; `weight` is its percentage of the
-    deployment's requests.
+    deployment's requests. `replacing` are the releases that it takes the place of and that have
+    calls still.
     """
 
     name: str
     id: str
     weight: int
     services: tuple[ServiceView, ...]
+    replacing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

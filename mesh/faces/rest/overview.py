@@ -18,7 +18,7 @@ def overview(verbs: Verbs) -> APIRouter:
         replicas = [views.replica(each) for each in verbs.replicas()]
         return MeshView(
             verbs.opened,
-            views.counts(map(views.phase, verbs.status())),
+            views.counts(status.phase.label for status in verbs.status()),
             views.counts(replica.phase for replica in replicas),
             len(verbs.endpoints()),
             verbs.snapshots.value.number if verbs.snapshots.value else 0,

@@ -41,7 +41,7 @@ def deployment(
         _time(record.updated_at),
         record.revision,
         record.intent.value,
-        phase(status) if status else "unknown",
+        status.phase.label if status else "unknown",
         status.reason if status else "",
         dict(revision.config.get("labels") or {}),
         revision.config,
@@ -49,17 +49,12 @@ def deployment(
     )
 
 
-def phase(status: DeploymentStatus) -> str:
-    """The word for a deployment's phase."""
-    return status.phase.name.lower().replace("_", "-")
-
-
 def _version(version: VersionStatus) -> VersionView:
     services = tuple(
         ServiceView(service.name, service.desired, service.ready, service.reason)
         for service in version.services
     )
-    return VersionView(version.name, version.id, version.weight, services)
+    return VersionView(version.name, version.id, version.weight, services, version.replacing)
 
 
 def revision(record: RevisionRecord, current: int) -> RevisionView:
