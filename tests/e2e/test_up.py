@@ -86,7 +86,7 @@ class Platform:
         eventually(lambda: self.classify(prefix).status_code == 200, f"{prefix}/classify answers")
 
     def weights(self) -> dict[str, int]:
-        found = self.json("canary", "status", "classifier")["versions"]
+        found = self.json("deployment", "get", "classifier")["versions"]
         return {each["name"]: each["weight"] for each in found}
 
 
@@ -122,7 +122,6 @@ def test_a_platform_from_up_to_down(platform: Platform) -> None:
     assert platform.weights() == {"main": 80, "v2": 20}
     platform.json("canary", "set", "classifier", "v2=50")
     assert platform.weights() == {"main": 50, "v2": 50}
-    assert SAYS in platform.run("deployment", "logs", "classifier").stdout
     platform.json("canary", "promote", "classifier", "v2")
     assert platform.json("deployment", "get", "classifier")["config"]["target"] == (
         "other:Classifier"
@@ -153,6 +152,19 @@ def test_a_platform_from_up_to_down(platform: Platform) -> None:
     assert platform.json("down") == {"stopped": True}
     done = platform.run("status", "--json")
     assert (done.returncode, json.loads(done.stdout)["running"]) == (1, False)
+
+
+@pytest.mark.timeout(300)
+def test_what_a_canary_does_and_writes_can_be_seen(platform: Platform) -> None:
+    platform.up()
+    platform.json("deploy", "canary.yaml")
+    platform.reaches()
+    assert SAYS in platform.run("deployment", "logs", "classifier").stdout
+    main, canary = platform.json("canary", "status", "classifier")["versions"]
+    assert (main["name"], main["weight"]) == ("main", 80)
+    assert (canary["name"], canary["weight"]) == ("v2", 20)
+    aborted = platform.json("canary", "abort", "classifier")
+    assert [each["weight"] for each in aborted["versions"]] == [100, 0]
 
 
 @pytest.mark.timeout(300)
