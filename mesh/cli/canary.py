@@ -1,6 +1,5 @@
 """`mesh canary`: versions beside main, and their share of the requests."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -9,7 +8,8 @@ from rich.text import Text
 from mesh.cli.complete import deployment_names
 from mesh.cli.remote import AsJson, Token, Url, connected, table, weights, write, write_json
 from mesh.cli.rollout import services
-from mesh.client.control.values import DeploymentView
+from mesh.cli.text import clean
+from mesh.client.control.values import CanaryView, DeploymentView
 
 app = typer.Typer(
     help="Canaries: weights, promotion, how they do.", no_args_is_help=True, add_completion=False
@@ -91,6 +91,7 @@ def status(name: Name, *, url: Url = "", token: Token = "", as_json: AsJson = Fa
             Text(each.name, "bold"),
             f"{each.weight}%",
             str(each.requests),
+            f"{each.rate:.3g}/s",
             str(each.errors),
             f"{each.error_rate:.2%}",
             _milliseconds(each.p50),
@@ -99,11 +100,19 @@ def status(name: Name, *, url: Url = "", token: Token = "", as_json: AsJson = Fa
         )
         for each in view.versions
     ]
-    columns = ("version", "weight", "requests", "errors", "rate", "p50", "p90", "p99")
+    columns = ("version", "weight", "requests", "rate", "errors", "of all", "p50", "p90", "p99")
     write(table(columns, rows, "no versions"))
     by = f"by {view.route_type} {view.route_by}".rstrip()
-    progression = f"; progression {json.dumps(view.progression)}" if view.progression else ""
-    write(Text(f"{by}{progression}", "dim"))
+    write(Text(clean(f"{by}{progressed(view)}"), "dim"))
+
+
+def progressed(view: CanaryView) -> str:
+    """How far a progression is, for the end of a line; empty if there is none."""
+    if not view.progression:
+        return ""
+    said = view.progression
+    reason = f": {said['reason']}" if said.get("reason") else ""
+    return f"; progression {said.get('state', '')}, step {int(said.get('step', 0)) + 1}{reason}"
 
 
 def _milliseconds(seconds: float | None) -> str:

@@ -138,13 +138,18 @@ class EndpointView:
 
 @dataclass(frozen=True, slots=True)
 class VersionTraffic:
-    """What a version had to do of late. Latencies are quantiles in seconds; None: no requests."""
+    """What a version had to do of late.
+
+    `rate` is in requests per second, `error_rate` in errors per request; `p50`, `p90` and `p99` are
+    quantiles of the latency in seconds, None without requests.
+    """
 
     name: str
     weight: int
-    requests: int
-    errors: int
-    error_rate: float
+    requests: int = 0
+    rate: float = 0.0
+    errors: int = 0
+    error_rate: float = 0.0
     p50: float | None = None
     p90: float | None = None
     p99: float | None = None
@@ -155,7 +160,7 @@ class CanaryView:
     """How a deployment divides its requests, what came of it, and what goes on by itself.
 
     `route_type` is `random`, `header` or `query`. `progression` says how far the progression of
-    a canary is; empty if there is none.
+    a canary is (`state`, `step` from 0, `reason`); empty if there is none.
     """
 
     deployment: str

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from mesh.config import EndpointConfig
 from mesh.control.latest import Latest
 from mesh.control.observed import ObservedReplica
+from mesh.control.outcomes import VersionMetrics
 from mesh.control.plan import Application
 from mesh.control.records import DeploymentRecord, EndpointRecord, Event, RevisionRecord
 from mesh.control.status import DeploymentStatus
@@ -26,23 +27,6 @@ class LogChunk(Protocol):
         ...
 
 
-class Traffic(Protocol):
-    """What a version had to do of late; quantiles of latency in seconds."""
-
-    @property
-    def requests(self) -> int: ...  # noqa: D102  # as VersionTraffic
-    @property
-    def errors(self) -> int: ...  # noqa: D102  # as VersionTraffic
-    @property
-    def error_rate(self) -> float: ...  # noqa: D102  # as VersionTraffic
-    @property
-    def p50(self) -> float | None: ...  # noqa: D102  # as VersionTraffic
-    @property
-    def p90(self) -> float | None: ...  # noqa: D102  # as VersionTraffic
-    @property
-    def p99(self) -> float | None: ...  # noqa: D102  # as VersionTraffic
-
-
 class Canaries(Protocol):
     """The versions of a deployment by name: weights in percent, and what came of them."""
 
@@ -52,7 +36,7 @@ class Canaries(Protocol):
         ...
 
     @property
-    def metrics(self) -> Mapping[str, Traffic]:
+    def metrics(self) -> Mapping[str, VersionMetrics]:
         """By version; those without a request may be missing."""
         ...
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from mesh.client.control.values import (
@@ -148,17 +149,15 @@ def canary(name: str, found: Canaries, config: Document) -> CanaryView:
         rule.get("route_type", "random"),
         rule.get("route_by", ""),
         tuple(_traffic(version, weight, found) for version, weight in found.weights.items()),
-        found.progression,
+        {key: each for key, each in found.progression.items() if not isinstance(each, Mapping)},
     )
 
 
 def _traffic(name: str, weight: int, found: Canaries) -> VersionTraffic:
     had = found.metrics.get(name)
-    if had is None:
-        return VersionTraffic(name, weight, 0, 0, 0.0)
-    return VersionTraffic(
-        name, weight, had.requests, had.errors, had.error_rate, had.p50, had.p90, had.p99
-    )
+    if had is None or not had.requests:
+        return VersionTraffic(name, weight)
+    return VersionTraffic(name, weight, **asdict(had))
 
 
 def counts(words: Iterable[str]) -> dict[str, int]:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count as counting
-from types import MappingProxyType
 from typing import Any
 
 from mesh.config import DeploymentConfig, EndpointConfig, parse
 from mesh.control.latest import Latest
 from mesh.control.observed import ObservedReplica, Phase
+from mesh.control.outcomes import VersionMetrics
 from mesh.control.plan import Application
 from mesh.control.records import (
     DeploymentRecord,
@@ -21,6 +21,9 @@ from mesh.control.status import DeploymentPhase, DeploymentStatus, ServiceStatus
 from mesh.errors import ConfigError, FailedPrecondition, NotFound
 from mesh.traffic.snapshot import Snapshot
 
+METRICS = VersionMetrics(90, 0.3, 9, 0.1, 0.01, 0.02, 0.03)
+"""What `main` of every deployment had to do."""
+PROGRESS = {"state": "aborted", "step": 1, "reason": "too many errors", "main": {"requests": 1}}
 BORN = 1_700_000_000.5
 """When everything was made."""
 
@@ -32,19 +35,9 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class Metrics:
-    requests: int
-    errors: int
-    error_rate: float
-    p50: float | None = 0.01
-    p90: float | None = 0.02
-    p99: float | None = 0.03
-
-
-@dataclass(frozen=True)
 class Found:
     weights: Mapping[str, int]
-    metrics: Mapping[str, Metrics]
+    metrics: Mapping[str, VersionMetrics]
     progression: Mapping[str, Any]
 
 
@@ -213,7 +206,7 @@ class MemoryVerbs:
 
     async def canary_status(self, name: str) -> Found:
         weights = self._weights(self.current(name))
-        return Found(weights, MappingProxyType({"main": Metrics(90, 9, 0.1)}), {})
+        return Found(weights, {"main": METRICS}, PROGRESS)
 
     async def events(self, name: str = "", start: int = 0, count: int = 100) -> tuple[Event, ...]:
         mine = [event for event in self.happened if name in ("", event.deployment)]
