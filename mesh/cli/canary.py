@@ -6,7 +6,7 @@ import typer
 from rich.text import Text
 
 from mesh.cli.complete import deployment_names
-from mesh.cli.remote import AsJson, Token, Url, connected, table, weights, write, write_json
+from mesh.cli.remote import AsJson, Token, Url, ago, connected, table, weights, write, write_json
 from mesh.cli.rollout import services
 from mesh.cli.text import clean
 from mesh.client.control.values import CanaryView, DeploymentView
@@ -108,11 +108,11 @@ def status(name: Name, *, url: Url = "", token: Token = "", as_json: AsJson = Fa
 
 def progressed(view: CanaryView) -> str:
     """How far a progression is, for the end of a line; empty if there is none."""
-    if not view.progression:
+    found = view.progression
+    if found is None:
         return ""
-    said = view.progression
-    reason = f": {said['reason']}" if said.get("reason") else ""
-    return f"; progression {said.get('state', '')}, step {int(said.get('step', 0)) + 1}{reason}"
+    step = f"step {found.step + 1} of {len(found.steps)} for {ago(found.since)}"
+    return f"; progression of {found.version} {found.state}, {step}: {found.reason}".rstrip(": ")
 
 
 def _milliseconds(seconds: float | None) -> str:

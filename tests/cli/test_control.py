@@ -207,7 +207,8 @@ def test_canaries_are_set_looked_at_promoted_and_aborted(filled: Shell) -> None:
     assert weights(filled.json("canary", "status", "b")) == {"main": 50, "v2": 50}
     text = filled.text("canary", "status", "b")
     assert "10.00%" in text
-    assert "by random; progression aborted, step 2: too many errors" in text
+    assert "by random; progression of v2 aborted, step 2 of 2 for" in text
+    assert "too many errors" in text
     assert "30 ms" in text
     assert weights(filled.json("canary", "abort", "b")) == {"main": 100, "v2": 0}
     assert weights(filled.json("canary", "promote", "b", "v2")) == {"main": 100}

@@ -156,18 +156,33 @@ class VersionTraffic:
 
 
 @dataclass(frozen=True, slots=True)
+class ProgressionView:
+    """How far a canary is that gets its weight by itself.
+
+    `state` is `running`, `done` or `aborted`; `step` is a place in `steps`, which are per cent, and
+    began at `since`. `reason` is one line on what it waits for, or why it ended.
+    """
+
+    version: str
+    state: str
+    step: int
+    steps: tuple[int, ...]
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CanaryView:
     """How a deployment divides its requests, what came of it, and what goes on by itself.
 
-    `route_type` is `random`, `header` or `query`. `progression` says how far the progression of
-    a canary is (`state`, `step` from 0, `reason`); empty if there is none.
+    `route_type` is `random`, `header` or `query`.
     """
 
     deployment: str
     route_type: str
     route_by: str
     versions: tuple[VersionTraffic, ...]
-    progression: Mapping[str, Any]
+    progression: ProgressionView | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ def canaries(verbs: Verbs) -> APIRouter:
     async def get(name: str) -> CanaryView:
         """How requests are divided, how each version does, how far a progression is."""
         config = verbs.current(name).config
-        return views.canary(name, await verbs.canary_status(name), config)
+        return views.canary(name, verbs.canary_status(name), config)
 
     @routes.put("")
     async def put(name: str, body: WeightsBody) -> DeploymentView:

@@ -45,6 +45,11 @@ class Canaries(Protocol):
         """How far the progression is; empty if there is none."""
         ...
 
+    @property
+    def reason(self) -> str:
+        """What the progression waits for, or why it ended."""
+        ...
+
 
 class Verbs(Protocol):
     """What can be done with a mesh. All raise MeshError; doing a thing twice does it once."""
@@ -129,7 +134,7 @@ class Verbs(Protocol):
         """Takes the weight of a canary away, or of all; returns the new revision."""
         ...
 
-    async def canary_status(self, name: str) -> Canaries:
+    def canary_status(self, name: str) -> Canaries:
         """How its versions do."""
         ...
 

@@ -10,6 +10,7 @@ from mesh.client.control.values import (
     DeploymentView,
     EndpointView,
     EventView,
+    ProgressionView,
     ReplicaView,
     RevisionView,
     ServiceView,
@@ -149,7 +150,22 @@ def canary(name: str, found: Canaries, config: Document) -> CanaryView:
         rule.get("route_type", "random"),
         rule.get("route_by", ""),
         tuple(_traffic(version, weight, found) for version, weight in found.weights.items()),
-        {key: each for key, each in found.progression.items() if not isinstance(each, Mapping)},
+        _progression(found.progression, found.reason),
+    )
+
+
+def _progression(kept: Document, reason: str) -> ProgressionView | None:
+    """A progression as its record keeps it."""
+    if not kept:
+        return None
+    plan, progress = kept["plan"], kept["progress"]
+    return ProgressionView(
+        plan["version"],
+        progress["state"],
+        progress["step"],
+        tuple(plan["steps"]),
+        _time(progress["since"]),
+        reason,
     )
 
 

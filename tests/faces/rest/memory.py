@@ -23,7 +23,11 @@ from mesh.traffic.snapshot import Snapshot
 
 METRICS = VersionMetrics(90, 0.3, 9, 0.1, 0.01, 0.02, 0.03)
 """What `main` of every deployment had to do."""
-PROGRESS = {"state": "aborted", "step": 1, "reason": "too many errors", "main": {"requests": 1}}
+PROGRESSION = {
+    "revision": 1,
+    "plan": {"version": "v2", "steps": [5, 25], "wait": 60.0},
+    "progress": {"step": 1, "since": 1_700_000_000.5, "state": "aborted", "main": {"requests": 9}},
+}
 BORN = 1_700_000_000.5
 """When everything was made."""
 
@@ -39,6 +43,7 @@ class Found:
     weights: Mapping[str, int]
     metrics: Mapping[str, VersionMetrics]
     progression: Mapping[str, Any]
+    reason: str
 
 
 @dataclass
@@ -204,9 +209,9 @@ class MemoryVerbs:
         zero = {version: 0} if version else dict.fromkeys(versions, 0)
         return await self._canary(name, zero, "abort")
 
-    async def canary_status(self, name: str) -> Found:
+    def canary_status(self, name: str) -> Found:
         weights = self._weights(self.current(name))
-        return Found(weights, {"main": METRICS}, PROGRESS)
+        return Found(weights, {"main": METRICS}, PROGRESSION, "too many errors")
 
     async def events(self, name: str = "", start: int = 0, count: int = 100) -> tuple[Event, ...]:
         mine = [event for event in self.happened if name in ("", event.deployment)]

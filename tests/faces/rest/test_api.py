@@ -206,7 +206,14 @@ def test_a_canary_is_set_promoted_and_aborted(shop: Api) -> None:
     main, v2 = canary["versions"]
     assert (main["requests"], main["error_rate"], main["p99"]) == (90, 0.1, 0.03)
     assert (v2["requests"], v2["p50"]) == (0, None)
-    assert canary["progression"] == {"state": "aborted", "step": 1, "reason": "too many errors"}
+    assert canary["progression"] == {
+        "version": "v2",
+        "state": "aborted",
+        "step": 1,
+        "steps": [5, 25],
+        "since": "2023-11-14T22:13:20.500000Z",
+        "reason": "too many errors",
+    }
     changed = shop.good("PUT", "/deployments/shop/canary", {"weights": {"v2": 50}})
     assert weights(changed) == {"main": 50, "v2": 50}
     assert weights(shop.good("POST", "/deployments/shop/canary/abort")) == {"main": 100, "v2": 0}
