@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mesh.client.async_client import AsyncClient as AsyncClient
     from mesh.client.client import Client as Client
+    from mesh.client.control.client import ControlClient as ControlClient
     from mesh.definition.context import Context as Context
     from mesh.definition.decorators import service as service
     from mesh.definition.depends import depends as depends
@@ -63,6 +64,7 @@ _ERRORS = (
 _HOMES = {
     "AsyncClient": "mesh.client.async_client",
     "Client": "mesh.client.client",
+    "ControlClient": "mesh.client.control.client",
     "ContentType": "mesh.io.types.content_type",
     "Context": "mesh.definition.context",
     "DType": "mesh.io.types.tensor",

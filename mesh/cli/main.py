@@ -4,28 +4,45 @@ import sys
 
 import typer
 
-from mesh.cli.call import call
-from mesh.cli.client_stub import client_stub
-from mesh.cli.describe import describe
 from mesh.cli.failure import exit_code, show, told
-from mesh.cli.proto import proto
-from mesh.cli.serve import serve
-from mesh.cli.simulate import simulate
+from mesh.cli.later import Later
 from mesh.errors import MeshError
 
 app = typer.Typer(
     name="mesh",
     help="Serving Mesh: typed Python services on Ray, over HTTP and gRPC.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(serve)
-app.command()(call)
-app.command()(describe)
-app.command()(client_stub)
-app.command()(proto)
-app.command()(simulate)
+RUN, PLATFORM, CALL = "Serve", "Run a platform", "Call and describe"
+COMMANDS = {
+    "serve": (RUN, "Serve a service and all that it depends on, until Ctrl-C."),
+    "up": (PLATFORM, "Start a mesh in the background, and return when it can be deployed to."),
+    "down": (PLATFORM, "Stop the mesh; what is deployed is kept in its store."),
+    "status": (PLATFORM, "Show whether a mesh runs, where, and how it is."),
+    "deploy": (PLATFORM, "Deploy a service, or all that a file says, and wait until it runs."),
+    "deployment": (PLATFORM, "Deployments: list, look at, roll back, restart, delete."),
+    "endpoint": (PLATFORM, "Endpoints: names over deployments, by weight."),
+    "canary": (PLATFORM, "Canaries: weights, promotion, how they do."),
+    "replicas": (PLATFORM, "Show the replicas of a deployment, or all."),
+    "simulate": (PLATFORM, "Show how a service would scale under a load, without running it."),
+    "call": (CALL, "Call a method, and show what it gives: streams as they come."),
+    "describe": (CALL, "Show the services at a URL, or of a graph in code."),
+    "client-stub": (
+        CALL,
+        "Write the types of a service's client as a .pyi, for editors and type checkers.",
+    ),
+    "proto": (CALL, "Write the .proto of a service."),
+}
+"""Where the help shows each, and what it says of it."""
+
+
+def _nothing() -> None:
+    """What a command does is loaded when it is run."""
+
+
+for _name, (_panel, _help) in COMMANDS.items():
+    app.command(_name, cls=Later, help=_help, rich_help_panel=_panel)(_nothing)
 
 
 @app.callback()

@@ -11,14 +11,21 @@ from mesh.serving.application import Application
 from mesh.serving.run import RunningMesh
 
 
-def ready_text(mesh: RunningMesh, application: Application) -> RenderableType:
-    """Addresses, methods, and one call each with curl and in Python over gRPC."""
+def ready_text(
+    mesh: RunningMesh, application: Application, control_token: str = ""
+) -> RenderableType:
+    """Addresses, methods, and one call each with curl and in Python over gRPC.
+
+    `control_token` is what the control API wants, or the file that has it.
+    """
     manifest = application.document["versions"]["main"]["manifest"]
     entry = manifest["services"][manifest["entry"]]
     routes = json.loads(entry["schema_json"])["routes"]
     table = Table.grid(padding=(0, 2))
     table.add_row("HTTP and gRPC", Text(mesh.url, style="bold green"))
     table.add_row("control plane", mesh.control_url or "none")
+    if control_token:
+        table.add_row("its token", control_token)
     table.add_row("methods", ", ".join(route["route"] for route in routes))
     table.add_row("typed gRPC", entry["rpc_service"])
     table.add_row("page to try them", f"{mesh.url}/")

@@ -1,6 +1,10 @@
 """`mesh serve`: a service on this machine, from its class to a URL."""
 
-from enum import StrEnum
+import os
+import secrets
+from collections.abc import Mapping
+from contextlib import nullcontext
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -9,32 +13,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
+from mesh.cli.logs import LogFormat, LogLevel
 from mesh.cli.ready import ready_text
 from mesh.cli.steps import Steps
-from mesh.cli.wanted import mesh_config
+from mesh.client.control.whereabouts import TOKEN
+from mesh.serving.announced import announcement
 from mesh.serving.application import from_config
 from mesh.serving.gateways import GRACE
+from mesh.serving.home import Home
 from mesh.serving.run import Place, RunningMesh
 from mesh.serving.signals import Signals
+from mesh.serving.wanted import mesh_config
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at the gateways."""
-
-
-class LogLevel(StrEnum):
-    """What is logged at least."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class LogFormat(StrEnum):
-    """The form of log lines: for people, or one JSON object each."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 def serve(
@@ -81,6 +73,21 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    store: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="What keeps deployments: sqlite:///PATH, postgresql://…; else memory.",
+            show_default=False,
+        ),
+    ] = "",
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the database, the token of the control API, and where it is.",
+            show_default=False,
+        ),
+    ] = None,
     grace: Annotated[
         int, typer.Option(help="Seconds that calls have to finish after Ctrl-C.", min=0)
     ] = GRACE,
@@ -97,35 +104,62 @@ def serve(
     A deployment file says more: canaries, weights, replicas and resources of each service.
     """
     folder = str(Path.cwd())
-    wanted = mesh_config(target, config, replicas, folder)
+    settings = {} if replicas is None else {"replicas": replicas}
+    wanted = mesh_config(target, config, [folder], settings)
     applications = [
         from_config(deployment, [folder], wanted.endpoints) for deployment in wanted.deployments
     ]
-    place = Place(
-        host=host,
-        port=port,
-        control_port=control_port,
-        gateways=gateways,
-        address=address,
-        num_gpus=num_gpus,
-        logs=log_format.value,
-        log_level=log_level.value,
-        web_origins=tuple(grpc_web_origin or ()),
-        grace=grace,
-    )
+    home = Home.of(state, os.environ) if state else None
     console = Console(stderr=True, highlight=False)
     signals = Signals()
-    with Steps(console) as steps, RunningMesh(place, steps.say) as mesh:
-        signals.listen()  # Ray has put a handler of its own in place
-        for application in applications:
-            for warning in application.warnings:
-                console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
-            mesh.deploy(application, steps.say)
-        steps.end()
-        signals.defer()
-        console.print(ready_text(mesh, applications[0]), soft_wrap=True)
-        while not signals.wanted.wait(LOOK_EVERY):
-            for sentence in mesh.mend():
-                console.print(Text(f"{sentence}; started again", "yellow"))
-        signals.again = mesh.hurry
-        steps.say(f"stopping: calls have {grace} s to finish, Ctrl-C again ends them")
+    with (
+        Steps(console) as steps,
+        home.held() if home else nullcontext(),
+    ):
+        token = _token(home, host, os.environ)
+        place = Place(
+            host=host,
+            port=port,
+            control_port=control_port,
+            gateways=gateways,
+            address=address,
+            num_gpus=num_gpus,
+            logs=log_format.value,
+            log_level=log_level.value,
+            web_origins=tuple(grpc_web_origin or ()),
+            grace=grace,
+            store=store or (home.store_url if home else ""),
+            token=token,
+        )
+        with RunningMesh(place, steps.say) as mesh:
+            signals.listen()  # Ray has put a handler of its own in place
+            for application in applications:
+                for warning in application.warnings:
+                    console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
+                mesh.deploy(application, steps.say)
+            steps.end()
+            signals.defer()
+            where = str(home.token_path) if home else token
+            with home.announced(announcement(mesh, "")) if home else nullcontext():
+                console.print(ready_text(mesh, applications[0], where), soft_wrap=True)
+                while not signals.wanted.wait(LOOK_EVERY):
+                    for sentence in mesh.mend():
+                        console.print(Text(f"{sentence}; started again", "yellow"))
+            signals.again = mesh.hurry
+            steps.say(f"stopping: calls have {grace} s to finish, Ctrl-C again ends them")
+
+
+def _token(home: Home | None, host: str, environ: Mapping[str, str]) -> str:
+    """What the control API wants: nothing where only this machine reaches it."""
+    if home is not None:
+        return home.make_token()
+    given = environ.get(TOKEN, "")
+    return given if given or is_loopback(host) else secrets.token_urlsafe(32)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from its own machine only."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

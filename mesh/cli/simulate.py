@@ -15,9 +15,9 @@ from rich.text import Text
 
 from mesh.cli.failure import WrongUsage
 from mesh.cli.text import clean
-from mesh.cli.wanted import read
 from mesh.config import ServiceOverrides
 from mesh.control.autoscale import ScaleRule
+from mesh.serving.documents import read
 from mesh.simulate.document import as_plain
 from mesh.simulate.plot import check, draw
 from mesh.simulate.run import Result, simulate as run

@@ -57,17 +57,23 @@ class Session:
         http_port: int | None = None,
         port: int = 0,
         replica_host: str = HOST,
+        store: str = "",
+        token: str = "",
     ) -> Control:
         """Starts a controller on this node, or joins the one that the cluster has.
 
         `port` is that of its gRPC face; 0 means any that is free, and it stays the same when the
-        controller is restarted. `replica_host` names what replicas run in.
+        controller is restarted. `replica_host` names what replicas run in. `store` is the URL of
+        the controller's database, empty for its memory; its control API wants `token`, if there is
+        one.
 
         Raises:
             Unavailable: it can't listen on its addresses, or can't start.
         """
         here = LOCALHOST if self.local else ray.util.get_node_ip_address()
-        config = PlaneConfig(here, port or _free_port(here), http_host, http_port)
+        config = PlaneConfig(
+            here, port or _free_port(here), http_host, http_port, store=store, token=token
+        )
         control = start_controller(
             config,
             bind_host=LOCALHOST if self.local else "",

@@ -1,7 +1,7 @@
 """Plain values → settings, and what is wrong with them in one line."""
 
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -25,11 +25,15 @@ def parse(model: type[ConfigT], value: object, *, what: str) -> ConfigT:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        faults = (
-            f"{_key(fault['loc'])}{_sentence(fault['type'], fault['msg'])}"
-            for fault in error.errors(include_url=False, include_context=False)
-        )
-        raise ConfigError(f"{what}: {'; '.join(faults)}") from None
+        faults = error.errors(include_url=False, include_context=False)
+        raise ConfigError(f"{what}: {sentence(faults)}") from None
+
+
+def sentence(faults: Iterable[Mapping[str, Any]]) -> str:
+    """Faults as pydantic lists them (`loc`, `type`, `msg`), in one line that names each key."""
+    return "; ".join(
+        f"{_key(fault['loc'])}{_sentence(fault['type'], fault['msg'])}" for fault in faults
+    )
 
 
 def _key(location: Iterable[str | int]) -> str:

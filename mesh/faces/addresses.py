@@ -17,7 +17,7 @@ class PlaneConfig:
     port: int = 0
     http_host: str = "127.0.0.1"
     http_port: int | None = None
-    store: str = ""
+    store: str = field(default="", repr=False)  # may hold a password
     token: str = field(default="", repr=False)
 
 

@@ -1,4 +1,4 @@
-"""The controller over HTTP: health, status and metrics. The REST API will stand beside them."""
+"""The controller over HTTP: health, status, metrics, and the control API beside them."""
 
 import asyncio
 import socket
@@ -8,18 +8,29 @@ from typing import Any
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from mesh.control.controller import Controller
 from mesh.control.status import DeploymentPhase, DeploymentStatus
 from mesh.errors import MeshError, Unavailable
 from mesh.faces.metrics import ControllerMetrics
+from mesh.faces.rest.access import Guard
+from mesh.faces.rest.app import PREFIX, rest_app
+
+GRACE = 2
+"""Seconds that requests have to finish when the server stops; logs are followed for ever."""
 
 
-def http_app(controller: Controller, registry: CollectorRegistry | None = None) -> Starlette:
-    """The ASGI application. The controller's metrics are added to `registry`."""
+def http_app(
+    controller: Controller, token: str = "", registry: CollectorRegistry | None = None
+) -> Starlette:
+    """The ASGI application. The controller's metrics are added to `registry`.
+
+    With a `token`, the control API and `/status` want it; health and metrics never do.
+    """
     registry = registry or CollectorRegistry()
     registry.register(ControllerMetrics(controller))
 
@@ -45,7 +56,8 @@ def http_app(controller: Controller, registry: CollectorRegistry | None = None) 
             Route("/livez", livez),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
-            Route("/status", status),
+            Route("/status", status, middleware=[Middleware(Guard, token=token)]),
+            Mount(PREFIX, rest_app(controller, token)),
         ],
         exception_handlers={MeshError: _refuse},
     )
@@ -84,7 +96,13 @@ class HttpServer:
 
     def start(self, app: Starlette) -> None:
         """Answers with `app` on the address that is taken."""
-        config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False)
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=GRACE,
+        )
         self._server = uvicorn.Server(config)
         sockets = [self._listener] if self._listener else None
         self._task = asyncio.get_running_loop().create_task(self._server.serve(sockets))

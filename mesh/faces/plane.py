@@ -129,7 +129,7 @@ class _Running:
             store=store, cluster=self._cluster, epoch=time.time_ns(), address=grpc
         )
         if self._http is not None:
-            self._http.start(http_app(self.controller))
+            self._http.start(http_app(self.controller, config.token))
         await self._grpc.start(self.controller)
         self._control = asyncio.create_task(self.controller.run(), name="controller")
         self._control.add_done_callback(_report)

@@ -115,10 +115,18 @@ def application(
     document = {
         "config": config.model_dump(mode="json"),
         "versions": versions,
-        "endpoints": {name: end.model_dump(mode="json") for name, end in (endpoints or {}).items()},
+        "endpoints": {name: _with_keys(end) for name, end in (endpoints or {}).items()},
     }
     code = {name: release.code for name, release in releases.items() if release.code}
     return Application(document, code, tuple(hooks), has_end, tuple(_warnings(graphs)))
+
+
+def _with_keys(endpoint: EndpointConfig) -> dict[str, Any]:
+    """Plain values with the keys of upstreams, which are hidden otherwise: the controller's now."""
+    found = endpoint.model_dump(mode="json")
+    for plain, upstream in zip(found["upstreams"], endpoint.upstreams, strict=True):
+        plain["api_key"] = upstream.api_key.get_secret_value()
+    return found
 
 
 def _warnings(graphs: Mapping[str, Graph]) -> Iterator[str]:

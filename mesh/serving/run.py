@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from mesh.clock import Clock, monotonic
@@ -40,7 +40,9 @@ class Place:
     cluster to join; empty starts a Ray of one's own, with `num_cpus` and `num_gpus` logical
     devices (None: what the machine has). `logs` is the form of the logs: `json` or `text`.
     Pages of `web_origins` may call gRPC-Web besides the mesh's own, of any if `*` is among them.
-    Calls have `grace` seconds to finish when the mesh is stopped.
+    Calls have `grace` seconds to finish when the mesh is stopped. `store` is the URL of the
+    database that keeps what is deployed (`sqlite:///PATH`, `postgresql://…`), empty for memory;
+    the control API wants `token`, if there is one.
     """
 
     host: str = "127.0.0.1"
@@ -54,6 +56,8 @@ class Place:
     log_level: str = "INFO"
     web_origins: tuple[str, ...] = ()
     grace: int = GRACE
+    store: str = field(default="", repr=False)  # may hold a password
+    token: str = field(default="", repr=False)
 
 
 class RunningMesh:
@@ -95,7 +99,12 @@ class RunningMesh:
         self._grows = not session.local
         self.replica_logs = session.logs
         progress("starting the controller")
-        control = session.start_controller(http_host=place.host, http_port=place.control_port)
+        control = session.start_controller(
+            http_host=place.host,
+            http_port=place.control_port,
+            store=place.store,
+            token=place.token,
+        )
         if given is not None:
             self._parts.callback(control.close)
         return control
@@ -202,9 +211,13 @@ class RunningMesh:
             for service in version.services
         )
 
-    def _wait_reachable(self, endpoint: str, until: float, clock: Clock) -> None:
+    def wait_listening(self) -> None:
+        """Returns when all gateways listen. Raises Unavailable if one does not."""
         for gateway in self._gateways:
             gateway.wait_listening()
+
+    def _wait_reachable(self, endpoint: str, until: float, clock: Clock) -> None:
+        self.wait_listening()
         while not _answers(self.target, f"/e/{endpoint}/schema.json"):
             if clock() > until:
                 raise Unavailable(f"the gateway does not reach endpoint {endpoint!r}")

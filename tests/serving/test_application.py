@@ -1,7 +1,7 @@
 """What is told of a deployment before it runs."""
 
 import mesh
-from mesh.config import DeploymentConfig
+from mesh.config import DeploymentConfig, EndpointConfig
 from mesh.serving.application import Release, application
 
 
@@ -30,3 +30,11 @@ def test_a_canary_that_breaks_clients_of_main_is_warned_of() -> None:
     assert said.startswith("v2: clients made from the .proto of main break: shop.v1.BuyRequest.")
     same = {"main": Release(Main, "a:Shop"), "v2": Release(Main, "b:Shop")}
     assert application(_config(), same).warnings == ()
+
+
+def test_keys_of_upstreams_go_to_the_controller() -> None:
+    upstreams = [{"url": "https://x.example", "api_key": "s3cret"}, {"url": "https://y.example"}]
+    endpoint = EndpointConfig.model_validate({"upstreams": upstreams})
+    releases = {"main": Release(Main, "a:Shop"), "v2": Release(Main, "b:Shop")}
+    document = application(_config(), releases, {"out": endpoint}).document
+    assert [each["api_key"] for each in document["endpoints"]["out"]["upstreams"]] == ["s3cret", ""]

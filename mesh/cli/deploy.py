@@ -1,0 +1,140 @@
+"""`mesh deploy`: a service or a deployment file, to a mesh that runs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from mesh.cli.failure import WrongUsage
+from mesh.cli.remote import AsJson, Timeout, Token, Url, connected, pairs, write, write_json
+from mesh.cli.rollout import services, wait
+from mesh.client.control.client import ControlClient
+from mesh.client.control.values import DeploymentView
+from mesh.config import MeshConfig
+from mesh.serving.application import from_config
+from mesh.serving.documents import read
+from mesh.serving.wanted import mesh_config
+
+_FILES = (".yaml", ".yml", ".json")
+
+
+def deploy(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET|FILE",
+            help="The entry service, as pkg.mod:Service, or a deployment file.",
+            show_default=False,
+        ),
+    ],
+    *,
+    name: Annotated[
+        str, typer.Option(help="Name of the deployment; else the service's.", show_default=False)
+    ] = "",
+    replicas: Annotated[
+        int | None, typer.Option(help="Replicas of each service.", min=1, show_default=False)
+    ] = None,
+    least: Annotated[
+        int | None,
+        typer.Option("--min", help="Replicas of each service at least.", min=0, show_default=False),
+    ] = None,
+    most: Annotated[
+        int | None,
+        typer.Option("--max", help="Replicas of each service at most.", min=1, show_default=False),
+    ] = None,
+    strategy: Annotated[
+        str,
+        typer.Option(
+            help=(
+                "How new replicas take over: RollingUpdate, Recreate, RampedSlowRollout,"
+                " BestEffortControlledRollout."
+            ),
+            show_default=False,
+        ),
+    ] = "",
+    env: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Environment of replicas.", show_default=False),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Label to find it by.", show_default=False),
+    ] = None,
+    cause: Annotated[str, typer.Option(help="Kept with the revision.", show_default=False)] = "",
+    waits: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Return when it runs, or at once.")
+    ] = True,
+    timeout: Timeout = 300,
+    url: Url = "",
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """Deploy a service, or all that a file says, and wait until it runs.
+
+    The code is not sent: it is loaded here to see what it takes and gives, and by the replicas
+    from the same folder. If it cannot run, exit code 1 and the reason; what served before does so
+    on.
+    """
+    changes = settings(name, replicas, least, most, strategy, env or [], label or [])
+    folder = str(Path.cwd())
+    file = Path(source) if is_file(source) else None
+    wanted = mesh_config("" if file else source, file, [folder], changes, what="mesh deploy")
+    console = Console(stderr=True, highlight=False)
+    applications = [from_config(each, [folder]) for each in wanted.deployments]
+    for application in applications:
+        for warning in application.warnings:
+            console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
+    with connected(url, token) as client:
+        views = [client.apply(application, cause=cause) for application in applications]
+        _apply_endpoints(client, wanted, file)
+        if waits:
+            views = [wait(client, view.name, view.revision, timeout, console) for view in views]
+    _tell(views, as_json=as_json, is_list="deployments" in read(file) if file else False)
+
+
+def is_file(source: str) -> bool:
+    """Whether a deployment file is meant, not a target."""
+    return source.endswith(_FILES) or Path(source).is_file()
+
+
+def settings(
+    name: str,
+    replicas: int | None,
+    least: int | None,
+    most: int | None,
+    strategy: str,
+    envs: list[str],
+    labels: list[str],
+) -> dict[str, Any]:
+    """What the options say, as a deployment file would. Raises WrongUsage."""
+    if replicas is not None and (least is not None or most is not None):
+        raise WrongUsage("--replicas is a fixed number: leave out --min and --max")
+    bounds = {"min_replicas": least, "max_replicas": most}
+    scaling = {key: value for key, value in bounds.items() if value is not None}
+    said = {
+        "name": name,
+        "replicas": replicas,
+        "scaling": scaling,
+        "deployment_strategy": strategy,
+        "envs": pairs(envs, "--env KEY=VALUE"),
+        "labels": pairs(labels, "--label KEY=VALUE"),
+    }
+    return {key: value for key, value in said.items() if value}
+
+
+def _apply_endpoints(client: ControlClient, wanted: MeshConfig, file: Path | None) -> None:
+    """After the deployments: an endpoint leads only to what is there."""
+    if file is None or not wanted.endpoints:
+        return
+    for name, config in read(file)["endpoints"].items():
+        client.endpoints.apply(name, config)
+
+
+def _tell(views: list[DeploymentView], *, as_json: bool, is_list: bool) -> None:
+    if as_json:
+        write_json(views if is_list else views[0])
+        return
+    for view in views:
+        write(services(view))

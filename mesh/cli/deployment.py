@@ -1,0 +1,273 @@
+"""`mesh deployment`: what was deployed, and what can be done with it."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from mesh.cli.complete import deployment_names
+from mesh.cli.failure import WrongUsage
+from mesh.cli.remote import (
+    AsJson,
+    Timeout,
+    Token,
+    Url,
+    Yes,
+    ago,
+    confirm,
+    connected,
+    pairs,
+    plain,
+    table,
+    word,
+    write,
+    write_json,
+)
+from mesh.cli.rollout import services, wait
+from mesh.cli.text import clean
+from mesh.client.control.client import ControlClient
+from mesh.client.control.values import DeploymentView
+
+app = typer.Typer(
+    help="Deployments: list, look at, roll back, restart, delete.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="Name of the deployment.", show_default=False, autocompletion=deployment_names
+    ),
+]
+Count = Annotated[int, typer.Option(help="How many at most.", min=1, max=1000)]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Return when it runs, or at once.")]
+
+
+@app.command("list")
+def list_(
+    *,
+    search: Annotated[str, typer.Option(help="Part of the name.", show_default=False)] = "",
+    label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="All must hold.", show_default=False),
+    ] = None,
+    url: Url = "",
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """List deployments."""
+    with connected(url, token) as client:
+        labels = pairs(label or [], "--label KEY=VALUE")
+        found = client.deployments.list(search=search, labels=labels)
+    if as_json:
+        write_json(found)
+        return
+    rows = [
+        (
+            Text(view.name, "bold"),
+            word(view.status),
+            f"{view.ready}/{view.desired}",
+            str(view.revision),
+            ", ".join(f"{each.name} {each.weight}%" for each in view.versions),
+            ago(view.updated_at),
+            view.reason,
+        )
+        for view in found
+    ]
+    columns = ("deployment", "status", "ready", "revision", "versions", "changed", "reason")
+    write(table(columns, rows, "no deployments: mesh deploy TARGET makes one"))
+
+
+@app.command()
+def get(name: Name, *, url: Url = "", token: Token = "", as_json: AsJson = False) -> None:
+    """Show one deployment, with the replicas of its services."""
+    with connected(url, token) as client:
+        view = client.deployments.get(name)
+    _tell(view, as_json=as_json)
+
+
+@app.command()
+def revisions(
+    name: Name, *, count: Count = 20, url: Url = "", token: Token = "", as_json: AsJson = False
+) -> None:
+    """Show what it was set to, the newest first."""
+    with connected(url, token) as client:
+        found = client.deployments.revisions(name, count=count)
+    if as_json:
+        write_json(found)
+        return
+    rows = [
+        (
+            Text(str(each.number), "bold green" if each.current else ""),
+            ago(each.created_at),
+            ", ".join(f"{name} {identity}" for name, identity in each.versions.items()),
+            each.cause,
+        )
+        for each in found
+    ]
+    write(table(("revision", "age", "versions", "cause"), rows, "no revisions"))
+
+
+@app.command()
+def rollback(
+    name: Name,
+    revision: Annotated[
+        int | None,
+        typer.Argument(help="Which one; else the one before.", min=1, show_default=False),
+    ] = None,
+    *,
+    waits: Wait = True,
+    timeout: Timeout = 300,
+    url: Url = "",
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """Set it to what an earlier revision said, as a new revision."""
+    with connected(url, token) as client:
+        number = revision or _before(client, name)
+        view = client.deployments.rollback(name, number)
+        _settle(client, view, waits=waits, timeout=timeout, as_json=as_json)
+
+
+def _before(client: ControlClient, name: str) -> int:
+    found = client.deployments.revisions(name, count=2)
+    if len(found) < 2:
+        raise WrongUsage(f"{name} has one revision: there is none to go back to")
+    return found[1].number
+
+
+@app.command()
+def restart(
+    name: Name,
+    *,
+    waits: Wait = True,
+    timeout: Timeout = 300,
+    url: Url = "",
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """Replace all its replicas by new ones of the same, without a failed request."""
+    with connected(url, token) as client:
+        view = client.deployments.restart(name)
+        _settle(client, view, waits=waits, timeout=timeout, as_json=as_json)
+
+
+@app.command()
+def start(
+    name: Name,
+    *,
+    waits: Wait = True,
+    timeout: Timeout = 300,
+    url: Url = "",
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """Start what was terminated."""
+    with connected(url, token) as client:
+        view = client.deployments.start(name)
+        _settle(client, view, waits=waits, timeout=timeout, as_json=as_json)
+
+
+@app.command()
+def terminate(
+    name: Name, *, yes: Yes = False, url: Url = "", token: Token = "", as_json: AsJson = False
+) -> None:
+    """Stop all of it, and keep what it is set to."""
+    confirm(f"Stop {name}?", yes=yes)
+    with connected(url, token) as client:
+        view = client.deployments.terminate(name)
+    _tell(view, as_json=as_json)
+
+
+@app.command()
+def delete(
+    name: Name, *, yes: Yes = False, url: Url = "", token: Token = "", as_json: AsJson = False
+) -> None:
+    """Stop it, and forget it with all its revisions."""
+    confirm(f"Delete {name} with all its revisions?", yes=yes)
+    with connected(url, token) as client:
+        client.deployments.delete(name)
+    if as_json:
+        write_json({"deleted": name})
+    else:
+        write(f"{name} is deleted")
+
+
+@app.command()
+def labels(
+    name: Name,
+    label: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE...", help="All that it shall have.", show_default=False),
+    ] = None,
+    *,
+    url: Url = "",
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """Replace its labels."""
+    with connected(url, token) as client:
+        wanted = pairs(label or [], "KEY=VALUE")
+        view = client.deployments.set_labels(name, wanted)
+    _tell(view, as_json=as_json)
+
+
+@app.command()
+def logs(
+    name: Name,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
+    replica: Annotated[str, typer.Option(help="Of this one only.", show_default=False)] = "",
+    url: Url = "",
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show what its replicas wrote."""
+    console = Console(highlight=False, soft_wrap=True)
+    with connected(url, token) as client:
+        for each in client.deployments.logs(name, replica=replica, follow=follow):
+            if as_json:
+                write_json(plain(each))
+            elif replica:
+                console.print(Text(clean(each.line)))
+            else:
+                console.print(Text.assemble((f"{each.replica}  ", "cyan"), clean(each.line)))
+
+
+@app.command()
+def events(
+    name: Name, *, count: Count = 50, url: Url = "", token: Token = "", as_json: AsJson = False
+) -> None:
+    """Show what happened to it, the newest first."""
+    with connected(url, token) as client:
+        found = client.deployments.events(name, count=count)
+    if as_json:
+        write_json(found)
+        return
+    rows = [
+        (
+            each.at.isoformat(" ", "seconds").replace("+00:00", "Z"),
+            str(each.revision or ""),
+            word(each.status) if each.status else each.kind,
+            each.reason,
+        )
+        for each in found
+    ]
+    write(table(("at", "revision", "event", "reason"), rows, "no events"))
+
+
+def _settle(
+    client: ControlClient, view: DeploymentView, *, waits: bool, timeout: float, as_json: bool
+) -> None:
+    if waits:
+        console = Console(stderr=True, highlight=False)
+        view = wait(client, view.name, view.revision, timeout, console)
+    _tell(view, as_json=as_json)
+
+
+def _tell(view: DeploymentView, *, as_json: bool) -> None:
+    if as_json:
+        write_json(view)
+    else:
+        write(services(view))

@@ -1,0 +1,85 @@
+"""A deployment that is on its way, shown as it goes."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from mesh.cli.remote import table, word
+from mesh.client.control.client import ControlClient
+from mesh.client.control.values import DeploymentView, ReplicaView
+from mesh.errors import FailedPrecondition
+
+
+def wait(
+    client: ControlClient, name: str, revision: int, timeout: float, console: Console
+) -> DeploymentView:
+    """Returns when the deployment runs, having shown how it gets there.
+
+    Raises:
+        FailedPrecondition: it cannot; the message says why, and whether earlier replicas serve on.
+        DeadlineExceeded: it does not within `timeout` seconds.
+    """
+    views = client.follow(name, timeout, revision=revision)
+    try:
+        *_, last = _shown(views, console)
+    except FailedPrecondition as error:
+        if serves_on(client.deployments.get(name), client.replicas(name)):
+            text = "the replicas of before serve on"
+            raise FailedPrecondition(f"{error.message}; {text}") from None
+        raise
+    return last
+
+
+def serves_on(view: DeploymentView, replicas: Sequence[ReplicaView]) -> bool:
+    """Whether replicas are ready that are of none of the versions that are wanted now."""
+    wanted = {version.id for version in view.versions}
+    return any(each.phase == "ready" and each.version_id not in wanted for each in replicas)
+
+
+def _shown(views: Iterable[DeploymentView], console: Console) -> Iterable[DeploymentView]:
+    """Shows each: in one place of a terminal, else a line when it differs from the last."""
+    if console.is_terminal:
+        with Live(console=console, transient=True) as live:
+            for view in views:
+                live.update(services(view))
+                yield view
+        return
+    last = ""
+    for view in views:
+        line = summary(view)
+        if line != last:
+            console.print(line, markup=False, soft_wrap=True)
+            last = line
+        yield view
+
+
+def summary(view: DeploymentView) -> str:
+    """How far it is, in one line."""
+    reason = f": {view.reason}" if view.reason else ""
+    counted = f"{view.ready} of {view.desired} replicas ready"
+    return f"{view.name} revision {view.revision}: {view.status}, {counted}{reason}"
+
+
+def services(view: DeploymentView) -> Group:
+    """Its services with their replicas, and what holds them up."""
+    rows = [
+        (
+            version.name,
+            f"{version.weight}%",
+            service.name,
+            Text(
+                f"{service.ready}/{service.desired}",
+                "green" if service.ready >= service.desired else "yellow",
+            ),
+            service.reason,
+        )
+        for version in view.versions
+        for service in version.services
+    ]
+    heading = Text.assemble((view.name, "bold"), f" revision {view.revision}  ", word(view.status))
+    if view.reason:
+        heading.append(f"\n{view.reason}", "dim")
+    columns = ("version", "weight", "service", "ready", "waits for")
+    return Group(heading, table(columns, rows, "no services"))

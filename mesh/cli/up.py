@@ -1,0 +1,184 @@
+"""`mesh up`, `mesh down`, `mesh status`: a mesh of this machine, in the background."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from mesh.cli.failure import FAILED
+from mesh.cli.logs import LogFormat, LogLevel
+from mesh.cli.remote import AsJson, Token, Url, connected, write, write_json
+from mesh.cli.steps import Steps
+from mesh.client.control.connection import PREFIX
+from mesh.client.control.values import MeshView
+from mesh.serving import background
+from mesh.serving.gateways import GRACE
+from mesh.serving.home import VARIABLE, Announcement, Home
+
+State = Annotated[
+    Path | None,
+    typer.Option(help=f"State folder; else ${VARIABLE}, else ~/.mesh.", show_default=False),
+]
+Store = Annotated[
+    str,
+    typer.Option(
+        metavar="URL",
+        help="What keeps deployments: sqlite:///PATH, postgresql://…; else the state folder.",
+        show_default=False,
+    ),
+]
+
+
+def up(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port for HTTP and gRPC.", min=1, max=65535)] = 3000,
+    control_port: Annotated[
+        int, typer.Option(help="Port of the control plane.", min=1, max=65535)
+    ] = 3001,
+    gateways: Annotated[
+        int, typer.Option(help="Gateway processes that share the port.", min=1, max=64)
+    ] = 1,
+    address: Annotated[
+        str, typer.Option(help="Ray cluster to join; else one of its own.", show_default=False)
+    ] = "",
+    store: Store = "",
+    state: State = None,
+    num_cpus: Annotated[
+        int | None,
+        typer.Option(
+            help="Logical CPUs of its own Ray; else the machine's.", min=1, show_default=False
+        ),
+    ] = None,
+    num_gpus: Annotated[
+        int | None,
+        typer.Option(
+            help="Logical GPUs of its own Ray; else the machine's.", min=0, show_default=False
+        ),
+    ] = None,
+    grpc_web_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Whose pages may call gRPC-Web, such as https://app.example.com, or *.",
+            show_default=False,
+        ),
+    ] = None,
+    grace: Annotated[
+        int, typer.Option(help="Seconds that calls have to finish on mesh down.", min=0)
+    ] = GRACE,
+    log_level: Annotated[
+        LogLevel,
+        typer.Option(help="Least severe lines of gateways and replicas.", case_sensitive=False),
+    ] = LogLevel.INFO,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Form of log lines.", case_sensitive=False)
+    ] = LogFormat.JSON,
+    as_json: AsJson = False,
+) -> None:
+    """Start a mesh in the background, and return when it can be deployed to.
+
+    What is deployed is kept in its store, and runs again when it is up again.
+    """
+    home = Home.of(state, os.environ)
+    running = home.announcement()
+    if running is not None:
+        _tell(running, home, "a mesh runs already", as_json=as_json)
+        return
+    place = {
+        "host": host,
+        "port": port,
+        "control_port": control_port,
+        "gateways": gateways,
+        "address": address,
+        "num_cpus": num_cpus,
+        "num_gpus": num_gpus,
+        "logs": log_format.value,
+        "log_level": log_level.value,
+        "web_origins": grpc_web_origin or [],
+        "grace": grace,
+    }
+    with Steps(Console(stderr=True, highlight=False)) as steps:
+        running = background.start(home, place, store, steps.say)
+    _tell(running, home, "the mesh is up", as_json=as_json)
+
+
+def down(*, state: State = None, as_json: AsJson = False) -> None:
+    """Stop the mesh; what is deployed is kept in its store."""
+    home = Home.of(state, os.environ)
+    running = home.announcement()
+    if running is not None:
+        with Steps(Console(stderr=True, highlight=False)) as steps:
+            steps.say("stopping: calls have their time to finish")
+            background.stop(running)
+    if as_json:
+        write_json({"stopped": running is not None})
+    else:
+        write(Text("the mesh is down" if running else f"no mesh runs in {home.folder}"))
+
+
+def status(
+    *, state: State = None, url: Url = "", token: Token = "", as_json: AsJson = False
+) -> None:
+    """Show whether a mesh runs, where, and how it is; exit code 1 if there is none."""
+    home = Home.of(state, os.environ)
+    running = home.announcement() if not url else None
+    if running is None and not url:
+        if as_json:
+            write_json({"running": False, "mesh": None, "status": None})
+        else:
+            write(Text(f"no mesh runs in {home.folder}: mesh up starts one"))
+        raise typer.Exit(FAILED)
+    with connected(url, token, state=str(home.folder)) as client:
+        view = client.status()
+    if as_json:
+        mesh = asdict(running) if running else None
+        write_json({"running": True, "mesh": mesh, "status": view})
+        return
+    if running:
+        write(_addresses(running, home))
+    write(_counts(view))
+
+
+def _tell(running: Announcement, home: Home, headline: str, *, as_json: bool) -> None:
+    if as_json:
+        write_json(asdict(running))
+        return
+    hint = Text("\nmesh deploy pkg.mod:Service deploys to it, mesh down stops it.", style="dim")
+    write(Group(Text(headline, style="bold"), _addresses(running, home), hint))
+
+
+def _addresses(running: Announcement, home: Home) -> RenderableType:
+    rows = {
+        "HTTP and gRPC": Text(running.url, style="bold green"),
+        "control API": Text(f"{running.control_url}{PREFIX}"),
+        "token": Text(str(home.token_path)),
+        "log": Text(running.log or "on its terminal"),
+        "replicas log to": Text(f"{running.replica_logs}/worker-*.{{err,out}}"),
+        "gateways join at": Text(running.controller),
+    }
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table
+
+
+def _counts(view: MeshView) -> RenderableType:
+    def said(counts: dict[str, int]) -> str:
+        return ", ".join(f"{number} {name}" for name, number in counts.items()) or "none"
+
+    table = Table.grid(padding=(0, 2))
+    table.add_row("controller", "ready" if view.ready else "starting")
+    table.add_row("deployments", said(dict(view.deployments)))
+    table.add_row("replicas", said(dict(view.replicas)))
+    table.add_row("endpoints", str(view.endpoints))
+    table.add_row("followed by", f"{view.watchers} gateways and replicas")
+    if view.nodes:
+        table.add_row("nodes", ", ".join(view.nodes))
+    return table

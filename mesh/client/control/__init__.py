@@ -1,0 +1,1 @@
+"""The control API of a mesh for Python programs."""

@@ -1,0 +1,156 @@
+"""`mesh.ControlClient`: a mesh under the hands of a Python program."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, Self
+
+from mesh.client.control.canaries import Canaries
+from mesh.client.control.connection import Connection, path as path_of
+from mesh.client.control.deployments import Deployments
+from mesh.client.control.endpoints import Endpoints
+from mesh.client.control.rollout import Progress, progress
+from mesh.client.control.values import DeploymentView, EventView, LogLine, MeshView, ReplicaView
+from mesh.client.control.whereabouts import find
+from mesh.clock import Clock, monotonic
+from mesh.errors import DeadlineExceeded, FailedPrecondition
+
+if TYPE_CHECKING:
+    from mesh.serving.application import Application
+
+POLL = 0.25
+"""Seconds between two looks at a deployment that is not ready yet."""
+_DESCRIBED = "mesh.serving.described:described"
+"""Loaded by name: who only asks needs neither NumPy nor Ray."""
+
+
+class ControlClient:
+    """The control API of a mesh. A context manager; usable from several threads.
+
+    Without `url` it is at `MESH_CONTROL_URL`, else where the mesh of the state folder `state`
+    (else `MESH_HOME`, else `~/.mesh`) says; so is the token. `timeout` is in seconds, for each
+    question. Errors are those of the controller: NotFound, InvalidArgument, FailedPrecondition,
+    …; Unauthenticated without the right token, Unavailable where nobody answers.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        *,
+        state: str | Path | None = None,
+        timeout: float = 60.0,
+        clock: Clock = monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Raises ConfigError for a URL of another scheme; nothing is asked yet."""
+        where = find(url, token, os.environ, Path(state) if state else None)
+        self._connection = Connection(where, timeout)
+        self._clock = clock
+        self._pause = pause
+        self.deployments = Deployments(self._connection)
+        self.endpoints = Endpoints(self._connection)
+        self.canary = Canaries(self._connection)
+
+    def __repr__(self) -> str:
+        return f"<ControlClient {self.url}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """Where the control API is."""
+        return self._connection.url
+
+    def close(self) -> None:
+        """Closes its connections."""
+        self._connection.close()
+
+    def status(self) -> MeshView:
+        """The mesh in numbers."""
+        return self._connection.ask(MeshView, "GET", "/status")
+
+    def replicas(self, name: str = "") -> tuple[ReplicaView, ...]:
+        """What runs, of one deployment or of all."""
+        if name:
+            return self.deployments.replicas(name)
+        return self._connection.ask(tuple[ReplicaView, ...], "GET", "/replicas")
+
+    def events(self, *, start: int = 0, count: int = 100) -> tuple[EventView, ...]:
+        """What happened, the newest first."""
+        params = {"start": start, "count": count}
+        return self._connection.ask(tuple[EventView, ...], "GET", "/events", params=params)
+
+    def logs(self, name: str, *, replica: str = "", follow: bool = False) -> Iterator[LogLine]:
+        """As `deployments.logs`."""
+        return self.deployments.logs(name, replica=replica, follow=follow)
+
+    def deploy(
+        self,
+        what: str | type,
+        *,
+        path: Sequence[str | Path] = (".",),
+        cause: str = "",
+        **settings: Any,
+    ) -> DeploymentView:
+        """Makes a deployment of `pkg.mod:Service`, or of a class in a module.
+
+        The service is loaded here, from the folders `path`, to see what it takes and gives; the
+        replicas load it from the same folders, which their nodes must have. `settings` are those
+        of a deployment file: `name`, `replicas`, `envs`, `canary`, …. Returns when the change is
+        kept; `wait` for it to run. `cause` is kept with the revision.
+
+        Raises:
+            ConfigError: the service cannot be loaded, or a setting is wrong.
+            MeshError: as the controller says.
+        """
+        folders = [str(Path(folder).resolve()) for folder in path]
+        return self.apply(resolve_name(_DESCRIBED)(what, settings, folders), cause=cause)
+
+    def apply(self, application: "Application", *, cause: str = "") -> DeploymentView:
+        """Makes a deployment what an application says. Raises MeshError.
+
+        Raises ConfigError for one with classes that have no module: code is not sent over HTTP.
+        """
+        if application.code:
+            raise FailedPrecondition("code is not sent over HTTP: name a module's class")
+        application.prepare()
+        name = application.document["config"]["name"]
+        params = {"cause": cause} if cause else {}
+        return self._connection.ask(
+            DeploymentView, "PUT", path_of("deployments", name), application.document, params
+        )
+
+    def wait(self, name: str, timeout: float = 300.0, *, revision: int = 0) -> DeploymentView:
+        """Returns when a deployment runs, at `revision` at least.
+
+        Raises:
+            FailedPrecondition: it cannot run; the message says why.
+            DeadlineExceeded: it does not after `timeout` seconds.
+        """
+        for view in self.follow(name, timeout, revision=revision):
+            found = view
+        return found
+
+    def follow(
+        self, name: str, timeout: float = 300.0, *, revision: int = 0
+    ) -> Iterator[DeploymentView]:
+        """A deployment as it goes on, until it runs; raises as `wait`."""
+        until = self._clock() + timeout
+        while True:
+            view = self.deployments.get(name)
+            yield view
+            match progress(view, revision):
+                case Progress.DONE:
+                    return
+                case Progress.FAILED:
+                    raise FailedPrecondition(f"{name!r} is {view.status}: {view.reason}")
+            if self._clock() > until:
+                raise DeadlineExceeded(f"{name!r} is {view.status} after {timeout:g} s")
+            self._pause(POLL)

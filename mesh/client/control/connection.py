@@ -1,0 +1,125 @@
+"""Questions to the control API, and answers as values."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from mesh.client.control.whereabouts import Whereabouts
+from mesh.client.failure import of_http
+from mesh.errors import (
+    ConfigError,
+    DeadlineExceeded,
+    Internal,
+    MeshError,
+    Unauthenticated,
+    Unavailable,
+)
+
+T = TypeVar("T")
+PREFIX = "/api/mesh/v1"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def path(*parts: str | int) -> str:
+    """A path of these parts, whatever characters they have."""
+    return "".join(f"/{quote(str(part), safe='')}" for part in parts)
+
+
+class Connection:
+    """The control API at one place. Usable from several threads. All errors are MeshErrors.
+
+    `timeout` is in seconds, for each question. Raises ConfigError for an address that is none.
+    """
+
+    def __init__(self, where: Whereabouts, timeout: float = 60.0) -> None:
+        self.url = where.url
+        fields = {"authorization": f"Bearer {where.token}"} if where.token else {}
+        try:
+            self._client = httpx.Client(
+                base_url=f"{where.url}{PREFIX}",
+                headers=fields,
+                timeout=timeout,
+                follow_redirects=False,
+            )
+        except (httpx.InvalidURL, ValueError) as error:
+            raise ConfigError(f"the control API cannot be at {where.url!r}: {error}") from None
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.url}>"
+
+    def close(self) -> None:
+        """Closes it; questions that are open fail."""
+        self._client.close()
+
+    def ask(
+        self,
+        kind: type[T],
+        method: str,
+        path: str,
+        json: Any = None,
+        params: Mapping[str, Any] = NOTHING,
+    ) -> T:
+        """The answer to one question, as a `kind`.
+
+        Raises:
+            MeshError: as the controller says, or Unavailable where there is none.
+        """
+        body = self.raw(method, path, json, params)
+        try:
+            found: T = _reader(kind).validate_json(body)  # type: ignore[arg-type]  # types have hashes
+        except ValidationError as error:
+            raise Internal(f"what {self.url} answers is not of this version: {error}") from None
+        return found
+
+    def raw(
+        self, method: str, path: str, json: Any = None, params: Mapping[str, Any] = NOTHING
+    ) -> bytes:
+        """The answer as it comes; raises as `ask`."""
+        try:
+            response = self._client.request(method, path, json=json, params=dict(params))
+        except httpx.HTTPError as error:
+            raise self._broken(error) from error
+        if response.status_code >= 300:
+            raise self._refusal(response, response.content)
+        return response.content
+
+    def lines(
+        self, path: str, params: Mapping[str, Any], fields: Mapping[str, str]
+    ) -> Iterator[str]:
+        """The lines of an answer as they come, for as long as they may; raises as `ask`."""
+        try:
+            with self._client.stream(
+                "GET",
+                path,
+                params=dict(params),
+                headers=dict(fields),
+                timeout=httpx.Timeout(self._client.timeout.connect, read=None),
+            ) as response:
+                if response.status_code >= 300:
+                    raise self._refusal(response, response.read())
+                yield from response.iter_lines()
+        except httpx.HTTPError as error:
+            raise self._broken(error) from error
+
+    def _broken(self, error: httpx.HTTPError) -> MeshError:
+        if isinstance(error, httpx.TimeoutException):
+            return DeadlineExceeded(f"the control API at {self.url} does not answer in time")
+        why = " ".join(str(error).split()) or type(error).__name__
+        return Unavailable(f"the control API at {self.url} does not answer: {why}")
+
+    def _refusal(self, response: httpx.Response, body: bytes) -> MeshError:
+        error = of_http(response.status_code, response.headers, body)
+        if isinstance(error, Unauthenticated):
+            error.message += f" ({self.url}; --token, or MESH_CONTROL_TOKEN)"
+            error.args = (error.message,)
+        return error
+
+
+@cache
+def _reader(kind: Any) -> Any:
+    return TypeAdapter(kind)

@@ -1,0 +1,112 @@
+"""Who may use the control API, and how much a request may hold: in front of everything in it."""
+
+import hmac
+import json
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mesh.errors import MeshError, PermissionDenied, TooLarge, Unauthenticated
+
+MAX_BODY = 32 * 2**20
+"""Bytes of a request. The largest has the description of a graph, with all of its types."""
+TOKEN_HEADER = "x-yatai-api-token"  # noqa: S105  # the name of a header
+"""Where clients of BentoCloud put their token; ours use `Authorization: Bearer`."""
+
+
+class Guard:
+    """Lets through what has the token and is not too large; tells others so in a line of JSON.
+
+    Without a token everyone is let through but pages of browsers: what listens only for this
+    machine is not there for any page that somebody on it looks at.
+    """
+
+    def __init__(self, app: ASGIApp, token: str = "") -> None:
+        self._app = app
+        self._token = token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        fields = {name: value.strip() for name, value in scope["headers"]}
+        error = self._refusal(fields)
+        if error is not None:
+            await refuse(send, error)
+            return
+        limited = _Limited(receive, send)
+        await self._app(scope, limited.receive, limited.send)
+
+    def _refusal(self, fields: dict[bytes, bytes]) -> MeshError | None:
+        if self._token:
+            given = token_of(fields)
+            if not given:
+                return Unauthenticated("the control API wants its token: Authorization: Bearer")
+            if not hmac.compare_digest(given, self._token):
+                return Unauthenticated("this is not the token of the control API")
+        elif _is_foreign_page(fields):
+            return PermissionDenied("the control API has no token, so pages may not use it")
+        length = fields.get(b"content-length", b"")
+        if length.isdigit() and int(length) > MAX_BODY:
+            return _too_large()
+        return None
+
+
+def token_of(fields: dict[bytes, bytes]) -> bytes:
+    """The token among the header fields of a request; empty if there is none."""
+    scheme, _, token = fields.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() == b"bearer":
+        return token.strip()
+    return fields.get(TOKEN_HEADER.encode(), b"")
+
+
+def _is_foreign_page(fields: dict[bytes, bytes]) -> bool:
+    """Whether a browser says that a page asks; no other client has these fields."""
+    if fields.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
+        return True
+    origin = fields.get(b"origin")
+    if origin is None:
+        return False
+    return urlsplit(origin.decode("latin-1")).netloc.encode() != fields.get(b"host", b"")
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"a request of the control API holds at most {MAX_BODY // 2**20} MiB")
+
+
+class _Limited:
+    """One exchange whose request is counted as it comes."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._size = 0
+        self._has_begun = False
+        self._is_over = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._size += len(message.get("body", b""))
+            if self._size > MAX_BODY:
+                if not self._has_begun:
+                    await refuse(self._send, _too_large())
+                self._is_over = True
+                return {"type": "http.disconnect"}
+        return message
+
+    async def send(self, message: Message) -> None:
+        self._has_begun = True
+        if not self._is_over:
+            await self._send(message)
+
+
+async def refuse(send: Send, error: MeshError) -> None:
+    """Answers with an error."""
+    body = json.dumps({"error": error.message}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    if isinstance(error, Unauthenticated):
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

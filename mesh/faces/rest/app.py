@@ -1,0 +1,32 @@
+"""The control API as one ASGI application, to be mounted at `PREFIX`."""
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from mesh.faces.rest.access import Guard
+from mesh.faces.rest.canaries import canaries
+from mesh.faces.rest.deployments import deployments
+from mesh.faces.rest.endpoints import endpoints
+from mesh.faces.rest.failures import handle_failures
+from mesh.faces.rest.logs import logs
+from mesh.faces.rest.overview import overview
+from mesh.faces.rest.verbs import Verbs
+
+PREFIX = "/api/mesh/v1"
+
+
+def rest_app(verbs: Verbs, token: str = "") -> ASGIApp:
+    """The API over `verbs`; with a `token` nobody uses it without.
+
+    `openapi.json` in it describes it.
+    """
+    app = FastAPI(
+        title="Serving Mesh control API",
+        version="1",
+        docs_url=None,  # these pages load code from elsewhere
+        redoc_url=None,
+    )
+    handle_failures(app)
+    for routes in (deployments, canaries, logs, endpoints, overview):
+        app.include_router(routes(verbs))
+    return Guard(app, token)

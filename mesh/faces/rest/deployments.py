@@ -1,0 +1,142 @@
+"""Deployments over HTTP: what is wanted of them, what they were, what runs of them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from mesh.client.control.values import (
+    DeploymentPage,
+    DeploymentView,
+    EventView,
+    ReplicaView,
+    RevisionView,
+)
+from mesh.control.plan import Application
+from mesh.control.records import DeploymentRecord
+from mesh.control.status import DeploymentStatus
+from mesh.errors import ConfigError
+from mesh.faces.rest import views
+from mesh.faces.rest.parameters import Count, LabelsBody, RollbackBody, Start
+from mesh.faces.rest.verbs import Verbs
+
+Search = Annotated[str, Query(description="Part of the name.")]
+Labels = Annotated[tuple[str, ...], Query(description="key=value or key; all must hold.")]
+Cause = Annotated[str, Query(max_length=200, description="Kept with the revision.")]
+
+
+def shown(verbs: Verbs, name: str) -> DeploymentView:
+    """A deployment as it is now. Raises NotFound."""
+    record = verbs.deployment(name)
+    status = next((each for each in verbs.status() if each.name == name), None)
+    return _view(verbs, record, status)
+
+
+def _view(
+    verbs: Verbs, record: DeploymentRecord, status: DeploymentStatus | None
+) -> DeploymentView:
+    return views.deployment(record, verbs.current(record.name), status)
+
+
+def deployments(verbs: Verbs) -> APIRouter:
+    """The routes below `/deployments`."""
+    routes = APIRouter(prefix="/deployments", tags=["deployments"])
+
+    @routes.get("")
+    async def listed(
+        search: Search = "",
+        label: Labels = (),
+        start: Start = 0,
+        count: Count = 100,
+    ) -> DeploymentPage:
+        """Deployments by name."""
+        statuses = {status.name: status for status in verbs.status()}
+        found = []
+        for record in sorted(verbs.deployments(), key=lambda each: each.name):
+            view = _view(verbs, record, statuses.get(record.name))
+            if views.matches(view, search, label):
+                found.append(view)
+        return DeploymentPage(tuple(found[start : start + count]), len(found), start, count)
+
+    @routes.post("")
+    async def create(application: Application, cause: Cause = "") -> DeploymentView:
+        """Makes a deployment what the application says: a new one, or a new revision."""
+        await verbs.apply(application, cause=cause)
+        return shown(verbs, application.config.name)
+
+    @routes.put("/{name}")
+    async def update(name: str, application: Application, cause: Cause = "") -> DeploymentView:
+        """The same, for a deployment of this name."""
+        if application.config.name != name:
+            raise ConfigError(f"config.name: {application.config.name!r} is not {name!r}")
+        await verbs.apply(application, cause=cause)
+        return shown(verbs, name)
+
+    @routes.get("/{name}")
+    async def get(name: str) -> DeploymentView:
+        """One deployment."""
+        return shown(verbs, name)
+
+    @routes.delete("/{name}", status_code=204)
+    async def delete(name: str) -> None:
+        """Stops it, and forgets it with all its revisions."""
+        await verbs.delete(name)
+
+    @routes.get("/{name}/revisions")
+    async def revisions(
+        name: str, start: Start = 0, count: Count = 100
+    ) -> tuple[RevisionView, ...]:
+        """What it was set to, the newest first."""
+        current = verbs.deployment(name).revision
+        found = await verbs.revisions(name, start, count)
+        return tuple(views.revision(each, current) for each in found)
+
+    @routes.get("/{name}/revisions/{number}")
+    async def revision(name: str, number: int) -> RevisionView:
+        """One revision."""
+        current = verbs.deployment(name).revision
+        return views.revision(await verbs.revision(name, number), current)
+
+    @routes.post("/{name}/rollback")
+    async def rollback(name: str, body: RollbackBody) -> DeploymentView:
+        """Sets it to what an earlier revision said, as a new revision."""
+        await verbs.rollback(name, body.revision)
+        return shown(verbs, name)
+
+    @routes.post("/{name}/terminate")
+    async def terminate(name: str) -> DeploymentView:
+        """Stops all of it, and keeps what it is set to."""
+        await verbs.terminate(name)
+        return shown(verbs, name)
+
+    @routes.post("/{name}/start")
+    async def start(name: str) -> DeploymentView:
+        """Starts what was terminated."""
+        await verbs.start(name)
+        return shown(verbs, name)
+
+    @routes.post("/{name}/restart")
+    async def restart(name: str) -> DeploymentView:
+        """Replaces all its replicas by new ones of the same, as a new revision."""
+        await verbs.restart(name)
+        return shown(verbs, name)
+
+    @routes.put("/{name}/labels")
+    async def labels(name: str, body: LabelsBody) -> DeploymentView:
+        """Replaces its labels."""
+        await verbs.set_labels(name, body.labels)
+        return shown(verbs, name)
+
+    @routes.get("/{name}/events")
+    async def events(name: str, start: Start = 0, count: Count = 100) -> tuple[EventView, ...]:
+        """What happened to it, the newest first."""
+        found = await verbs.events(name, start, count)
+        if not found:
+            verbs.deployment(name)  # what is deleted has left events; what never was has not
+        return tuple(map(views.event, found))
+
+    @routes.get("/{name}/replicas")
+    async def replicas(name: str) -> tuple[ReplicaView, ...]:
+        """What runs of it."""
+        return tuple(map(views.replica, verbs.replicas(name)))
+
+    return routes

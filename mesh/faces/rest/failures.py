@@ -1,0 +1,51 @@
+"""What goes wrong in the control API, in one line of JSON: `{"error": "..."}`."""
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from mesh.config.parsed import sentence
+from mesh.errors import MeshError
+
+_log = logging.getLogger(__name__)
+
+
+def handle_failures(app: FastAPI) -> None:
+    """Has `app` answer so, whatever goes wrong."""
+    app.exception_handler(MeshError)(_ours)
+    app.exception_handler(RequestValidationError)(_wrong)
+    app.exception_handler(HTTPException)(_http)
+    app.exception_handler(Exception)(_unknown)
+
+
+async def _ours(_: Request, error: MeshError) -> Response:
+    return _line(" ".join(error.message.split()), error.status)
+
+
+async def _wrong(_: Request, error: RequestValidationError) -> Response:
+    """A parameter or body that is none: its key is named, without the value, as of a setting."""
+    faults = [{**fault, "loc": _place(fault["loc"])} for fault in error.errors()]
+    return _line(sentence(faults), 400)
+
+
+def _place(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Where in the body, if it is there; else which parameter."""
+    return location[1:] if len(location) > 1 and location[0] in ("body", "query") else location
+
+
+async def _http(request: Request, error: HTTPException) -> Response:
+    what = {404: f"there is no {request.url.path}", 405: f"not by {request.method}"}
+    return _line(what.get(error.status_code, error.detail), error.status_code)
+
+
+async def _unknown(_: Request, error: Exception) -> Response:
+    _log.error("a request of the control API failed", exc_info=error)
+    return _line("internal error", 500)
+
+
+def _line(message: str, status: int) -> Response:
+    return JSONResponse({"error": message}, status)

@@ -1,0 +1,48 @@
+"""Parameters and small bodies of the control API."""
+
+from typing import Annotated, Literal
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from mesh.config import Name
+from mesh.config.deployment import Percent
+
+Start = Annotated[int, Query(ge=0, description="Place of the first one.")]
+Count = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
+
+
+class Body(BaseModel):
+    """Unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RollbackBody(Body):
+    """Which revision a deployment goes back to."""
+
+    revision: Annotated[int, Field(ge=1)]
+
+
+class LabelsBody(Body):
+    """All labels that it shall have."""
+
+    labels: dict[str, str]
+
+
+class WeightsBody(Body):
+    """New percentages of canaries; those that are not named keep theirs."""
+
+    weights: Annotated[dict[Name, Percent], Field(min_length=1)]
+
+
+class PromoteBody(Body):
+    """The canary that becomes `main`; empty: the only one."""
+
+    version: Name | Literal[""] = ""
+
+
+class AbortBody(Body):
+    """The canary that gets no more requests; empty: none of them does."""
+
+    version: Name | Literal[""] = ""

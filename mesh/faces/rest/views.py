@@ -1,0 +1,194 @@
+"""What the controller has → what the control API tells of it. Pure; keys of others stay here."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from mesh.client.control.values import (
+    CanaryView,
+    DeploymentView,
+    EndpointView,
+    EventView,
+    ProgressionView,
+    ReplicaView,
+    RevisionView,
+    ServiceView,
+    VersionTraffic,
+    VersionView,
+)
+from mesh.config import EndpointConfig, parse
+from mesh.control.observed import ObservedReplica
+from mesh.control.records import (
+    DeploymentRecord,
+    Document,
+    EndpointRecord,
+    Event,
+    RevisionRecord,
+)
+from mesh.control.status import DeploymentStatus, VersionStatus
+from mesh.faces.rest.verbs import Canaries
+
+_KEY = "api_key"
+
+
+def deployment(
+    record: DeploymentRecord, revision: RevisionRecord, status: DeploymentStatus | None
+) -> DeploymentView:
+    """A deployment; without a status nothing is known of what runs."""
+    return DeploymentView(
+        record.name,
+        record.uid,
+        _time(record.created_at),
+        _time(record.updated_at),
+        record.revision,
+        record.intent.value,
+        status.phase.label if status else "unknown",
+        status.reason if status else "",
+        dict(revision.config.get("labels") or {}),
+        revision.config,
+        tuple(map(_version, status.versions)) if status else (),
+    )
+
+
+def _version(version: VersionStatus) -> VersionView:
+    services = tuple(
+        ServiceView(service.name, service.desired, service.ready, service.reason)
+        for service in version.services
+    )
+    return VersionView(version.name, version.id, version.weight, services, version.replacing)
+
+
+def revision(record: RevisionRecord, current: int) -> RevisionView:
+    """A revision; `current` is the number of the one that is wanted now."""
+    return RevisionView(
+        record.deployment,
+        record.number,
+        record.uid,
+        _time(record.created_at),
+        record.cause,
+        record.generation,
+        record.number == current,
+        dict(record.versions),
+        record.config,
+    )
+
+
+def replica(observed: ObservedReplica) -> ReplicaView:
+    """A replica."""
+    return ReplicaView(
+        observed.id,
+        observed.deployment,
+        observed.version_id,
+        observed.service,
+        observed.phase.value,
+        observed.address,
+        observed.reason,
+    )
+
+
+def event(happened: Event) -> EventView:
+    """An event."""
+    return EventView(
+        _time(happened.at),
+        happened.kind,
+        happened.deployment,
+        happened.endpoint,
+        happened.revision,
+        happened.status,
+        happened.reason,
+    )
+
+
+def endpoint(record: EndpointRecord) -> EndpointView:
+    """An endpoint, without keys, whatever its config holds."""
+    config = dict(record.config)
+    config["upstreams"] = [_without_key(each) for each in config.get("upstreams") or ()]
+    return EndpointView(
+        record.name,
+        record.uid,
+        _time(record.created_at),
+        _time(record.updated_at),
+        record.intent.value,
+        config,
+        tuple(sorted(place for place, key in record.keys.items() if key)),
+    )
+
+
+def _without_key(upstream: Document) -> Document:
+    return {name: value for name, value in upstream.items() if name != _KEY}
+
+
+def with_kept_keys(given: EndpointConfig, record: EndpointRecord | None) -> EndpointConfig:
+    """The config in which upstreams that say nothing of a key have that of their URL until now."""
+    if record is None:
+        return given
+    old = list(record.config.get("upstreams") or ())
+    keys = {
+        (each.get("url"), each.get("model", "")): record.keys[place]
+        for place, each in enumerate(old)
+        if record.keys.get(place)
+    }
+    upstreams = [
+        {
+            **each.model_dump(exclude={_KEY}),
+            _KEY: each.api_key.get_secret_value()
+            if _KEY in each.model_fields_set
+            else keys.get((each.url, each.model), ""),
+        }
+        for each in given.upstreams
+    ]
+    plain = given.model_dump(exclude={"upstreams"}, exclude_unset=True)
+    return parse(EndpointConfig, {**plain, "upstreams": upstreams}, what="endpoint")
+
+
+def canary(name: str, found: Canaries, config: Document) -> CanaryView:
+    """How the requests of a deployment are divided, and how its versions do."""
+    rule: Mapping[str, str] = config.get("canary") or {}
+    return CanaryView(
+        name,
+        rule.get("route_type", "random"),
+        rule.get("route_by", ""),
+        tuple(_traffic(version, weight, found) for version, weight in found.weights.items()),
+        _progression(found.progression, found.reason),
+    )
+
+
+def _progression(kept: Document, reason: str) -> ProgressionView | None:
+    """A progression as its record keeps it."""
+    if not kept:
+        return None
+    plan, progress = kept["plan"], kept["progress"]
+    return ProgressionView(
+        plan["version"],
+        progress["state"],
+        progress["step"],
+        tuple(plan["steps"]),
+        _time(progress["since"]),
+        reason,
+    )
+
+
+def _traffic(name: str, weight: int, found: Canaries) -> VersionTraffic:
+    had = found.metrics.get(name)
+    if had is None or not had.requests:
+        return VersionTraffic(name, weight)
+    return VersionTraffic(name, weight, **asdict(had))
+
+
+def counts(words: Iterable[str]) -> dict[str, int]:
+    """How often each word is there, by word."""
+    return dict(sorted(Counter(words).items()))
+
+
+def matches(view: DeploymentView, search: str, labels: Iterable[str]) -> bool:
+    """Whether `search` is part of the name, and each of `labels` (`key=value` or `key`) is set."""
+    for label in labels:
+        key, equals, value = label.partition("=")
+        if key not in view.labels or (equals and view.labels[key] != value):
+            return False
+    return search in view.name
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

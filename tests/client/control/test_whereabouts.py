@@ -1,0 +1,101 @@
+"""Where the control API is, if nobody says; and the state folder that says it."""
+
+import json
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mesh.client.control.whereabouts import DEFAULT_URL, Whereabouts, find
+from mesh.errors import ConfigError, FailedPrecondition
+from mesh.serving.home import Announcement, Home, this_process
+
+HERE = "http://127.0.0.1:7001"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path / "state")
+    home.make()
+    return home
+
+
+def running() -> Announcement:
+    return Announcement(
+        **this_process(), url="http://127.0.0.1:7000", control_url=HERE, controller="127.0.0.1:9",
+        log="", replica_logs="/logs",
+    )  # fmt: skip
+
+
+def test_the_mesh_of_the_state_folder_is_meant_with_its_token(home: Home) -> None:
+    token = home.make_token()
+    home.announce(running())
+    assert find(None, None, {"MESH_HOME": str(home.folder)}) == Whereabouts(HERE, token)
+    assert find(None, None, {}, home.folder) == Whereabouts(HERE, token)
+    assert find(f"{HERE}/", None, {}, home.folder) == Whereabouts(HERE, token)
+    assert token not in repr(find(None, None, {}, home.folder))
+
+
+def test_the_token_of_a_state_folder_goes_nowhere_else(home: Home) -> None:
+    home.make_token()
+    home.announce(running())
+    elsewhere = find("https://mesh.example.com", None, {}, home.folder)
+    assert elsewhere == Whereabouts("https://mesh.example.com", "")
+
+
+def test_what_is_given_goes_before_the_environment_and_that_before_the_folder(home: Home) -> None:
+    home.make_token()
+    home.announce(running())
+    environ = {"MESH_CONTROL_URL": "env:1", "MESH_CONTROL_TOKEN": "e"}
+    assert find(None, None, environ, home.folder) == Whereabouts("http://env:1", "e")
+    assert find("given:1", "g", environ, home.folder) == Whereabouts("http://given:1", "g")
+
+
+def test_without_anything_it_is_where_mesh_serve_has_it(home: Home) -> None:
+    assert find(None, None, {}, home.folder) == Whereabouts(DEFAULT_URL, "")
+
+
+def test_an_address_of_another_scheme_is_refused(home: Home) -> None:
+    with pytest.raises(ConfigError, match="http://host:port"):
+        find("grpc://x", None, {}, home.folder)
+
+
+def test_a_token_is_made_once_and_for_the_user_alone(home: Home) -> None:
+    assert home.token() == ""
+    made = home.make_token()
+    assert len(made) > 30
+    assert (home.make_token(), home.token()) == (made, made)
+    assert stat.S_IMODE(home.token_path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(home.folder.stat().st_mode) == 0o700
+
+
+def test_a_mesh_that_is_dead_is_forgotten(home: Home) -> None:
+    home.announce(replace(running(), started=1.0))  # the number is that of another process now
+    assert home.announcement() is None
+    assert not (home.folder / "mesh.json").exists()
+    home.announce(running())
+    assert home.announcement() == running()
+    home.withdraw()
+    assert home.announcement() is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", json.dumps({"pid": 1})])
+def test_a_file_that_cannot_be_read_says_nothing(home: Home, text: str) -> None:
+    (home.folder / "mesh.json").write_text(text)
+    assert home.announcement() is None
+
+
+def test_two_meshes_cannot_hold_a_folder(home: Home) -> None:
+    with home.held():
+        other = home.held()
+        with pytest.raises(FailedPrecondition, match="a mesh runs already in"):
+            other.__enter__()
+    with home.held():
+        assert home.announcement() is None
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"state folder: .*file"):
+        Home(tmp_path / "file" / "state").make()
