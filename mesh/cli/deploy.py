@@ -82,7 +82,10 @@ def deploy(
     file = Path(source) if is_file(source) else None
     wanted = mesh_config("" if file else source, file, [folder], changes, what="mesh deploy")
     console = Console(stderr=True, highlight=False)
-    applications = [from_config(each, [folder]) for each in wanted.deployments]
+    applications = [
+        from_config(each, [folder], instance_types=wanted.instance_types)
+        for each in wanted.deployments
+    ]
     for application in applications:
         for warning in application.warnings:
             console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)

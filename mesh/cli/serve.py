@@ -107,7 +107,8 @@ def serve(
     settings = {} if replicas is None else {"replicas": replicas}
     wanted = mesh_config(target, config, [folder], settings)
     applications = [
-        from_config(deployment, [folder], wanted.endpoints) for deployment in wanted.deployments
+        from_config(deployment, [folder], wanted.endpoints, wanted.instance_types)
+        for deployment in wanted.deployments
     ]
     home = Home.of(state, os.environ) if state else None
     console = Console(stderr=True, highlight=False)

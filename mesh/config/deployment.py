@@ -6,7 +6,6 @@ from pydantic import Field, model_validator
 
 from mesh.config.parsed import Settings
 from mesh.config.scaling import Scaling
-from mesh.config.service import Resources
 
 MAIN = "main"
 """Name of the version that is the deployment itself."""
@@ -43,7 +42,7 @@ class ServiceOverrides(Settings):
     replicas: Annotated[int, Field(ge=0)] | None = None
     scaling: Scaling | None = None
     instance_type: str | None = None
-    resources: Resources | None = None
+    resources: dict[str, Any] | None = None
     deployment_strategy: Strategy | None = None
     cold_start_timeout: Seconds | None = None
     traffic: dict[str, Any] | None = None

@@ -6,11 +6,13 @@ from pydantic import Field, model_validator
 
 from mesh.config.deployment import DeploymentConfig, Name
 from mesh.config.endpoint import EndpointConfig
+from mesh.config.instance_types import TypeName
 from mesh.config.parsed import Settings
+from mesh.config.service import Resources
 
 
 class MeshConfig(Settings):
-    """Deployments, and endpoints over them.
+    """Deployments, endpoints over them, and instance types besides the default ones.
 
     Every deployment that no endpoint names has an endpoint of its own name. The default endpoint
     is the first.
@@ -18,6 +20,7 @@ class MeshConfig(Settings):
 
     deployments: Annotated[list[DeploymentConfig], Field(min_length=1)]
     endpoints: dict[Name, EndpointConfig] = {}
+    instance_types: dict[TypeName, Resources] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

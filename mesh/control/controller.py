@@ -14,7 +14,7 @@ from dataclasses import replace
 from uuid import uuid4
 
 from mesh.clock import Clock, monotonic
-from mesh.cluster.contract import Cluster
+from mesh.cluster.contract import LOG_CHUNK, Cluster, LogChunk
 from mesh.config import EndpointConfig
 from mesh.control import canary, changes, endpoint_changes, progression
 from mesh.control.course import Course
@@ -330,6 +330,10 @@ class Controller:
         if name:
             changes.found(self._state, name)
         return tuple(self._cluster.observe(name))
+
+    async def logs(self, replica_id: str, after: int = -1, limit: int = LOG_CHUNK) -> LogChunk:
+        """What a replica's process wrote, as of Cluster. Raises NotFound."""
+        return await self._cluster.logs(replica_id, after, limit)
 
     def endpoints(self) -> tuple[EndpointRecord, ...]:
         """All endpoints that users made, in the order in which they were made."""

@@ -8,6 +8,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -27,6 +28,7 @@ from mesh.config import (
     VersionConfig,
     parse,
 )
+from mesh.config.instance_types import TypeName, resources_of
 from mesh.control.desired import DesiredDeployment, DesiredService, DesiredVersion, Strategy
 from mesh.control.records import RevisionRecord, VersionRecord
 from mesh.control.scale_rule import rule_of
@@ -46,12 +48,16 @@ class SourceDocument(BaseModel):
 
 
 class VersionDocument(BaseModel):
-    """What the controller has to know of one version's graph."""
+    """What the controller has to know of one version's graph.
+
+    `instance_types` are those that go before the default ones.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     manifest: Manifest
     source: SourceDocument = SourceDocument()
+    instance_types: dict[TypeName, Resources] = {}
 
 
 class Application(BaseModel):
@@ -136,7 +142,7 @@ def _parts_of(
         config,
         strategy,
         document,
-        _services(config, document.manifest, where),
+        _services(config, document, where),
         config.services,
         Source(document.source.target, document.source.path, code),
     )
@@ -232,7 +238,10 @@ def _version(parts: Parts, identity: str, name: str, weight: int) -> DesiredVers
     return DesiredVersion(identity, name, weight, manifest.entry, services, parts.source, placement)
 
 
-def _services(version: VersionConfig, manifest: Manifest, where: str) -> dict[str, ServiceConfig]:
+def _services(
+    version: VersionConfig, document: VersionDocument, where: str
+) -> dict[str, ServiceConfig]:
+    manifest = document.manifest
     unknown = sorted(version.services.keys() - manifest.services.keys())
     if unknown:
         known = ", ".join(sorted(manifest.services))
@@ -243,17 +252,22 @@ def _services(version: VersionConfig, manifest: Manifest, where: str) -> dict[st
             version,
             version.services.get(name, ServiceOverrides()),
             f"{where}.{name}",
+            document.instance_types,
         )
         for name, service in manifest.services.items()
     }
 
 
 def effective(
-    config: ServiceConfig, version: VersionConfig, overrides: ServiceOverrides, where: str = ""
+    config: ServiceConfig,
+    version: VersionConfig,
+    overrides: ServiceOverrides,
+    where: str = "",
+    instance_types: Mapping[str, Resources] = MappingProxyType({}),
 ) -> ServiceConfig:
     """The decorator's `config` with what a deployment changes of it; the most particular holds.
 
-    Raises ConfigError beginning with `where`.
+    `instance_types` go before the default ones. Raises ConfigError beginning with `where`.
     """
     changes = overrides.traffic or overrides.config_overrides.traffic or {}
     traffic = config.traffic.model_dump() | changes
@@ -264,7 +278,7 @@ def effective(
             "scaling": scaling,
             "replicas": max(scaling.min_replicas, 1),
             "traffic": parse(Traffic, traffic, what=f"{where}.traffic"),
-            "resources": _resources(config, overrides, where),
+            "resources": _resources(config, overrides, where, instance_types),
             "threads": overrides.threads or config.threads,
             "fetch": parse(Fetch, fetch, what=f"{where}.fetch"),
             "envs": config.envs | version.envs | overrides.envs,
@@ -281,11 +295,21 @@ def _scaling(config: ServiceConfig, version: VersionConfig, overrides: ServiceOv
     raise AssertionError("a service's own config has a number")
 
 
-def _resources(config: ServiceConfig, overrides: ServiceOverrides, where: str) -> Resources:
+def _resources(
+    config: ServiceConfig,
+    overrides: ServiceOverrides,
+    where: str,
+    instance_types: Mapping[str, Resources],
+) -> Resources:
+    if overrides.instance_type is not None:
+        try:
+            return resources_of(overrides.instance_type, instance_types)
+        except ConfigError as error:
+            raise ConfigError(f"{where}.instance_type: {error.message}") from None
     if overrides.resources is None:
         return config.resources
-    changed = overrides.resources.model_dump(exclude_unset=True)
-    return parse(Resources, config.resources.model_dump() | changed, what=f"{where}.resources")
+    changed = config.resources.model_dump() | overrides.resources
+    return parse(Resources, changed, what=f"{where}.resources")
 
 
 def _version_id(deployment: str, generation: int, parts: Parts) -> str:

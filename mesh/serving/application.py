@@ -5,10 +5,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 from mesh.cluster.code import pickled_class
 from mesh.config import MAIN, DeploymentConfig, EndpointConfig
+from mesh.config.service import Resources
 from mesh.control.promises import broken
 from mesh.definition.foreign import adapted
 from mesh.definition.graph import Graph, resolve
@@ -96,8 +98,11 @@ def application(
     config: DeploymentConfig,
     releases: Mapping[str, Release],
     endpoints: Mapping[str, EndpointConfig] | None = None,
+    instance_types: Mapping[str, Resources] = MappingProxyType({}),
 ) -> Application:
     """Puts together what the controller needs; `releases` by version, `main` and the canaries.
+
+    `instance_types` go before the default ones.
 
     Raises DefinitionError if a class is no service.
     """
@@ -109,6 +114,10 @@ def application(
         name: {
             "manifest": describe(graphs[name]).model_dump(mode="json"),
             "source": {"target": "" if release.code else release.target, "path": release.path},
+            "instance_types": {
+                kind: resources.model_dump(mode="json")
+                for kind, resources in instance_types.items()
+            },
         }
         for name, release in releases.items()
     }
@@ -141,10 +150,11 @@ def from_config(
     config: DeploymentConfig,
     path: Sequence[str],
     endpoints: Mapping[str, EndpointConfig] | None = None,
+    instance_types: Mapping[str, Resources] = MappingProxyType({}),
 ) -> Application:
     """The application of a deployment whose versions all name targets. Raises ConfigError."""
     targets = {MAIN: config.target} | {
         name: version.target for name, version in config.canary.versions.items()
     }
     releases = {name: Release.of_target(target, path) for name, target in targets.items()}
-    return application(config, releases, endpoints)
+    return application(config, releases, endpoints, instance_types)

@@ -54,7 +54,15 @@ def replica(
 ) -> ObservedReplica:
     address = "" if phase is Phase.STARTING else f"{identity}:1"
     return ObservedReplica(
-        identity, deployment, version_id, service, phase, address, reason, since, lived
+        identity,
+        deployment,
+        version_id,
+        service,
+        phase,
+        address,
+        reason=reason,
+        since=since,
+        lived=lived,
     )
 
 
