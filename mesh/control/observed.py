@@ -42,6 +42,6 @@ class ObservedReplica:
     phase: Phase
     address: str = ""
     reason: str = ""
-    node: str = ""
     since: float = 0.0
     lived: float = 0.0
+    node: str = ""
