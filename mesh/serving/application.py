@@ -134,7 +134,10 @@ def _with_keys(endpoint: EndpointConfig) -> dict[str, Any]:
     """Plain values with the keys of upstreams, which are hidden otherwise: the controller's now."""
     found = endpoint.model_dump(mode="json")
     for plain, upstream in zip(found["upstreams"], endpoint.upstreams, strict=True):
-        plain["api_key"] = upstream.api_key.get_secret_value()
+        if "api_key" in upstream.model_fields_set:
+            plain["api_key"] = upstream.api_key.get_secret_value()
+        else:
+            del plain["api_key"]  # which leaves the one that the controller has
     return found
 
 

@@ -7,6 +7,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +20,8 @@ GRACE = 10
 """Seconds that a gateway's calls have to finish when it is told to end."""
 _BEYOND = 5.0
 """Seconds beyond that in which a gateway ends by itself."""
+_AGAIN = 0.5
+"""Seconds between two looks at a gateway that is leaving."""
 POLL = 0.02
 """Seconds between two looks at a process."""
 
@@ -43,6 +46,7 @@ class GatewayProcess:
         self._admin = Path(self._folder.name, "admin-address")
         self._name = name
         self._is_leaving = False
+        self._hurries = False
         self._grace = grace
         self.process = subprocess.Popen(  # noqa: S603  # our own program
             [
@@ -107,16 +111,22 @@ class GatewayProcess:
             self.process.terminate()
 
     def hurry(self) -> None:
-        """Has a gateway that is leaving end at once; does nothing to another."""
+        """Has the gateway end at once when it leaves, or now if it is leaving."""
+        self._hurries = True
         if self._is_leaving and self.is_running:
             self.process.terminate()
 
-    def stop(self) -> None:
+    def stop(self, clock: Clock = monotonic) -> None:
         """Has the gateway leave, and ends it by force if that takes much longer than its grace."""
         self.leave()
-        try:
-            self.process.wait(self._grace + _BEYOND)
-        except subprocess.TimeoutExpired:
+        until = clock() + self._grace + _BEYOND
+        while self.is_running and clock() < until:
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(_AGAIN)
+            if self._hurries and self.is_running:
+                # The first signal may have been on its way still, and two such are taken as one.
+                self.process.terminate()
+        if self.is_running:
             self.process.kill()
             self.process.wait()
         self._folder.cleanup()

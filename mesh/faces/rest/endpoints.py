@@ -4,8 +4,6 @@ from fastapi import APIRouter
 
 from mesh.client.control.values import EndpointView
 from mesh.config import EndpointConfig, Name
-from mesh.control.records import EndpointRecord
-from mesh.errors import NotFound
 from mesh.faces.rest import views
 from mesh.faces.rest.verbs import Verbs
 
@@ -30,15 +28,8 @@ def endpoints(verbs: Verbs) -> APIRouter:
 
         An upstream that says nothing of `api_key` keeps the one that it has.
         """
-        config = views.with_kept_keys(config, _there(name))
         await verbs.apply_endpoint(name, config)
         return views.endpoint(verbs.endpoint(name))
-
-    def _there(name: str) -> EndpointRecord | None:
-        try:
-            return verbs.endpoint(name)
-        except NotFound:
-            return None
 
     @routes.delete("/{name}", status_code=204)
     async def delete(name: str) -> None:

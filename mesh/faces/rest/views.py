@@ -17,7 +17,6 @@ from mesh.client.control.values import (
     VersionTraffic,
     VersionView,
 )
-from mesh.config import EndpointConfig, parse
 from mesh.control.observed import ObservedReplica
 from mesh.control.records import (
     DeploymentRecord,
@@ -84,6 +83,7 @@ def replica(observed: ObservedReplica) -> ReplicaView:
         observed.phase.value,
         observed.address,
         observed.reason,
+        observed.node,
     )
 
 
@@ -117,29 +117,6 @@ def endpoint(record: EndpointRecord) -> EndpointView:
 
 def _without_key(upstream: Document) -> Document:
     return {name: value for name, value in upstream.items() if name != _KEY}
-
-
-def with_kept_keys(given: EndpointConfig, record: EndpointRecord | None) -> EndpointConfig:
-    """The config in which upstreams that say nothing of a key have that of their URL until now."""
-    if record is None:
-        return given
-    old = list(record.config.get("upstreams") or ())
-    keys = {
-        (each.get("url"), each.get("model", "")): record.keys[place]
-        for place, each in enumerate(old)
-        if record.keys.get(place)
-    }
-    upstreams = [
-        {
-            **each.model_dump(exclude={_KEY}),
-            _KEY: each.api_key.get_secret_value()
-            if _KEY in each.model_fields_set
-            else keys.get((each.url, each.model), ""),
-        }
-        for each in given.upstreams
-    ]
-    plain = given.model_dump(exclude={"upstreams"}, exclude_unset=True)
-    return parse(EndpointConfig, {**plain, "upstreams": upstreams}, what="endpoint")
 
 
 def canary(name: str, found: Canaries, config: Document) -> CanaryView:

@@ -6,6 +6,7 @@ from itertools import count as counting
 from typing import Any
 
 from mesh.config import DeploymentConfig, EndpointConfig, parse
+from mesh.control.endpoint_changes import Moment, endpoint_record
 from mesh.control.latest import Latest
 from mesh.control.observed import ObservedReplica, Phase
 from mesh.control.outcomes import VersionMetrics
@@ -16,6 +17,7 @@ from mesh.control.records import (
     Event,
     Intent,
     RevisionRecord,
+    State,
 )
 from mesh.control.status import DeploymentPhase, DeploymentStatus, ServiceStatus, VersionStatus
 from mesh.errors import ConfigError, FailedPrecondition, NotFound
@@ -251,14 +253,8 @@ class MemoryVerbs:
     async def apply_endpoint(self, name: str, config: EndpointConfig) -> EndpointRecord:
         for unknown in sorted(config.named_deployments() - self._deployments.keys()):
             raise ConfigError(f"endpoints.{name}: there is no deployment {unknown!r}")
-        keys = {
-            place: upstream.api_key.get_secret_value()
-            for place, upstream in enumerate(config.upstreams)
-            if upstream.api_key.get_secret_value()
-        }
-        made = EndpointRecord(
-            name, next(self._uids), BORN, BORN, config.model_dump(mode="json"), keys=keys
-        )
+        state = State(endpoints=self._endpoints)
+        made = endpoint_record(state, name, config, Moment(BORN, next(self._uids)))
         self._endpoints[name] = made
         return made
 
