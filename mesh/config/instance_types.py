@@ -6,7 +6,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mesh.config.parsed import Settings
 from mesh.config.service import Resources
 from mesh.errors import ConfigError
 
@@ -31,12 +30,6 @@ DEFAULTS: Mapping[str, Resources] = MappingProxyType(
 `cpu.N` is N cores with 2 GiB each. Those with a GPU leave a core and some memory of the usual
 machine (4 cores and 16 GiB; for the A100 8 cores and 64 GiB) to its system and to Ray.
 """
-
-
-class Catalogue(Settings):
-    """Instance types of one's own. One that has the name of a default takes its place."""
-
-    instance_types: dict[TypeName, Resources] = {}
 
 
 def resources_of(name: str, catalogue: Mapping[str, Resources] = MappingProxyType({})) -> Resources:

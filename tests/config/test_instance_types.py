@@ -2,9 +2,14 @@
 
 import pytest
 
-from mesh.config import Resources, parse
-from mesh.config.instance_types import DEFAULTS, GIB, Catalogue, resources_of
+from mesh.config import MeshConfig, Resources, parse
+from mesh.config.instance_types import DEFAULTS, GIB, resources_of
 from mesh.errors import ConfigError
+
+
+def catalogue_of(types: dict[str, object]) -> dict[str, Resources]:
+    document = {"deployments": [{"name": "d", "target": "a:B"}], "instance_types": types}
+    return parse(MeshConfig, document, what="mesh.yaml").instance_types
 
 
 def test_a_default_type_is_a_set_of_resources() -> None:
@@ -13,17 +18,16 @@ def test_a_default_type_is_a_set_of_resources() -> None:
 
 
 def test_every_default_is_a_type_that_a_catalogue_may_hold() -> None:
-    assert parse(Catalogue, {"instance_types": dict(DEFAULTS)}, what="types")
+    assert catalogue_of(dict(DEFAULTS)) == DEFAULTS
 
 
 def test_a_catalogue_adds_types_and_replaces_defaults() -> None:
-    own = {
-        "instance_types": {
+    catalogue = catalogue_of(
+        {
             "cpu.2": {"cpu": 2, "memory": "7Gi"},
             "gpu.h100.half": {"gpu": 0.5, "gpu_type": "H100", "custom": {"nvme": 1}},
         }
-    }
-    catalogue = parse(Catalogue, own, what="mesh.yaml").instance_types
+    )
     assert resources_of("cpu.2", catalogue).memory == 7 * GIB
     assert resources_of("gpu.h100.half", catalogue).custom == {"nvme": 1}
     assert resources_of("cpu.1", catalogue) == DEFAULTS["cpu.1"]
@@ -48,5 +52,5 @@ def test_an_unknown_type_names_those_that_there_are() -> None:
 )
 def test_a_wrong_catalogue_names_the_key(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        parse(Catalogue, {"instance_types": wrong}, what="mesh.yaml")
+        catalogue_of(wrong)
     assert message in refused.value.message
