@@ -1,0 +1,354 @@
+"""Brings about what should run, and keeps it so.
+
+Decides nothing itself: `changes` says what a user's wish comes to, `advance` what follows from the
+state of a deployment, `autoscale` and `canary` what follows from what was measured.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
+from uuid import uuid4
+
+from mesh.clock import Clock, monotonic
+from mesh.cluster.contract import Cluster
+from mesh.control import canary, changes, progression
+from mesh.control.course import Course
+from mesh.control.endpoint_changes import Moment
+from mesh.control.gauges import Gauges
+from mesh.control.latest import Latest
+from mesh.control.loads import Report
+from mesh.control.observed import Phase
+from mesh.control.outcomes import Ledger
+from mesh.control.plan import planned_alone
+from mesh.control.progression import Progression
+from mesh.control.reconcile import Action, DrainReplica, Forget, StartReplica, StopReplica
+from mesh.control.records import (
+    Change,
+    Event,
+    Intent,
+    State,
+)
+from mesh.control.routes import Routes
+from mesh.control.store.contract import Store
+from mesh.errors import MeshError
+from mesh.launch import Launch
+from mesh.traffic.snapshot import Snapshot
+
+_log = logging.getLogger(__name__)
+
+KEEP_EVERY = 10.0
+"""Seconds between two times at which the counts of canaries that progress are kept."""
+
+
+def random_id(launch: Launch) -> str:
+    """An id that no replica had or will have; readable, and short enough for a name."""
+    return f"{launch.version_id}-{launch.service}-{secrets.token_hex(4)}"
+
+
+class Loop:
+    """The part of a controller that acts. For one event loop; `run` must run.
+
+    `address` is the `host:port` of its gRPC face, told to replicas. `epoch` orders its snapshots
+    after those of earlier controllers: nanoseconds since the Unix epoch. `tick` is the longest
+    time in seconds between two looks at what has to be done. `clock` is that of the cluster,
+    `wall` gives seconds since the Unix epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        cluster: Cluster,
+        epoch: int,
+        address: str = "",
+        clock: Clock = monotonic,
+        wall: Callable[[], float] = time.time,
+        new_id: Callable[[Launch], str] = random_id,
+        new_uid: Callable[[], str] = lambda: uuid4().hex,
+        tick: float = 1.0,
+    ) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._epoch = epoch
+        self._address = address
+        self._clock = clock
+        self._wall = wall
+        self._new_id = new_id
+        self._new_uid = new_uid
+        self._tick = tick
+        self._state = State()
+        self._courses: dict[str, Course] = {}
+        self._dirty: set[str] = set()
+        self._routes = Routes()
+        self._gauges = Gauges()
+        self._ledger = Ledger()
+        self._weighed_at = float("-inf")
+        self._kept_at = float("-inf")
+        self._opened = asyncio.Event()
+        self._woken = asyncio.Event()
+        self._changing = asyncio.Lock()
+        self.snapshots: Latest[Snapshot] = Latest()
+
+    async def run(self) -> None:
+        """Adopts what runs, then keeps it as it should be, until cancelled."""
+        self._state = await self._store.load()
+        await self._cluster.adopt()
+        for name in self._state.deployments:
+            self._adopt(name)
+        self._opened.set()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow(), name="controller/follow")
+            group.create_task(self._work(), name="controller/work")
+
+    def _adopt(self, name: str) -> None:
+        """Takes up a deployment where an earlier controller left it."""
+        record = self._state.deployments[name]
+        try:
+            desired = changes.desired_of(self._state, name)
+            standing = {
+                version: tuple(
+                    planned_alone(found, version)
+                    for identity in ids
+                    if (found := self._state.versions.get((name, identity))) is not None
+                )
+                for version, ids in record.standing.items()
+            }
+        except MeshError as error:
+            _log.error("deployment %s is left as it is: %s", name, error.message)
+            return
+        course = self._courses[name] = Course(desired, standing)
+        course.want(desired, self._cluster.observe(name), self._progression(name))
+        self._dirty.add(name)
+
+    def _progression(self, name: str) -> Progression | None:
+        record, revision = self._state.deployments[name], self._state.revisions[name]
+        config = changes.config_of(revision)
+        return progression.begun(config, revision.number, record.progress, self._wall())
+
+    @property
+    def opened(self) -> bool:
+        """Whether it has read its store and adopted what runs."""
+        return self._opened.is_set()
+
+    def report(self, report: Report) -> float:
+        """Takes what a process has measured; returns in how many seconds it should report again."""
+        now = self._clock()
+        waiting = self._gauges.take(report, now)
+        for (deployment, version), outcomes in report.outcomes.items():
+            if deployment in self._courses:
+                self._ledger.add(deployment, version, outcomes, now)
+        if any(self._is_asleep(name) for name in waiting):
+            self._weighed_at = float("-inf")  # whoever waits for a first replica waits for us
+            self._woken.set()
+        return self._gauges.interval
+
+    def _is_asleep(self, name: str) -> bool:
+        course = self._courses.get(name)
+        return course is not None and 0 in course.scale.values()
+
+    @contextlib.asynccontextmanager
+    async def _change(self) -> AsyncIterator[Moment]:
+        await self._opened.wait()
+        async with self._changing:
+            yield Moment(self._wall(), self._new_uid())
+
+    async def _commit(self, change: Change) -> None:
+        """Keeps a change, then goes by it. To be called while `_changing` is held."""
+        if change == Change():
+            return
+        await self._store.commit(change)
+        self._state = changes.after(self._state, change)
+        for event in change.events:
+            if event.kind == "change":
+                what = f"deployment {event.deployment}" if event.deployment else ""
+                _log.info("%s: %s", what or f"endpoint {event.endpoint}", event.reason)
+        for record in change.deployments:
+            self._want(record.name, is_new=record.name in change.deleted_deployments)
+        self._woken.set()
+
+    def _want(self, name: str, *, is_new: bool) -> None:
+        desired = changes.desired_of(self._state, name)
+        course = self._courses.get(name)
+        if course is None:
+            course = self._courses[name] = Course(desired)
+        elif is_new:
+            left = tuple(release for found in course.standing.values() for release in found)
+            course = self._courses[name] = Course(desired, {changes.BEFORE: left})
+        course.want(desired, self._cluster.observe(name), self._progression(name))
+        self._dirty.add(name)
+
+    def _retry(self, deployment: str) -> None:
+        """A changed deployment does not wait out the failures of what it was before."""
+        for replica in self._cluster.observe(deployment):
+            if replica.phase is Phase.FAILED:
+                self._cluster.forget(replica.id)
+
+    async def _follow(self) -> None:
+        while True:
+            self._dirty |= await self._cluster.changed()
+            self._woken.set()
+
+    async def _work(self) -> None:
+        while True:
+            self._woken.clear()
+            names: set[str] = set()
+            try:
+                await self._weigh()
+                names = self._due()
+                await self._look(names)
+            except Exception:  # noqa: BLE001  # one bad look must not end all control; the next tick tries again
+                _log.exception("a look of the controller failed")
+                self._dirty |= names
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._tick):
+                    await self._woken.wait()
+
+    def _due(self) -> set[str]:
+        now = self._clock()
+        due = {
+            name
+            for name, course in self._courses.items()
+            if course.step is None or course.step.again <= now
+        }
+        due |= self._dirty & self._courses.keys()
+        self._dirty.clear()
+        return due
+
+    async def _weigh(self) -> None:
+        """Has numbers of replicas and weights of canaries follow what was measured."""
+        now, wall = self._clock(), self._wall()
+        if now - self._weighed_at < self._tick:
+            return
+        self._weighed_at = now
+        observed = {each.id for each in self._cluster.observe()}
+        self._gauges.tidy(observed, now)
+        events = []
+        for name, course in self._courses.items():
+            if course.scales:
+                for told in course.rescale(self._gauges, self._cluster.observe(name), now):
+                    revision = course.desired.revision
+                    events.append(Event(wall, "scaling", name, revision=revision, reason=told))
+                    self._dirty.add(name)
+        if events:
+            await self._store.commit(Change(events=tuple(events)))
+        is_time = now - self._kept_at >= KEEP_EVERY
+        for name in [name for name, course in self._courses.items() if course.progression]:
+            await self._judge(name, wall, keep=is_time)
+        if is_time:
+            self._kept_at = now
+
+    async def _judge(self, name: str, wall: float, *, keep: bool) -> None:
+        """Has one canary go on, or back. Counts are kept now and then only: a crash costs few."""
+        async with self._changing:
+            course = self._courses.get(name)
+            if course is None or course.progression is None or name not in self._state.deployments:
+                return
+            desired = course.desired
+            found = progression.observed(course.progression, desired, course.standing, self._ledger)
+            progress, verdict = canary.judge(found.plan, found.progress, wall)
+            before, found = course.progression, found._replace(progress=progress)
+            course.reach(found)
+            version, moment = found.plan.version, Moment(wall, self._new_uid())
+            change = Change()
+            if isinstance(verdict, canary.Abort):
+                change = changes.aborted(self._state, name, version, moment, verdict.reason)
+            elif progress.state is canary.State.DONE and found.plan.steps[-1] == canary.WHOLE:
+                why = f"canary {version} promoted: it has passed all steps"
+                change = changes.promoted(self._state, name, version, moment, why)
+            elif isinstance(verdict, canary.Step):
+                told = f"canary {version}: {verdict.weight} %"
+                event = Event(wall, "canary", name, revision=desired.revision, reason=told)
+                change = Change(events=(event,))
+            if change == Change() and not (keep and found != before):
+                return
+            kept = progression.document(found, desired.revision)
+            record = change.deployments[0] if change.deployments else self._state.deployments[name]
+            change = replace(change, deployments=(replace(record, progress=kept),))
+            if change.revisions:
+                await self._commit(change)
+            else:
+                await self._store.commit(change)
+                self._state = changes.after(self._state, change)
+            self._dirty.add(name)
+            self._woken.set()
+
+    async def _look(self, names: Iterable[str]) -> None:
+        """Looks at some deployments: publishes what callers should see, then acts."""
+        now, wall = self._clock(), self._wall()
+        async with self._changing:
+            steps = {
+                name: self._courses[name].look(self._cluster.observe(name), now)
+                for name in sorted(names)
+                if name in self._courses
+            }
+            await self._keep(steps, wall)
+            self._publish(steps)
+        for step in steps.values():
+            for action in step.actions:
+                await self._act(action)
+        async with self._changing:
+            await self._forget_deleted(steps)
+
+    async def _keep(self, names: Iterable[str], wall: float) -> None:
+        """Keeps which releases stand, before callers go by it, and what there is to tell."""
+        records = []
+        events = []
+        for name in names:
+            course, record = self._courses[name], self._state.deployments[name]
+            standing = course.standing_ids()
+            if standing != record.standing:
+                records.append(replace(record, standing=standing))
+            event = course.news(self._cluster.observe(name), wall)
+            if event is not None:
+                events.append(event)
+        if records or events:
+            change = Change(deployments=tuple(records), events=tuple(events))
+            await self._store.commit(change)
+            self._state = changes.after(self._state, change)
+
+    def _publish(self, names: Iterable[str]) -> None:
+        for name in names:
+            step = self._courses[name].step
+            self._routes.put(name, step.traffic if step is not None else None)
+        last = self.snapshots.value
+        if last is None and not (self._state.deployments or self._state.endpoints):
+            # Nothing was ever applied, or the store is lost: callers keep the routes they have.
+            return
+        snapshot = self._routes.snapshot(self._state, self._epoch, last)
+        if snapshot is not last:
+            self.snapshots.put(snapshot)
+
+    async def _act(self, action: Action) -> None:
+        match action:
+            case StartReplica(launch):
+                launch = replace(launch, replica_id=self._new_id(launch), controller=self._address)
+                _log.info("replica %s: start", launch.replica_id)
+                await self._cluster.start(launch)
+            case DrainReplica(replica_id):
+                _log.info("replica %s: drain", replica_id)
+                await self._cluster.drain(replica_id)
+            case StopReplica(replica_id):
+                _log.info("replica %s: stop", replica_id)
+                await self._cluster.stop(replica_id)
+            case Forget(replica_id):
+                self._cluster.forget(replica_id)
+
+    async def _forget_deleted(self, names: Iterable[str]) -> None:
+        """Forgets deleted deployments that have no replicas left."""
+        gone = tuple(
+            name
+            for name in names
+            if self._state.deployments[name].intent is Intent.DELETE
+            and not self._cluster.observe(name)
+        )
+        if gone:
+            change = Change(deleted_deployments=gone)
+            await self._store.commit(change)
+            self._state = changes.after(self._state, change)
+            for name in gone:
+                del self._courses[name]
+                self._routes.put(name, None)
