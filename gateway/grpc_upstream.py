@@ -26,6 +26,8 @@ log = logging.getLogger("mesh.gateway")
 
 CONNECT_TIMEOUT = 5.0
 """Seconds in which a connection must be open."""
+POLL = 0.01
+"""Seconds between two looks at a connection that is being opened."""
 GRACE = 60.0
 """Seconds that calls have to end at a server that is no upstream any more."""
 _OPTIONS = [
@@ -69,7 +71,9 @@ class GrpcUpstreams:
                 while state is not ready:
                     if state in (failed, grpc.ChannelConnectivity.SHUTDOWN):
                         raise UnreachableError("the connection was refused or broke")
-                    await channel.wait_for_state_change(state)
+                    # Not by wait_for_state_change: gRPC frees what the end of a wait that was given
+                    # up is written to, while it still waits.
+                    await asyncio.sleep(POLL)
                     state = channel.get_state(try_to_connect=True)
         except TimeoutError:
             text = f"there was no connection after {CONNECT_TIMEOUT:g} seconds"
