@@ -157,6 +157,10 @@ class ControllerActor:
         """Stops and forgets a deployment."""
         return answer(lambda: self._plane.delete(name))
 
+    def end(self) -> Any:
+        """Ends all replicas in order, and keeps what is wanted."""
+        return answer(self._plane.end)
+
     def status(self, name: str = "") -> Any:
         """How far the deployment `name` is, or all."""
         return answer(lambda: self._plane.status(name))

@@ -29,9 +29,13 @@ POLL = 0.1
 class Control:
     """A controller that runs in an actor. Blocking; all errors are MeshErrors."""
 
-    def __init__(self, actor: Any, addresses: Addresses, *, owned: bool) -> None:
+    def __init__(
+        self, actor: Any, addresses: Addresses, *, owned: bool, keeps: bool, detached: bool
+    ) -> None:
         self._actor = actor
         self._owned = owned
+        self._keeps = keeps
+        self._detached = detached
         self._applied: set[str] = set()
         self.addresses = addresses
 
@@ -66,21 +70,28 @@ class Control:
     def close(self, clock: Clock = monotonic) -> None:
         """Ends what was begun through here: the deployments, and the controller if it was started.
 
-        May be called twice.
+        A controller with a store keeps what is deployed: its replicas end with a cluster of one's
+        own, to be started again by the next controller, and run on in another. May be called twice.
 
         Raises:
             Unavailable: the controller does not answer, or the deployments take too long.
         """
+        if not self._keeps:
+            self._delete_all(clock)
+        elif self._owned and not self._detached:
+            _get(self._actor.end.remote(), END_WAIT)
+        owned, self._owned = self._owned, False
+        if owned:
+            self._ask(self._actor.stop.remote())
+            ray.kill(self._actor)
+
+    def _delete_all(self, clock: Clock) -> None:
         for name in tuple(self._applied):
             try:
                 self.delete(name)
             except NotFound:
                 continue
             self._wait_gone(name, clock() + END_WAIT, clock)
-        owned, self._owned = self._owned, False
-        if owned:
-            self._ask(self._actor.stop.remote())
-            ray.kill(self._actor)
 
     def _wait_gone(self, name: str, until: float, clock: Clock) -> None:
         while clock() < until:
@@ -116,7 +127,9 @@ def start_controller(
     except ValueError:
         actor, owned = _create(config, bind_host, host, detached, strategy), True
     try:
-        return Control(actor, _get(actor.start.remote(), START_WAIT), owned=owned)
+        addresses = _get(actor.start.remote(), START_WAIT)
+        keeps = bool(config.store)
+        return Control(actor, addresses, owned=owned, keeps=keeps, detached=detached)
     except MeshError:
         if owned:
             ray.kill(actor)

@@ -82,6 +82,7 @@ class Session:
             strategy=_this_node(),
         )
         self._controls.append(control)
+        self.is_gentle = self.is_gentle or bool(store)
         return control
 
     def stop(self) -> None:

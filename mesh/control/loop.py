@@ -34,7 +34,7 @@ from mesh.control.records import (
 )
 from mesh.control.routes import Routes
 from mesh.control.store.contract import Store
-from mesh.errors import MeshError
+from mesh.errors import MeshError, Unavailable
 from mesh.launch import Launch
 from mesh.traffic.snapshot import Snapshot
 
@@ -88,8 +88,10 @@ class Loop:
         self._ledger = Ledger()
         self._weighed_at = float("-inf")
         self._kept_at = float("-inf")
+        self._is_ending = False
         self._opened = asyncio.Event()
         self._woken = asyncio.Event()
+        self._looked = asyncio.Event()
         self._changing = asyncio.Lock()
         self.snapshots: Latest[Snapshot] = Latest()
 
@@ -103,6 +105,23 @@ class Loop:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(), name="controller/follow")
             group.create_task(self._work(), name="controller/work")
+
+    async def end(self) -> None:
+        """Ends all replicas in order and keeps what is wanted: the next controller starts them.
+
+        Returns when none is left. Nothing is started any more.
+        """
+        await self._opened.wait()
+        async with self._changing:
+            self._is_ending = True
+            for name, course in self._courses.items():
+                ended = replace(course.desired, intent=Intent.TERMINATE)
+                course.want(ended, self._cluster.observe(name))
+                self._dirty.add(name)
+        self._woken.set()
+        while any(self._cluster.observe(name) for name in self._courses):
+            self._looked.clear()
+            await self._looked.wait()
 
     def _adopt(self, name: str) -> None:
         """Takes up a deployment where an earlier controller left it."""
@@ -154,6 +173,8 @@ class Loop:
     async def _change(self) -> AsyncIterator[Moment]:
         await self._opened.wait()
         async with self._changing:
+            if self._is_ending:
+                raise Unavailable("the mesh is being stopped")
             yield Moment(self._wall(), self._new_uid())
 
     async def _commit(self, change: Change) -> None:
@@ -203,6 +224,7 @@ class Loop:
             except Exception:  # noqa: BLE001  # one bad look must not end all control; the next tick tries again
                 _log.exception("a look of the controller failed")
                 self._dirty |= names
+            self._looked.set()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._tick):
                     await self._woken.wait()

@@ -76,6 +76,11 @@ class ControlPlane:
         thread, running = self._started()
         thread.wait(running.controller.delete(name))
 
+    def end(self) -> None:
+        """Ends all replicas in order, and keeps what is wanted. Returns when none is left."""
+        thread, running = self._started()
+        thread.wait(running.controller.end())
+
     def status(self, name: str = "") -> tuple[DeploymentStatus, ...]:
         """How far the deployment `name` is, or all. Raises NotFound."""
         thread, running = self._started()
@@ -115,9 +120,11 @@ class _Running:
         self._grpc = GrpcServer()
         self._http: HttpServer | None = None
         self._control: asyncio.Task[None] | None = None
+        self._store: Store | None = None
         self.addresses = Addresses("")
 
     async def start(self, config: PlaneConfig, store: Store) -> None:
+        self._store = store
         # HTTP first: gRPC does not give an address back that it has taken and not used.
         http = ""
         if config.http_port is not None:
@@ -145,6 +152,8 @@ class _Running:
             await self._http.stop()
         await self._grpc.stop()
         await self._cluster.close()
+        if self._store is not None:
+            await self._store.close()
 
 
 def _report(task: asyncio.Task[None]) -> None:

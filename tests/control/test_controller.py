@@ -21,7 +21,7 @@ from mesh.control.records import Change, Intent
 from mesh.control.status import DeploymentPhase
 from mesh.control.store.contract import Store
 from mesh.control.store.memory import MemoryStore
-from mesh.errors import ConfigError, NotFound
+from mesh.errors import ConfigError, NotFound, Unavailable
 from mesh.launch import Launch
 from mesh.traffic.snapshot import Snapshot
 from tests.control.simulation import replica
@@ -398,6 +398,22 @@ def test_what_is_terminated_is_kept_and_can_be_started_again() -> None:
             await controller.start("d")
             await snapshot_with(controller, "Main-2")
             assert controller.deployment("d").intent is Intent.RUN
+
+    asyncio.run(main())
+
+
+def test_what_is_ended_starts_again_with_the_next_controller() -> None:
+    async def main() -> None:
+        cluster, store = PaperCluster(), MemoryStore()
+        async with controlling(cluster, store) as controller:
+            await controller.apply(app())
+            await snapshot_with(controller, "Main-1")
+            await controller.end()
+            assert not cluster.replicas
+            with pytest.raises(Unavailable, match="being stopped"):
+                await controller.apply(app(replicas=2))
+        async with controlling(cluster, store.reopened()) as controller:
+            await snapshot_with(controller, "Main-2")
 
     asyncio.run(main())
 
