@@ -325,7 +325,7 @@ class Loop:
             if standing != record.standing:
                 records.append(replace(record, standing=standing))
             event = course.news(self._cluster.observe(name), wall)
-            if event is not None:
+            if event is not None and not self._is_ending:
                 events.append(event)
         if records or events:
             change = Change(deployments=tuple(records), events=tuple(events))
@@ -337,8 +337,9 @@ class Loop:
             step = self._courses[name].step
             self._routes.put(name, step.traffic if step is not None else None)
         last = self.snapshots.value
-        if last is None and not (self._state.deployments or self._state.endpoints):
-            # Nothing was ever applied, or the store is lost: callers keep the routes they have.
+        is_empty = not (self._state.deployments or self._state.endpoints)
+        if last is None and is_empty and self._cluster.observe():
+            # The store is lost, for something runs: callers keep the routes they have.
             return
         snapshot = self._routes.snapshot(self._state, self._epoch, last)
         if snapshot is not last:
