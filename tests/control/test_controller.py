@@ -15,6 +15,7 @@ from mesh.config import EndpointConfig, parse
 from mesh.control.changes import applied
 from mesh.control.controller import Controller
 from mesh.control.endpoint_changes import Moment
+from mesh.control.loads import Outcomes, ReplicaLoad, Report
 from mesh.control.observed import ObservedReplica, Phase
 from mesh.control.plan import Application, application
 from mesh.control.records import Change, Intent
@@ -547,5 +548,150 @@ def test_events_tell_what_was_done_and_what_became_of_it() -> None:
             told = [(each.kind, each.status, each.reason) for each in await controller.events("d")]
             assert ("change", "", "created") in told
             assert ("status", "failed", "main: Main: No module named 'app'") in told
+
+    asyncio.run(main())
+
+
+class Clocks:
+    """Time that a test lets pass."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@asynccontextmanager
+async def measured(
+    cluster: PaperCluster, clocks: Clocks, store: Store | None = None
+) -> AsyncIterator[Controller]:
+    """A controller that looks at what was measured whenever it is woken."""
+    controller = Controller(
+        store=store or MemoryStore(),
+        cluster=cluster,
+        epoch=7,
+        clock=clocks,
+        wall=clocks,
+        new_id=lambda launch: f"{launch.service}-{next(cluster.numbers)}",
+        tick=0.0,
+    )
+    task = asyncio.create_task(controller.run())
+    try:
+        yield controller
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def loaded(controller: Controller, clocks: Clocks, in_flight: float, queued: int = 0) -> None:
+    """Reports that each ready replica holds so many calls, and so many wait for the service."""
+    replicas = controller.replicas()
+    (version,) = set(controller.current("d").versions.values())
+    controller.report(
+        Report(
+            "all",
+            1.0,
+            {each.id: ReplicaLoad(in_flight=in_flight, at=clocks.now) for each in replicas},
+            {("d", version, "Main"): queued} if queued else {},
+        )
+    )
+
+
+SCALING = {"scaling": {"min_replicas": 0, "max_replicas": 4}, "replicas": None}
+CONCURRENCY = {"services": {"Main": {"traffic": {"concurrency": 2}}}}
+
+
+def test_the_number_of_replicas_follows_the_load_and_an_event_says_why() -> None:
+    async def main() -> None:
+        cluster, clocks = PaperCluster(), Clocks()
+        async with measured(cluster, clocks) as controller:
+            await controller.apply(app(**SCALING, **CONCURRENCY))
+            await snapshot_with(controller, "Main-1")
+            clocks.now += 1.0
+            loaded(controller, clocks, in_flight=6.0)
+            await snapshot_with(controller, "Main-1", "Main-2", "Main-3")
+            told = [each.reason for each in await controller.events("d") if each.kind == "scaling"]
+            assert told == ["main: Main: in flight 6 of 2: 1 -> 3"]
+            assert controller.status("d")[0].versions[0].services[0].desired == 3
+
+    asyncio.run(main())
+
+
+def test_an_idle_deployment_goes_to_zero_and_a_call_that_waits_wakes_it() -> None:
+    async def main() -> None:
+        cluster, clocks = PaperCluster(), Clocks()
+        async with measured(cluster, clocks) as controller:
+            await controller.apply(app(**SCALING, **CONCURRENCY))
+            await snapshot_with(controller, "Main-1")
+            for _ in range(40):
+                clocks.now += 10.0
+                loaded(controller, clocks, in_flight=0.0)
+                await settled()
+            await snapshot_with(controller)
+            await cluster.until(lambda: not cluster.replicas)
+            await settled()
+            assert controller.status("d")[0].phase is DeploymentPhase.SCALED_TO_ZERO
+            loaded(controller, clocks, 0.0, queued=1)
+            await snapshot_with(controller, "Main-2")
+
+    asyncio.run(main())
+
+
+def canary(steps: Sequence[int] = (10, 100)) -> dict[str, Any]:
+    progression = {"version": "next", "steps": list(steps), "wait": 10, "min_requests": 5}
+    return {"canary": {"progression": progression}}
+
+
+def ended(controller: Controller, clocks: Clocks, version: str, requests: int, errors: int) -> None:
+    identity = controller.current("d").versions[version]
+    outcomes = {("d", identity): Outcomes(requests, errors, {0: requests})}
+    controller.report(Report("gateway/1", 1.0, outcomes=outcomes))
+
+
+def weights(controller: Controller) -> dict[str, int]:
+    snapshot = controller.snapshots.value
+    assert snapshot is not None
+    return {each.name: each.weight for each in snapshot.deployments["d"].versions}
+
+
+async def until_weights(controller: Controller, wanted: Mapping[str, int]) -> None:
+    async for _ in controller.snapshots.watch():
+        if weights(controller) == wanted:
+            return
+
+
+def test_a_good_canary_goes_through_its_steps_and_becomes_main() -> None:
+    async def main() -> None:
+        cluster, clocks = PaperCluster(), Clocks()
+        async with measured(cluster, clocks) as controller:
+            await controller.apply(app(canaries={"next": 0}, **canary()))
+            await until_weights(controller, {"main": 90, "next": 10})
+            identity = controller.current("d").versions["next"]
+            for step in ({"main": 0, "next": 100}, {"main": 100}):
+                clocks.now += 11.0
+                ended(controller, clocks, "main", 100, 0)
+                ended(controller, clocks, "next", 100, 0)
+                await until_weights(controller, step)
+            assert controller.current("d").versions == {"main": identity}
+            assert controller.current("d").cause.startswith("canary next promoted")
+
+    asyncio.run(main())
+
+
+def test_a_bad_canary_is_taken_back_by_itself() -> None:
+    async def main() -> None:
+        cluster, clocks, store = PaperCluster(), Clocks(), MemoryStore()
+        async with measured(cluster, clocks, store) as controller:
+            await controller.apply(app(canaries={"next": 0}, **canary()))
+            await until_weights(controller, {"main": 90, "next": 10})
+            ended(controller, clocks, "main", 900, 0)
+            ended(controller, clocks, "next", 100, 50)
+            await until_weights(controller, {"main": 100, "next": 0})
+            assert "error rate 50 %" in controller.current("d").cause
+            assert "error rate 50 %" in controller.canary_status("d").reason
+        async with measured(cluster, clocks, store.reopened()) as controller:
+            await until_weights(controller, {"main": 100, "next": 0})
+            assert "error rate 50 %" in controller.canary_status("d").reason
 
     asyncio.run(main())

@@ -1,0 +1,71 @@
+"""The snapshot, put together of parts that stay what they are."""
+
+from dataclasses import replace
+
+from mesh.control.records import DeploymentRecord, EndpointRecord, Intent, State
+from mesh.control.routes import Routes
+from mesh.traffic.snapshot import Deployment, LoadBalance, WeightedDeployment
+
+
+def deployment(name: str, intent: Intent = Intent.RUN) -> DeploymentRecord:
+    return DeploymentRecord(name, "u", 0.0, 0.0, 1, intent)
+
+
+def endpoint(name: str, **config: object) -> EndpointRecord:
+    return EndpointRecord(name, "u", 0.0, 0.0, {"deployments": {"d": 1}, **config})
+
+
+STATE = State({name: deployment(name) for name in ("d", "e")})
+
+
+def test_every_deployment_that_no_endpoint_leads_to_has_one_of_its_name() -> None:
+    state = replace(STATE, endpoints={"public": endpoint("public")})
+    snapshot = Routes().snapshot(state, 7, None)
+    assert list(snapshot.endpoints) == ["public", "e"]
+    assert snapshot.default_endpoint == "public"
+    assert snapshot.endpoints["e"].deployments == (WeightedDeployment("e", 1),)
+    assert (snapshot.epoch, snapshot.number) == (7, 1)
+
+
+def test_an_endpoint_with_the_name_of_a_deployment_goes_before_the_deployments_own() -> None:
+    state = replace(STATE, endpoints={"e": endpoint("e")})
+    snapshot = Routes().snapshot(state, 7, None)
+    assert snapshot.endpoints["e"].deployments == (WeightedDeployment("d", 1),)
+
+
+def test_what_has_not_changed_is_the_same_object_and_no_change_is_no_snapshot() -> None:
+    routes = Routes()
+    routes.put("d", Deployment("d", ()))
+    routes.put("e", Deployment("e", ()))
+    first = routes.snapshot(STATE, 7, None)
+    routes.put("d", Deployment("d", ()))
+    assert routes.snapshot(STATE, 7, first) is first
+    routes.put("d", Deployment("d", (), spills=False))
+    second = routes.snapshot(STATE, 7, first)
+    assert second.number == 2
+    assert second.deployments["e"] is first.deployments["e"]
+    assert second.endpoints["e"] is first.endpoints["e"]
+
+
+def test_what_is_deleted_is_not_there_and_what_is_terminated_leads_nowhere() -> None:
+    state = State(
+        {"d": deployment("d", Intent.DELETE)},
+        endpoints={"public": replace(endpoint("public"), intent=Intent.TERMINATE)},
+    )
+    routes = Routes()
+    routes.put("d", Deployment("d", ()))
+    routes.put("d", None)
+    snapshot = routes.snapshot(state, 7, None)
+    assert snapshot.deployments == {}
+    assert list(snapshot.endpoints) == ["public"]
+    assert snapshot.endpoints["public"].deployments == ()
+
+
+def test_an_endpoint_has_what_its_settings_say_and_the_keys_that_are_kept_apart() -> None:
+    config = {"load_balance": "overflow", "upstreams": [{"url": "https://else.example"}]}
+    record = replace(endpoint("public", **config), keys={0: "k3y"})
+    snapshot = Routes().snapshot(replace(STATE, endpoints={"public": record}), 7, None)
+    found = snapshot.endpoints["public"]
+    assert found.load_balance is LoadBalance.OVERFLOW
+    assert found.upstreams[0].api_key == "k3y"
+    assert "k3y" not in repr(snapshot)
