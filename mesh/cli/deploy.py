@@ -10,12 +10,8 @@ from rich.markup import escape
 from mesh.cli.failure import WrongUsage
 from mesh.cli.remote import AsJson, Timeout, Token, Url, connected, pairs, write, write_json
 from mesh.cli.rollout import services, wait
-from mesh.client.control.client import ControlClient
 from mesh.client.control.values import DeploymentView
-from mesh.config import MeshConfig
-from mesh.serving.application import from_config
-from mesh.serving.documents import read
-from mesh.serving.wanted import mesh_config
+from mesh.serving.described import DescribedFile, described, described_file
 
 _FILES = (".yaml", ".yml", ".json")
 
@@ -80,21 +76,21 @@ def deploy(
     changes = settings(name, replicas, least, most, strategy, env or [], label or [])
     folder = str(Path.cwd())
     file = Path(source) if is_file(source) else None
-    wanted = mesh_config("" if file else source, file, [folder], changes, what="mesh deploy")
     console = Console(stderr=True, highlight=False)
-    applications = [
-        from_config(each, [folder], instance_types=wanted.instance_types)
-        for each in wanted.deployments
-    ]
-    for application in applications:
+    if file is None:
+        found = DescribedFile((described(source, changes, [folder]),), {}, is_list=False)
+    else:
+        found = described_file(file, [folder], changes)
+    for application in found.applications:
         for warning in application.warnings:
             console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
     with connected(url, token) as client:
-        views = [client.apply(application, cause=cause) for application in applications]
-        _apply_endpoints(client, wanted, file)
+        views = [client.apply(application, cause=cause) for application in found.applications]
+        for endpoint, config in found.endpoints.items():
+            client.endpoints.apply(endpoint, config)
         if waits:
             views = [wait(client, view.name, view.revision, timeout, console) for view in views]
-    _tell(views, as_json=as_json, is_list="deployments" in read(file) if file else False)
+    _tell(views, as_json=as_json, is_list=found.is_list)
 
 
 def is_file(source: str) -> bool:
@@ -125,14 +121,6 @@ def settings(
         "labels": pairs(labels, "--label KEY=VALUE"),
     }
     return {key: value for key, value in said.items() if value}
-
-
-def _apply_endpoints(client: ControlClient, wanted: MeshConfig, file: Path | None) -> None:
-    """After the deployments: an endpoint leads only to what is there."""
-    if file is None or not wanted.endpoints:
-        return
-    for name, config in read(file)["endpoints"].items():
-        client.endpoints.apply(name, config)
 
 
 def _tell(views: list[DeploymentView], *, as_json: bool, is_list: bool) -> None:

@@ -5,12 +5,44 @@ this process finds it in.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from mesh.config import MAIN, DeploymentConfig, parse
 from mesh.errors import ConfigError
 from mesh.serving.application import Application, Release, application, from_config
-from mesh.serving.wanted import deployment_name, mesh_config
+from mesh.serving.documents import read
+from mesh.serving.wanted import NOTHING, deployment_name, mesh_config
+
+
+class DescribedFile(NamedTuple):
+    """What a deployment file asks for; `endpoints` are its own words, keys of upstreams in them.
+
+    `is_list` says that it has a list of deployments, though maybe of one.
+    """
+
+    applications: tuple[Application, ...]
+    endpoints: Mapping[str, Any]
+    is_list: bool
+
+
+def described_file(
+    file: Path, path: Sequence[str], settings: Mapping[str, Any] = NOTHING
+) -> DescribedFile:
+    """The applications of a deployment file; `path` are the folders of modules.
+
+    `settings` go over those of a file that has one deployment.
+
+    Raises:
+        ConfigError: the file, a setting or a target is wrong; the message names it.
+    """
+    wanted = mesh_config("", file, path, settings)
+    document = read(file)
+    applications = tuple(
+        from_config(each, path, instance_types=wanted.instance_types) for each in wanted.deployments
+    )
+    # As it was written: what is not said of a key is not the same as an empty one.
+    return DescribedFile(applications, document.get("endpoints", {}), "deployments" in document)
 
 
 def described(what: str | type, settings: Mapping[str, Any], path: Sequence[str]) -> Application:

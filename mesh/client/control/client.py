@@ -113,6 +113,27 @@ class ControlClient:
         folders = [str(Path(folder).resolve()) for folder in path]
         return self.apply(resolve_name(_DESCRIBED)(what, settings, folders), cause=cause)
 
+    def deploy_file(
+        self,
+        file: str | Path,
+        *,
+        path: Sequence[str | Path] = (".",),
+        cause: str = "",
+        **settings: Any,
+    ) -> tuple[DeploymentView, ...]:
+        """Makes all deployments of a deployment file, then its endpoints.
+
+        `path`, `cause` and what is raised are as of `deploy`; `settings` go over those of a file
+        with one deployment.
+        """
+        folders = [str(Path(folder).resolve()) for folder in path]
+        found = resolve_name(f"{_DESCRIBED}_file")(Path(file), folders, settings)
+        views = tuple(self.apply(each, cause=cause) for each in found.applications)
+        # An endpoint leads only to what is there.
+        for name, config in found.endpoints.items():
+            self.endpoints.apply(name, config)
+        return views
+
     def apply(self, application: "Application", *, cause: str = "") -> DeploymentView:
         """Makes a deployment what an application says. Raises MeshError.
 

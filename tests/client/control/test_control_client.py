@@ -50,6 +50,23 @@ def test_a_target_is_deployed_under_the_name_of_its_service(client: ControlClien
     assert (revision.cause, revision.current) == ("first", True)
 
 
+def test_a_file_is_deployed_with_its_endpoints(client: ControlClient, tmp_path: Path) -> None:
+    file = tmp_path / "all.yaml"
+    file.write_text(
+        """
+        endpoints:
+          front: {deployments: {one: 1, two: 3}}
+        deployments:
+          - {name: one, target: "tests.client.control.shelf:BookShelf"}
+          - {name: two, target: "tests.client.control.shelf:BookShelf", replicas: 2}
+        """
+    )
+    views = client.deploy_file(file, path=[ROOT], cause="from a file")
+    assert [(each.name, each.revision) for each in views] == [("one", 1), ("two", 1)]
+    assert client.endpoints.get("front").config["deployments"] == {"one": 1, "two": 3}
+    assert client.deployments.revisions("two")[0].cause == "from a file"
+
+
 def test_a_class_is_deployed_by_the_name_of_its_module(client: ControlClient) -> None:
     view = client.deploy(BookShelf, name="shelf", labels={"team": "a"})
     assert view.config["target"] == "tests.client.control.shelf:BookShelf"
