@@ -96,7 +96,32 @@ def test_the_next_cluster_finds_what_runs() -> None:
         await first.close()
         second = FakeCluster(world)
         await second.adopt()
-        assert (await until(second, one.replica_id, Phase.READY)).address == address
+        found = find(second, one.replica_id)
+        assert found is not None
+        assert (found.phase, found.address) == (Phase.READY, address)
         await second.close()
 
     virtual_time.run(main())
+
+
+def test_what_still_starts_is_not_waited_for() -> None:
+    async def main() -> None:
+        world = World(behave=lambda _: Behaviour(starts=3600.0))
+        first, one = FakeCluster(world), launch()
+        await first.start(one)
+        await until_placed(first, one.replica_id)
+        await first.close()
+        second = FakeCluster(world)
+        await second.adopt()
+        assert asyncio.get_running_loop().time() < 10
+        found = find(second, one.replica_id)
+        assert found is not None
+        assert found.phase is Phase.STARTING
+        await second.close()
+
+    virtual_time.run(main())
+
+
+async def until_placed(cluster: Cluster, replica_id: str) -> None:
+    while not (found := find(cluster, replica_id)) or not found.node:
+        await cluster.changed()
