@@ -39,10 +39,14 @@ class LogChunk:
 
 
 class Cluster(Protocol):
-    """Starts, watches and stops replicas. For one event loop; no method waits for a replica."""
+    """Starts, watches and stops replicas. For one event loop; only `adopt` waits for replicas."""
 
     async def adopt(self) -> None:
-        """Takes over the replicas that an earlier controller left running. Called once, first."""
+        """Takes over the replicas that an earlier controller left running. Called once, first.
+
+        Waits a little until they say how far they are, so that what is observed then, and told to
+        callers, has all that take calls.
+        """
         ...
 
     async def start(self, launch: Launch) -> None:

@@ -1,6 +1,7 @@
 """The life of replicas, whatever they run in: one task follows each from start to end."""
 
 import asyncio
+import contextlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Sequence
@@ -19,6 +20,11 @@ ENDED = (Phase.FAILED, Phase.GONE)
 """Phases in which nothing of a replica is left but its record."""
 PLACING = 1.0
 """Seconds between two looks at why a replica has no place yet."""
+ADOPTING = 3.0
+"""Seconds in which one more of the replicas that were left running says that it is ready.
+
+Those that do not are still starting, as far as anybody knows.
+"""
 PAST = 500
 """Replicas that are forgotten and whose logs can still be read."""
 
@@ -86,6 +92,8 @@ class Lives(ABC):
         self._changed: set[str] = set()
         self._past: dict[str, Process] = {}
         self._news = asyncio.Event()
+        self._unsure: set[str] = set()
+        self._heard = asyncio.Event()
 
     @abstractmethod
     def _spawn(self, launch: Launch) -> Process:
@@ -97,8 +105,16 @@ class Lives(ABC):
 
     async def adopt(self) -> None:
         """As of Cluster."""
-        for launch, process in await self._running():
+        running = await self._running()
+        self._unsure.update(launch.replica_id for launch, _ in running)
+        for launch, process in running:
             self._follow(_Life(launch, process, self._clock()))
+        with contextlib.suppress(TimeoutError):
+            while self._unsure:
+                self._heard.clear()
+                async with asyncio.timeout(ADOPTING):
+                    await self._heard.wait()
+        self._unsure.clear()
 
     async def start(self, launch: Launch) -> None:
         """As of Cluster."""
@@ -156,6 +172,9 @@ class Lives(ABC):
     def _tell(self, life: _Life) -> None:
         self._changed.add(life.record.deployment)
         self._news.set()
+        if self._unsure and life.record.phase is not Phase.STARTING:
+            self._unsure.discard(life.record.id)
+            self._heard.set()
 
     async def close(self) -> None:
         """As of Cluster."""

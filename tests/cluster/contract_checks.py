@@ -171,15 +171,16 @@ async def end_all(cluster: Cluster) -> None:
     await cluster.close()
 
 
-def run(make: Callable[[], Cluster], check: object) -> None:
+async def checked(make: Callable[[], Cluster], check: object) -> None:
     """Runs one check against a cluster of its own."""
+    cluster = make()
+    await cluster.adopt()
+    try:
+        await check(cluster)  # type: ignore[operator]  # one of CHECKS
+    finally:
+        await end_all(cluster)
 
-    async def main() -> None:
-        cluster = make()
-        await cluster.adopt()
-        try:
-            await check(cluster)  # type: ignore[operator]  # one of CHECKS
-        finally:
-            await end_all(cluster)
 
-    asyncio.run(main())
+def run(make: Callable[[], Cluster], check: object) -> None:
+    """The same in a loop of its own."""
+    asyncio.run(checked(make, check))

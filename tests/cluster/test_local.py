@@ -145,10 +145,13 @@ def test_what_runs_is_adopted_and_becomes_ready() -> None:
     async def main() -> None:
         one = launch()
         cluster = ScriptedCluster(one)
-        await cluster.adopt()
+        adopting = asyncio.create_task(cluster.adopt())
         cluster.process.place.set_result("node-a")
         cluster.process.outcome.set_result(Started("h:1"))
-        assert (await until(cluster, one.replica_id, Phase.READY)).address == "h:1"
+        await adopting
+        found = find(cluster, one.replica_id)
+        assert found is not None
+        assert (found.phase, found.address) == (Phase.READY, "h:1")
         await cluster.close()
         assert cluster.process.ended == []
 
