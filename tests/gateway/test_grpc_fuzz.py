@@ -1,15 +1,23 @@
 """Any bytes as requests of real services, typed and generic: a status, and the next call works."""
 
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated
+
 import numpy as np
 import pytest
+from annotated_types import Le
 from hypothesis import given, settings, strategies as st
 
+import mesh
 from gateway.grpc_frames import framed
 from mesh.errors import Code
 from mesh.io.arguments import encode_call, encode_item
 from tests.gateway.asgi_client import call_raw
 from tests.gateway.rig import World, world
+from tests.gateway.services import MAX_BYTES, Demo
 from tests.link.rig import run
+from tests.replica.rig import Running, snapshot, version
 
 pytestmark = pytest.mark.usefixtures("server")
 
@@ -26,6 +34,28 @@ VALID = [
 ]
 FINE = {0, Code.INVALID_ARGUMENT, Code.UNIMPLEMENTED, Code.RESOURCE_EXHAUSTED}
 """INTERNAL would mean that something gave way."""
+MOST = 100
+"""What a number may ask for. A stream has no time limit of its own, and memory has an end."""
+
+
+@mesh.service(name="Demo", traffic={"timeout": 20, "max_request_bytes": MAX_BYTES}, threads=2)
+class Bounded(Demo):
+    """Demo, in which no number that comes of changed bytes means work without end."""
+
+    @mesh.api
+    async def greet(self, name: str, times: Annotated[int, Le(MOST)] = 1) -> str:
+        return f"hello {name}" * times
+
+    @mesh.api
+    async def count(self, n: Annotated[int, Le(MOST)]) -> AsyncIterator[int]:
+        for number in range(n):
+            yield number
+
+
+def bounded() -> AbstractAsyncContextManager[World]:
+    """A world with one replica of Bounded."""
+    table = snapshot(version(Bounded, {"Demo": ("one",)}))
+    return world(Running(Bounded(), "one"), table=table)
 
 
 @st.composite
@@ -67,7 +97,7 @@ def test_requests_that_were_right_before_bytes_were_changed(
     requests: list[tuple[tuple[str, bytes], list[int]]],
 ) -> None:
     async def main() -> None:
-        async with world() as made:
+        async with bounded() as made:
             for (path, body), places in requests:
                 await check(made, path, body, places)
             await made.still_serves()
@@ -85,7 +115,7 @@ PATHS = st.text(max_size=40) | st.lists(
 @given(st.lists(PATHS, min_size=5, max_size=30))
 def test_any_path_has_a_status(paths: list[str]) -> None:
     async def main() -> None:
-        async with world() as made:
+        async with bounded() as made:
             for path in paths:
                 reply = await call_raw(made.gateway, f"/{path}", framed(b""))
                 assert reply.code in FINE | {Code.NOT_FOUND}, path
@@ -94,9 +124,22 @@ def test_any_path_has_a_status(paths: list[str]) -> None:
     run(main())
 
 
+def test_a_number_that_is_too_large_is_refused() -> None:
+    async def main() -> None:
+        async with bounded() as made:
+            for path, body in [
+                ("/demo.v1.DemoService/Count", b"\x08\xff\xff\xff\xff\x0f"),
+                ("/demo.v1.DemoService/Greet", b"\x0a\x03you\x10\xff\xff\xff\xff\xff\x0f"),
+            ]:
+                reply = await call_raw(made.gateway, path, framed(body))
+                assert reply.code == Code.INVALID_ARGUMENT, reply.message
+
+    run(main())
+
+
 def test_the_requests_that_are_broken_are_right_before() -> None:
     async def main() -> None:
-        async with world() as made:
+        async with bounded() as made:
             for path, messages in VALID:
                 body = b"".join(map(framed, messages))
                 reply = await call_raw(made.gateway, path, body)
@@ -116,7 +159,7 @@ def test_any_head_has_a_status() -> None:
     @given(st.lists(st.lists(st.tuples(names, values), max_size=4), min_size=5, max_size=20))
     def tried(heads: list[list[tuple[str, str]]]) -> None:
         async def main() -> None:
-            async with world() as made:
+            async with bounded() as made:
                 for head in heads:
                     path, messages = VALID[0]
                     body = framed(messages[0])
