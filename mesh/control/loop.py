@@ -9,7 +9,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Set
 from dataclasses import replace
 from uuid import uuid4
 
@@ -216,13 +216,14 @@ class Loop:
     async def _work(self) -> None:
         while True:
             self._woken.clear()
-            names: set[str] = set()
-            try:
+            with _logged("what was measured cannot be gone by"):
                 await self._weigh()
-                names = self._due()
+            names = self._due()
+            done = False
+            with _logged("a look of the controller failed"):
                 await self._look(names)
-            except Exception:  # noqa: BLE001  # one bad look must not end all control; the next tick tries again
-                _log.exception("a look of the controller failed")
+                done = True
+            if not done:
                 self._dirty |= names
             self._looked.set()
             with contextlib.suppress(TimeoutError):
@@ -259,7 +260,8 @@ class Loop:
             await self._store.commit(Change(events=tuple(events)))
         is_time = now - self._kept_at >= KEEP_EVERY
         for name in [name for name, course in self._courses.items() if course.progression]:
-            await self._judge(name, wall, keep=is_time)
+            with _logged(f"the canary of deployment {name} cannot be judged"):
+                await self._judge(name, wall, keep=is_time)
         if is_time:
             self._kept_at = now
 
@@ -298,15 +300,14 @@ class Loop:
             self._dirty.add(name)
             self._woken.set()
 
-    async def _look(self, names: Iterable[str]) -> None:
+    async def _look(self, names: Set[str]) -> None:
         """Looks at some deployments: publishes what callers should see, then acts."""
         now, wall = self._clock(), self._wall()
         async with self._changing:
-            steps = {
-                name: self._courses[name].look(self._cluster.observe(name), now)
-                for name in sorted(names)
-                if name in self._courses
-            }
+            steps = {}
+            for name in sorted(names & self._courses.keys()):
+                with _logged(f"deployment {name} cannot be looked at"):
+                    steps[name] = self._courses[name].look(self._cluster.observe(name), now)
             await self._keep(steps, wall)
             self._publish(steps)
         for step in steps.values():
@@ -375,3 +376,12 @@ class Loop:
             for name in gone:
                 del self._courses[name]
                 self._routes.put(name, None)
+
+
+@contextlib.contextmanager
+def _logged(what: str) -> Iterator[None]:
+    """Writes a failure down: no part of control must end, or hold up, the others."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001  # whatever it is; the next tick tries again
+        _log.exception(what)

@@ -32,9 +32,7 @@ class OnePort(World):
 
 @pytest.mark.parametrize("check", contract_checks.CHECKS, ids=lambda check: check.__name__)
 def test_it_keeps_the_contract(check: Callable[[Cluster], Awaitable[None]]) -> None:
-    virtual_time.run(
-        contract_checks.checked(lambda: FakeCluster(OnePort(behave=behave)), check)
-    )
+    virtual_time.run(contract_checks.checked(lambda: FakeCluster(OnePort(behave=behave)), check))
 
 
 def test_time_passes_at_once_in_a_virtual_loop() -> None:
