@@ -15,7 +15,7 @@ from mesh.cli.kept import Keeper
 from mesh.cli.notation import signature
 from mesh.cli.output import Output, output
 from mesh.cli.plain import PlainClient
-from mesh.cli.target import DEFAULT_URL, Target, url_over
+from mesh.cli.target import Target, url_here, url_over
 from mesh.client.address import Address
 from mesh.client.client import Client
 from mesh.client.description import MethodDescription
@@ -34,7 +34,11 @@ that no file has. Elsewhere, and with --json, results are JSON, items of a strea
 
 Exit codes: 0, 1 if the call failed, 2 if it was not made because something was typed wrongly.
 """
-URL_OPTION = typer.Option(help="Where the mesh is.", envvar="MESH_URL")
+URL_OPTION = typer.Option(
+    help="Where the mesh is; else that of `mesh up`, else http://localhost:3000.",
+    envvar="MESH_URL",
+    show_default=False,
+)
 HEADER_OPTION = typer.Option(
     "--header",
     metavar="NAME=VALUE",
@@ -51,7 +55,7 @@ def call(
         typer.Argument(metavar="NAME=VALUE...", help="Arguments.", show_default=False),
     ] = None,
     *,
-    url: Annotated[str, URL_OPTION] = DEFAULT_URL,
+    url: Annotated[str, URL_OPTION] = "",
     grpc: Annotated[
         bool | None,
         typer.Option("--grpc/--http", help="The protocol; else the URL's.", show_default=False),
@@ -73,7 +77,7 @@ def call(
 ) -> None:
     """Calls a method, and shows what it gives."""
     wanted = Target.of(target)
-    where = url_over(url, is_grpc=grpc)
+    where = url_over(url or url_here(), is_grpc=grpc)
     client = PlainClient(
         where,
         endpoint=wanted.endpoint,

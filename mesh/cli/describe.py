@@ -16,7 +16,7 @@ from rich.text import Text
 from mesh.cli.described import described
 from mesh.cli.failure import calling
 from mesh.cli.notation import kind, parameter, result, signature
-from mesh.cli.target import DEFAULT_URL, url_over
+from mesh.cli.target import url_here, url_over
 from mesh.cli.text import clean
 from mesh.client.address import Address
 from mesh.client.client import Client
@@ -51,16 +51,19 @@ def describe(
             metavar="URL|TARGET",
             help=(
                 "A mesh (http://host:port), one endpoint of it (http://host:port/e/name,"
-                " grpc://host:port), or pkg.mod:Service."
+                " grpc://host:port), or pkg.mod:Service; else the mesh of `mesh up`, else"
+                " http://localhost:3000."
             ),
             envvar="MESH_URL",
+            show_default=False,
         ),
-    ] = DEFAULT_URL,
+    ] = "",
     *,
     timeout: Annotated[float, typer.Option(help="Seconds for each question.", min=0.001)] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="JSON, with all of the types.")] = False,
 ) -> None:
     """Show the services at a URL, or of a graph in code: their methods with all types."""
+    source = source or url_here()
     with calling():
         if _URL.match(source):
             found = find(url_over(source, is_grpc=None), timeout)

@@ -162,7 +162,11 @@ def _table(found: Any) -> Any:
         )
         for view in found
     ]
-    return table(("endpoint", "status", "balance", "leads to"), rows, "no endpoints")
+    return table(
+        ("endpoint", "status", "balance", "leads to"),
+        rows,
+        "no endpoints but each deployment's own",
+    )
 
 
 def _shares(view: EndpointView) -> list[str]:

@@ -1,6 +1,8 @@
 """The command `mesh` and its subcommands."""
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -13,6 +15,7 @@ app = typer.Typer(
     help="Serving Mesh: typed Python services on Ray, over HTTP and gRPC.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 RUN, PLATFORM, CALL = "Serve", "Run a platform", "Call and describe"
 COMMANDS = {
@@ -45,9 +48,27 @@ for _name, (_panel, _help) in COMMANDS.items():
     app.command(_name, cls=Later, help=_help, rich_help_panel=_panel)(_nothing)
 
 
+def _tell_version(*, asked: bool) -> None:
+    if asked:
+        typer.echo(f"mesh {version('serving-mesh')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _commands() -> None:
+def _commands(
+    *,
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda asked: _tell_version(asked=asked),
+            is_eager=True,
+            help="Show the version and exit.",
+        ),
+    ] = False,
+) -> None:
     """Serving Mesh: typed Python services on Ray, over HTTP and gRPC."""
+    del show_version  # told already
 
 
 def main() -> None:

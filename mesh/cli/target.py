@@ -1,5 +1,6 @@
 """What is to be called, and where: `endpoint.Service.method` at a URL."""
 
+import os
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -7,9 +8,17 @@ from urllib.parse import urlsplit
 
 from mesh.cli.failure import WrongUsage
 from mesh.client.description import MethodDescription, ServiceDescription
+from mesh.serving.home import Home
 
 DEFAULT_URL = "http://localhost:3000"
+"""Where `mesh serve` listens if nobody says."""
 _OTHER = {"http": "grpc", "https": "grpcs", "grpc": "http", "grpcs": "https"}
+
+
+def url_here() -> str:
+    """The mesh of the state folder if one runs there, else DEFAULT_URL."""
+    running = Home.of(None, os.environ).announcement()
+    return running.url if running is not None else DEFAULT_URL
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,12 @@ def up(
     home = Home.of(state, os.environ)
     running = home.announcement()
     if running is not None:
-        _tell(running, home, "a mesh runs already", as_json=as_json)
+        _tell(
+            running,
+            home,
+            "a mesh runs already, as it was started: mesh down first to change that",
+            as_json=as_json,
+        )
         return
     place = {
         "host": host,

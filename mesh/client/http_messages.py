@@ -61,8 +61,17 @@ def broken(error: httpx.HTTPError) -> MeshError:
     if isinstance(error, httpx.TimeoutException):
         return late()
     if isinstance(error, httpx.ConnectError):
-        return NotSent(f"cannot connect: {error}")
+        return NotSent(f"cannot connect to {_place(error)}: {error}")
     return Unavailable(f"the connection broke while the call ran: {error or type(error).__name__}")
+
+
+def _place(error: httpx.HTTPError) -> str:
+    """Who was to be reached, as `scheme://host:port`."""
+    try:
+        url = error.request.url
+    except RuntimeError:  # nothing was asked yet
+        return "the mesh"
+    return f"{url.scheme}://{url.netloc.decode()}"
 
 
 class Reply:

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Set
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Set as AbstractSet
 from dataclasses import replace
 from uuid import uuid4
 
@@ -300,7 +300,7 @@ class Loop:
             self._dirty.add(name)
             self._woken.set()
 
-    async def _look(self, names: Set[str]) -> None:
+    async def _look(self, names: AbstractSet[str]) -> None:
         """Looks at some deployments: publishes what callers should see, then acts."""
         now, wall = self._clock(), self._wall()
         async with self._changing:

@@ -38,6 +38,7 @@ class Connection:
 
     def __init__(self, where: Whereabouts, timeout: float = 60.0) -> None:
         self.url = where.url
+        self._is_guess = where.is_guess
         fields = {"authorization": f"Bearer {where.token}"} if where.token else {}
         try:
             self._client = httpx.Client(
@@ -110,7 +111,8 @@ class Connection:
         if isinstance(error, httpx.TimeoutException):
             return DeadlineExceeded(f"the control API at {self.url} does not answer in time")
         why = " ".join(str(error).split()) or type(error).__name__
-        return Unavailable(f"the control API at {self.url} does not answer: {why}")
+        hint = "; mesh up starts a mesh, --url names another" if self._is_guess else ""
+        return Unavailable(f"the control API at {self.url} does not answer: {why}{hint}")
 
     def _refusal(self, response: httpx.Response, body: bytes) -> MeshError:
         error = of_http(response.status_code, response.headers, body)

@@ -14,10 +14,14 @@ DEFAULT_URL = "http://127.0.0.1:3001"
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """An address, without a slash at its end, and the token that is wanted there (empty: none)."""
+    """An address, without a slash at its end, and the token that is wanted there (empty: none).
+
+    `is_guess` says that nobody named it and no mesh of the state folder runs.
+    """
 
     url: str
     token: str = field(default="", repr=False)
+    is_guess: bool = False
 
 
 def find(
@@ -36,7 +40,8 @@ def find(
     running = home.announcement()
     here = running.control_url if running else ""
     wanted = _checked(said) if said else here or DEFAULT_URL
-    return Whereabouts(wanted, secret or (home.token() if wanted == here else ""))
+    token = secret or (home.token() if wanted == here else "")
+    return Whereabouts(wanted, token, is_guess=not said and not here)
 
 
 def _checked(url: str) -> str:

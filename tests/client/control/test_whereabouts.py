@@ -53,7 +53,7 @@ def test_what_is_given_goes_before_the_environment_and_that_before_the_folder(ho
 
 
 def test_without_anything_it_is_where_mesh_serve_has_it(home: Home) -> None:
-    assert find(None, None, {}, home.folder) == Whereabouts(DEFAULT_URL, "")
+    assert find(None, None, {}, home.folder) == Whereabouts(DEFAULT_URL, "", is_guess=True)
 
 
 def test_an_address_of_another_scheme_is_refused(home: Home) -> None:
