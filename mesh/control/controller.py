@@ -147,8 +147,9 @@ class Controller(Loop):
         )
 
     def deployments(self) -> tuple[DeploymentRecord, ...]:
-        """All deployments, in the order in which they were made."""
-        return tuple(self._state.deployments.values())
+        """All deployments but those that are deleted, in the order in which they were made."""
+        records = self._state.deployments.values()
+        return tuple(each for each in records if each.intent is not Intent.DELETE)
 
     def deployment(self, name: str) -> DeploymentRecord:
         """One deployment. Raises NotFound."""

@@ -269,8 +269,8 @@ class Loop:
         """Has one canary go on, or back. Counts are kept now and then only: a crash costs few."""
         async with self._changing:
             course = self._courses.get(name)
-            if course is None or course.progression is None or name not in self._state.deployments:
-                return
+            if course is None or course.progression is None or not course.desired.wanted:
+                return  # what is stopped, or deleted, has no canary that could go on
             desired = course.desired
             found = progression.observed(course.progression, desired, course.standing, self._ledger)
             progress, verdict = canary.judge(found.plan, found.progress, wall)
@@ -278,8 +278,9 @@ class Loop:
             course.reach(found)
             version, moment = found.plan.version, Moment(wall, self._new_uid())
             change = Change()
-            if isinstance(verdict, canary.Abort):
-                change = changes.aborted(self._state, name, version, moment, verdict.reason)
+            # Asked of the state and not of the verdict: what could not be kept is tried again.
+            if progress.state is canary.State.ABORTED:
+                change = changes.aborted(self._state, name, version, moment, progress.reason)
             elif progress.state is canary.State.DONE and found.plan.steps[-1] == canary.WHOLE:
                 why = f"canary {version} promoted: it has passed all steps"
                 change = changes.promoted(self._state, name, version, moment, why)

@@ -564,9 +564,9 @@ class Clocks:
 
 @asynccontextmanager
 async def measured(
-    cluster: PaperCluster, clocks: Clocks, store: Store | None = None
+    cluster: PaperCluster, clocks: Clocks, store: Store | None = None, tick: float = 0.0
 ) -> AsyncIterator[Controller]:
-    """A controller that looks at what was measured whenever it is woken."""
+    """A controller that looks at what was measured at each tick: all the time."""
     controller = Controller(
         store=store or MemoryStore(),
         cluster=cluster,
@@ -574,7 +574,7 @@ async def measured(
         clock=clocks,
         wall=clocks,
         new_id=lambda launch: f"{launch.service}-{next(cluster.numbers)}",
-        tick=0.0,
+        tick=tick,
     )
     task = asyncio.create_task(controller.run())
     try:
@@ -693,5 +693,76 @@ def test_a_bad_canary_is_taken_back_by_itself() -> None:
         async with measured(cluster, clocks, store.reopened()) as controller:
             await until_weights(controller, {"main": 100, "next": 0})
             assert "error rate 50 %" in controller.canary_status("d").reason
+
+    asyncio.run(main())
+
+
+class Draining(PaperCluster):
+    """A cluster whose replicas still have calls when they are drained."""
+
+    async def drain(self, replica_id: str, timeout_s: float = 30.0) -> None:
+        self.put(replace(self.replicas[replica_id], phase=Phase.DRAINING))
+
+
+def test_a_deployment_that_is_deleted_at_the_end_of_a_progression_holds_up_nothing() -> None:
+    async def main() -> None:
+        cluster, clocks = Draining(), Clocks()
+        async with measured(cluster, clocks) as controller:
+            await controller.apply(app(canaries={"next": 0}, **canary(steps=(100,))))
+            await until_weights(controller, {"main": 0, "next": 100})
+            outcomes = Outcomes(100, 0, {0: 100})
+            identity = controller.current("d").versions["next"]
+            await controller.delete("d")
+            clocks.now += 11.0
+            controller.report(Report("gateway/1", 1.0, outcomes={("d", identity): outcomes}))
+            await settled()
+            assert not controller.deployments()
+            await controller.apply(app(name="other"))
+            await snapshot_with(controller, "Main-3")
+
+    asyncio.run(main())
+
+
+def test_a_bad_canary_is_taken_back_although_the_store_fails_at_first() -> None:
+    class Broken(MemoryStore):
+        failures = 1
+
+        async def commit(self, change: Change) -> None:
+            if any("aborted" in each.cause for each in change.revisions) and self.failures:
+                self.failures -= 1
+                raise Unavailable("the store is away")
+            await super().commit(change)
+
+    async def main() -> None:
+        cluster, clocks = PaperCluster(), Clocks()
+        async with measured(cluster, clocks, Broken()) as controller:
+            await controller.apply(app(canaries={"next": 0}, **canary()))
+            await until_weights(controller, {"main": 90, "next": 10})
+            ended(controller, clocks, "main", 900, 0)
+            ended(controller, clocks, "next", 100, 50)
+            await until_weights(controller, {"main": 100, "next": 0})
+            await settled()
+            assert "error rate 50 %" in controller.current("d").cause
+
+    asyncio.run(main())
+
+
+def test_what_is_measured_may_fail_to_be_followed_and_replicas_are_kept_running() -> None:
+    class Broken(MemoryStore):
+        async def commit(self, change: Change) -> None:
+            if any(each.kind == "scaling" for each in change.events):
+                raise Unavailable("the store is away")
+            await super().commit(change)
+
+    async def main() -> None:
+        cluster, clocks = PaperCluster(), Clocks()
+        async with measured(cluster, clocks, Broken(), tick=60.0) as controller:
+            await controller.apply(app(**SCALING, **CONCURRENCY))
+            await snapshot_with(controller, "Main-1")
+            clocks.now += 61.0
+            loaded(controller, clocks, in_flight=6.0)
+            await controller.apply(app(name="other"))
+            await settled()
+            assert {each.deployment for each in controller.replicas()} == {"d", "other"}
 
     asyncio.run(main())
