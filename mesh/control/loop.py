@@ -139,8 +139,11 @@ class Loop:
         except MeshError as error:
             _log.error("deployment %s is left as it is: %s", name, error.message)
             return
+        observed = self._cluster.observe(name)
+        if not observed:  # it begins anew, however long ago it was made
+            desired = replace(desired, since=max(desired.since, self._wall()))
         course = self._courses[name] = Course(desired, standing)
-        course.want(desired, self._cluster.observe(name), self._progression(name))
+        course.want(desired, observed, self._progression(name))
         self._dirty.add(name)
 
     def _progression(self, name: str) -> Progression | None:

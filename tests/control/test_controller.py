@@ -766,3 +766,26 @@ def test_what_is_measured_may_fail_to_be_followed_and_replicas_are_kept_running(
             assert {each.deployment for each in controller.replicas()} == {"d", "other"}
 
     asyncio.run(main())
+
+
+def test_what_was_made_long_ago_has_its_full_time_when_it_is_started_again() -> None:
+    async def main() -> None:
+        cluster, clocks, store = PaperCluster(), Clocks(), MemoryStore()
+        async with measured(cluster, clocks, store) as controller:
+            await controller.apply(app())
+            await snapshot_with(controller, "Main-1")
+            await controller.terminate("d")
+            await cluster.until(lambda: not cluster.replicas)
+            await settled()
+            clocks.now += 3600.0
+            await controller.start("d")
+            assert controller.status("d")[0].phase is DeploymentPhase.DEPLOYING
+            await snapshot_with(controller, "Main-2")
+            await controller.end()
+        clocks.now += 3600.0
+        async with measured(cluster, clocks, store.reopened()) as controller:
+            await snapshot_with(controller, "Main-3")
+            told = [each.status for each in await controller.events("d") if each.kind == "status"]
+            assert "failed" not in told
+
+    asyncio.run(main())
