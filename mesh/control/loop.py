@@ -17,6 +17,7 @@ from mesh.clock import Clock, monotonic
 from mesh.cluster.contract import Cluster
 from mesh.control import canary, changes, progression
 from mesh.control.course import Course
+from mesh.control.desired import DesiredDeployment
 from mesh.control.endpoint_changes import Moment
 from mesh.control.gauges import Gauges
 from mesh.control.latest import Latest
@@ -181,21 +182,35 @@ class Loop:
             yield Moment(self._wall(), self._new_uid())
 
     async def _commit(self, change: Change) -> None:
-        """Keeps a change, then goes by it. To be called while `_changing` is held."""
+        """Keeps a change, then goes by it. To be called while `_changing` is held.
+
+        To the end, even if whoever asked for it leaves: a store may write it all the same.
+        """
         if change == Change():
             return
+        kept = asyncio.ensure_future(self._carry_out(change))
+        try:
+            await asyncio.shield(kept)
+        except asyncio.CancelledError:
+            await asyncio.wait({kept})
+            raise
+
+    async def _carry_out(self, change: Change) -> None:
+        state = changes.after(self._state, change)
+        # First of all: what cannot be understood must not be kept.
+        wanted = [changes.desired_of(state, each.name) for each in change.deployments]
         await self._store.commit(change)
-        self._state = changes.after(self._state, change)
+        self._state = state
         for event in change.events:
             if event.kind == "change":
                 what = f"deployment {event.deployment}" if event.deployment else ""
                 _log.info("%s: %s", what or f"endpoint {event.endpoint}", event.reason)
-        for record in change.deployments:
-            self._want(record.name, is_new=record.name in change.deleted_deployments)
+        for desired in wanted:
+            self._want(desired, is_new=desired.name in change.deleted_deployments)
         self._woken.set()
 
-    def _want(self, name: str, *, is_new: bool) -> None:
-        desired = changes.desired_of(self._state, name)
+    def _want(self, desired: DesiredDeployment, *, is_new: bool) -> None:
+        name = desired.name
         course = self._courses.get(name)
         if course is None:
             course = self._courses[name] = Course(desired)

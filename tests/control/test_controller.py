@@ -789,3 +789,47 @@ def test_what_was_made_long_ago_has_its_full_time_when_it_is_started_again() -> 
             assert "failed" not in told
 
     asyncio.run(main())
+
+
+def test_a_change_whose_asker_leaves_is_kept_or_not_but_never_half() -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    class Slow(MemoryStore):
+        async def commit(self, change: Change) -> None:
+            await super().commit(change)
+            if change.revisions:
+                begun.set()
+                await may_end.wait()
+
+    async def main() -> None:
+        cluster, store = PaperCluster(), Slow()
+        async with controlling(cluster, store) as controller:
+            asking = asyncio.create_task(controller.apply(app()))
+            await begun.wait()
+            asking.cancel()
+            await settled()
+            may_end.set()
+            await asyncio.gather(asking, return_exceptions=True)
+            assert asking.cancelled()
+            await snapshot_with(controller, "Main-1")
+            assert (await store.load()).deployments["d"].standing
+
+    asyncio.run(main())
+
+
+def test_a_revision_that_is_not_understood_any_more_is_not_gone_back_to() -> None:
+    async def main() -> None:
+        store = MemoryStore()
+        async with controlling(PaperCluster(), store) as controller:
+            await controller.apply(app())
+            await controller.apply(app(replicas=2))
+            await snapshot_with(controller, "Main-1", "Main-2")
+            first = await controller.revision("d", 1)
+            old = replace(first, config={**first.config, "of_another_time": 1})
+            await store.commit(Change(revisions=(old,)))
+            with pytest.raises(ConfigError, match="of_another_time"):
+                await controller.rollback("d", 1)
+            assert controller.current("d").number == 2
+            assert (await store.load()).deployments["d"].revision == 2
+
+    asyncio.run(main())
