@@ -697,6 +697,42 @@ def test_a_bad_canary_is_taken_back_by_itself() -> None:
     asyncio.run(main())
 
 
+def test_labels_do_not_send_a_canary_back_to_its_first_step() -> None:
+    async def main() -> None:
+        cluster, clocks = PaperCluster(), Clocks()
+        async with measured(cluster, clocks) as controller:
+            await controller.apply(app(canaries={"next": 0}, **canary(steps=(10, 50, 100))))
+            await until_weights(controller, {"main": 90, "next": 10})
+            clocks.now += 11.0
+            ended(controller, clocks, "main", 100, 0)
+            ended(controller, clocks, "next", 100, 0)
+            await until_weights(controller, {"main": 50, "next": 50})
+            await controller.set_labels("d", {"team": "a"})
+            await settled()
+            assert weights(controller) == {"main": 50, "next": 50}
+
+    asyncio.run(main())
+
+
+def test_a_canary_keeps_what_its_progression_reached_when_another_gets_a_weight() -> None:
+    async def main() -> None:
+        cluster, clocks = PaperCluster(), Clocks()
+        async with measured(cluster, clocks) as controller:
+            canaries = {"next": 80, "third": 0}
+            await controller.apply(app(canaries=canaries, **canary()))
+            await until_weights(controller, {"main": 90, "next": 10, "third": 0})
+            await controller.set_canary("d", {"third": 5})
+            await until_weights(controller, {"main": 85, "next": 10, "third": 5})
+            await controller.promote("d", "third")
+            await until_weights(controller, {"main": 90, "next": 10})
+            clocks.now += 11.0
+            ended(controller, clocks, "next", 100, 0)
+            await settled()
+            assert weights(controller) == {"main": 90, "next": 10}
+
+    asyncio.run(main())
+
+
 class Draining(PaperCluster):
     """A cluster whose replicas still have calls when they are drained."""
 
