@@ -22,7 +22,7 @@ from mesh.control.records import Change, Intent
 from mesh.control.status import DeploymentPhase
 from mesh.control.store.contract import Store
 from mesh.control.store.memory import MemoryStore
-from mesh.errors import ConfigError, NotFound, Unavailable
+from mesh.errors import ConfigError, FailedPrecondition, NotFound, Unavailable
 from mesh.launch import Launch
 from mesh.traffic.snapshot import Snapshot
 from tests.control.simulation import replica
@@ -867,5 +867,24 @@ def test_a_revision_that_is_not_understood_any_more_is_not_gone_back_to() -> Non
                 await controller.rollback("d", 1)
             assert controller.current("d").number == 2
             assert (await store.load()).deployments["d"].revision == 2
+
+    asyncio.run(main())
+
+
+def test_a_deployment_that_is_not_understood_any_more_is_left_as_it_is() -> None:
+    async def main() -> None:
+        cluster, store = PaperCluster(), MemoryStore()
+        async with controlling(cluster, store) as controller:
+            await controller.apply(app())
+            await snapshot_with(controller, "Main-1")
+            current = controller.current("d")
+            old = replace(current, config={**current.config, "of_another_time": 1})
+            await store.commit(Change(revisions=(old,)))
+        async with controlling(cluster, store.reopened()) as controller:
+            await controller.apply(app(name="other"))
+            await settled()
+            assert {each.deployment for each in controller.replicas()} == {"d", "other"}
+            with pytest.raises(FailedPrecondition, match="'d' is not understood"):
+                controller.canary_status("d")
 
     asyncio.run(main())
