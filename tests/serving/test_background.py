@@ -39,6 +39,6 @@ def test_a_mesh_that_ends_has_the_time_of_its_calls() -> None:
 def test_a_mesh_that_does_not_end_is_told_with_its_log() -> None:
     process, mesh = running(STUCK, grace=0)
     with process:
-        with pytest.raises(Unavailable, match="still runs after 0.1 s: see its log"):
+        with pytest.raises(Unavailable, match=r"still runs after 0\.1 s: see its log"):
             stop(mesh, limit=0.1)
         process.kill()
