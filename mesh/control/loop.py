@@ -98,7 +98,7 @@ class Loop:
 
     async def run(self) -> None:
         """Adopts what runs, then keeps it as it should be, until cancelled."""
-        self._state = await self._store.load()
+        self._state = await self._load()
         await self._cluster.adopt()
         for name in self._state.deployments:
             self._adopt(name)
@@ -106,6 +106,15 @@ class Loop:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(), name="controller/follow")
             group.create_task(self._work(), name="controller/work")
+
+    async def _load(self) -> State:
+        """What was kept. A store that is away is waited for: nobody else begins anew."""
+        while True:
+            try:
+                return await self._store.load()
+            except Unavailable as error:
+                _log.error("the store cannot be read yet: %s", error.message)
+            await asyncio.sleep(self._tick)
 
     async def end(self) -> None:
         """Ends all replicas in order and keeps what is wanted: the next controller starts them.

@@ -18,7 +18,7 @@ from mesh.control.endpoint_changes import Moment
 from mesh.control.loads import Outcomes, ReplicaLoad, Report
 from mesh.control.observed import ObservedReplica, Phase
 from mesh.control.plan import Application, application
-from mesh.control.records import Change, Intent
+from mesh.control.records import Change, Intent, State
 from mesh.control.status import DeploymentPhase
 from mesh.control.store.contract import Store
 from mesh.control.store.memory import MemoryStore
@@ -886,5 +886,24 @@ def test_a_deployment_that_is_not_understood_any_more_is_left_as_it_is() -> None
             assert {each.deployment for each in controller.replicas()} == {"d", "other"}
             with pytest.raises(FailedPrecondition, match="'d' is not understood"):
                 controller.canary_status("d")
+
+    asyncio.run(main())
+
+
+def test_a_store_that_is_away_when_control_begins_is_waited_for() -> None:
+    class Away(MemoryStore):
+        failures = 3
+
+        async def load(self) -> State:
+            if self.failures:
+                self.failures -= 1
+                raise Unavailable("the store is away")
+            return await super().load()
+
+    async def main() -> None:
+        cluster = PaperCluster()
+        async with measured(cluster, Clocks(), Away()) as controller:
+            await controller.apply(app())
+            await snapshot_with(controller, "Main-1")
 
     asyncio.run(main())
