@@ -9,6 +9,7 @@ import pytest
 
 from mesh.faces.rest.access import MAX_BODY
 from mesh.faces.rest.app import rest_app
+from mesh.faces.rest.logs import LONGEST_LINE, LogReader
 from tests.faces.rest.memory import MemoryVerbs
 
 UPSTREAM = {"url": "https://models.example.com/v1", "weight": 2}
@@ -281,6 +282,20 @@ def test_logs_are_lines_with_the_replica_before_them(shop: Api) -> None:
     assert lines[0] == '{"replica": "shop-0", "line": "one"}'
     status, error = shop.bad("GET", "/deployments/shop/logs", params={"replica": "bank-0"})
     assert (status, error) == (404, "there is no replica 'bank-0'")
+
+
+def test_a_line_without_an_end_is_told_in_pieces_and_not_kept(shop: Api) -> None:
+    shop.good("PUT", "/deployments/shop", application())
+
+    async def main() -> None:
+        reader = LogReader(shop.verbs, "shop", "shop-0", limit=2**20)
+        shop.verbs.written = {"shop-0": "." * (LONGEST_LINE + 1)}
+        assert await reader.read() == [("shop-0", "." * (LONGEST_LINE + 1))]
+        shop.verbs.written["shop-0"] += "end"
+        assert await reader.read() == []
+        assert reader.unfinished() == [("shop-0", "end")]
+
+    asyncio.run(main())
 
 
 def test_of_a_long_log_the_end_is_told(shop: Api) -> None:
