@@ -330,7 +330,8 @@ def keys(api: Api, name: str) -> list[str]:
 
 
 def test_keys_of_upstreams_are_in_no_answer(shop: Api) -> None:
-    config = {"upstreams": [{**UPSTREAM, "api_key": "s3cret"}, UPSTREAM]}
+    other = {"url": "https://models.example.com/v2"}
+    config = {"upstreams": [{**UPSTREAM, "api_key": "s3cret"}, other]}
     answers = [
         shop.ask("PUT", "/endpoints/out", config).text,
         shop.ask("GET", "/endpoints").text,
