@@ -19,7 +19,18 @@ def _address(url: str) -> str:
         raise ValueError(f"expected {', '.join(SCHEMES)} and a host, such as https://host/path")
     if parts.username or parts.password:
         raise ValueError("a key goes into api_key, not into the address")
+    if parts.port == 0:  # of one that is no port, `port` itself says so
+        raise ValueError("0 is no port to call")
+    if parts.scheme.startswith("grpc") and parts.path.strip("/"):
+        raise ValueError("a gRPC address has no path, the call has one")
     return url
+
+
+def _sendable(key: SecretStr) -> SecretStr:
+    # Told without the key: what is wrong with one is shown to whoever made the request.
+    if not re.fullmatch(r"[!-~]*", key.get_secret_value()):
+        raise ValueError("a key is of ASCII letters, digits and signs, without spaces")
+    return key
 
 
 class Upstream(Settings):
@@ -33,7 +44,7 @@ class Upstream(Settings):
 
     url: Annotated[str, AfterValidator(_address)]
     weight: Annotated[int, Field(ge=0)] = 1
-    api_key: SecretStr = SecretStr("")
+    api_key: Annotated[SecretStr, AfterValidator(_sendable)] = SecretStr("")
     model: str = ""
 
 
@@ -117,6 +128,10 @@ class EndpointConfig(Settings):
     def _leads_somewhere(self) -> Self:
         if not self.deployments and not self.upstreams:
             raise ValueError("deployments: an endpoint needs one at least, or upstreams")
+        urls = [upstream.url for upstream in self.upstreams]
+        for url in urls:
+            if urls.count(url) > 1:
+                raise ValueError(f"upstreams: {url} is there twice")
         return self
 
     def named_deployments(self) -> set[str]:

@@ -18,6 +18,7 @@ from mesh.control.plan import (
     planned_again,
     recorded,
 )
+from mesh.control.progression import moved, reached
 from mesh.control.records import (
     Change,
     DeploymentRecord,
@@ -174,6 +175,8 @@ def weighted(
 ) -> Change:
     """Gives canaries new percentages; a progression ends, for it would take them away again.
 
+    A canary that is not named keeps the percentage that it has now.
+
     Raises:
         NotFound: there is no such deployment or canary.
         ConfigError: the percentages are none, or add up to more than 100.
@@ -183,13 +186,23 @@ def weighted(
     config = config_of(current)
     for version in weights:
         _canary(config, version)
-    document = config.model_dump(mode="json")
+    document = _without_progression(record, current, config)
     for version, weight in weights.items():
         document["canary"]["versions"][version]["weight"] = weight
-    document["canary"]["progression"] = None
     changed = parse(DeploymentConfig, document, what="canary")
     told = ", ".join(f"{version} {weight} %" for version, weight in sorted(weights.items()))
     return _reconfigured(record, current, changed, current.versions, cause or f"canary {told}", at)
+
+
+def _without_progression(
+    record: DeploymentRecord, current: RevisionRecord, config: DeploymentConfig
+) -> dict[str, Any]:
+    """The settings with the percentage that a progression has reached in its place."""
+    document = config.model_dump(mode="json")
+    document["canary"]["progression"] = None
+    for version, weight in reached(config, current.number, record.progress).items():
+        document["canary"]["versions"][version]["weight"] = weight
+    return document
 
 
 def aborted(state: State, name: str, version: str, at: Moment, why: str = "") -> Change:
@@ -218,9 +231,8 @@ def promoted(state: State, name: str, version: str, at: Moment, cause: str = "")
             raise FailedPrecondition(f"deployment {name!r}: say which canary is to be promoted")
         (version,) = config.canary.versions
     canary = _canary(config, version)
-    document = config.model_dump(mode="json")
+    document = _without_progression(record, current, config)
     document["canary"]["versions"].pop(version)
-    document["canary"]["progression"] = None
     record_of_canary = state.versions[name, current.versions[version]]
     services = record_of_canary.document["version"]["manifest"]["services"]
     document |= _in_place_of_main(config, canary, services)
@@ -248,11 +260,12 @@ def _in_place_of_main(
 
 
 def labelled(state: State, name: str, labels: Mapping[str, str], at: Moment) -> Change:
-    """Replaces the labels of a deployment. Raises NotFound, ConfigError."""
+    """Replaces the labels of a deployment; a progression goes on. Raises NotFound, ConfigError."""
     record = found(state, name)
     current = state.revisions[name]
     document = {**current.config, "labels": dict(labels)}
     changed = parse(DeploymentConfig, document, what="labels")
+    record = replace(record, progress=moved(record.progress, current.number, current.number + 1))
     return _reconfigured(record, current, changed, current.versions, "labels", at)
 
 
@@ -330,7 +343,7 @@ def desired_of(state: State, name: str) -> DesiredDeployment:
     record = state.deployments[name]
     revision = state.revisions[name]
     planned = planned_again(revision, _versions(state, revision))
-    return replace(planned, intent=record.intent, since=revision.created_at)
+    return replace(planned, intent=record.intent, since=record.updated_at)
 
 
 def after(state: State, change: Change) -> State:

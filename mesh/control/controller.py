@@ -19,7 +19,7 @@ from mesh.control.records import (
     RevisionRecord,
 )
 from mesh.control.status import DeploymentStatus
-from mesh.errors import NotFound
+from mesh.errors import FailedPrecondition, NotFound
 
 _log = logging.getLogger(__name__)
 
@@ -147,8 +147,9 @@ class Controller(Loop):
         )
 
     def deployments(self) -> tuple[DeploymentRecord, ...]:
-        """All deployments, in the order in which they were made."""
-        return tuple(self._state.deployments.values())
+        """All deployments but those that are deleted, in the order in which they were made."""
+        records = self._state.deployments.values()
+        return tuple(each for each in records if each.intent is not Intent.DELETE)
 
     def deployment(self, name: str) -> DeploymentRecord:
         """One deployment. Raises NotFound."""
@@ -180,9 +181,16 @@ class Controller(Loop):
         )
 
     def canary_status(self, name: str) -> CanaryStatus:
-        """How the versions of a deployment do, and how far its canary is. Raises NotFound."""
+        """How the versions of a deployment do, and how far its canary is.
+
+        Raises:
+            NotFound: there is no such deployment.
+            FailedPrecondition: this release does not understand what is kept of it.
+        """
         record = changes.found(self._state, name)
-        course = self._courses[name]
+        course = self._courses.get(name)
+        if course is None:
+            raise FailedPrecondition(f"deployment {name!r} is not understood, and left as it is")
         return progression.status(
             course.desired,
             course.standing,

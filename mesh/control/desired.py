@@ -86,8 +86,8 @@ class DesiredVersion:
 class DesiredDeployment:
     """A deployment; `revision` counts its changes, from 1.
 
-    With `intent` other than RUN nothing of it shall run. `since` is when its revision began, in
-    seconds since the Unix epoch; a rollout that has no ready replica `progress_deadline` seconds
+    With `intent` other than RUN nothing of it shall run. `since` is when it began to be wanted so,
+    in seconds since the Unix epoch; a rollout that has no ready replica `progress_deadline` seconds
     later counts as failed.
     """
 

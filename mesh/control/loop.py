@@ -17,6 +17,7 @@ from mesh.clock import Clock, monotonic
 from mesh.cluster.contract import Cluster
 from mesh.control import canary, changes, progression
 from mesh.control.course import Course
+from mesh.control.desired import DesiredDeployment
 from mesh.control.endpoint_changes import Moment
 from mesh.control.gauges import Gauges
 from mesh.control.latest import Latest
@@ -97,7 +98,7 @@ class Loop:
 
     async def run(self) -> None:
         """Adopts what runs, then keeps it as it should be, until cancelled."""
-        self._state = await self._store.load()
+        self._state = await self._load()
         await self._cluster.adopt()
         for name in self._state.deployments:
             self._adopt(name)
@@ -105,6 +106,15 @@ class Loop:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(), name="controller/follow")
             group.create_task(self._work(), name="controller/work")
+
+    async def _load(self) -> State:
+        """What was kept. A store that is away is waited for: nobody else begins anew."""
+        while True:
+            try:
+                return await self._store.load()
+            except Unavailable as error:
+                _log.error("the store cannot be read yet: %s", error.message)
+            await asyncio.sleep(self._tick)
 
     async def end(self) -> None:
         """Ends all replicas in order and keeps what is wanted: the next controller starts them.
@@ -139,8 +149,11 @@ class Loop:
         except MeshError as error:
             _log.error("deployment %s is left as it is: %s", name, error.message)
             return
+        observed = self._cluster.observe(name)
+        if not observed:  # it begins anew, however long ago it was made
+            desired = replace(desired, since=max(desired.since, self._wall()))
         course = self._courses[name] = Course(desired, standing)
-        course.want(desired, self._cluster.observe(name), self._progression(name))
+        course.want(desired, observed, self._progression(name))
         self._dirty.add(name)
 
     def _progression(self, name: str) -> Progression | None:
@@ -178,21 +191,35 @@ class Loop:
             yield Moment(self._wall(), self._new_uid())
 
     async def _commit(self, change: Change) -> None:
-        """Keeps a change, then goes by it. To be called while `_changing` is held."""
+        """Keeps a change, then goes by it. To be called while `_changing` is held.
+
+        To the end, even if whoever asked for it leaves: a store may write it all the same.
+        """
         if change == Change():
             return
+        kept = asyncio.ensure_future(self._carry_out(change))
+        try:
+            await asyncio.shield(kept)
+        except asyncio.CancelledError:
+            await asyncio.wait({kept})
+            raise
+
+    async def _carry_out(self, change: Change) -> None:
+        state = changes.after(self._state, change)
+        # First of all: what cannot be understood must not be kept.
+        wanted = [changes.desired_of(state, each.name) for each in change.deployments]
         await self._store.commit(change)
-        self._state = changes.after(self._state, change)
+        self._state = state
         for event in change.events:
             if event.kind == "change":
                 what = f"deployment {event.deployment}" if event.deployment else ""
                 _log.info("%s: %s", what or f"endpoint {event.endpoint}", event.reason)
-        for record in change.deployments:
-            self._want(record.name, is_new=record.name in change.deleted_deployments)
+        for desired in wanted:
+            self._want(desired, is_new=desired.name in change.deleted_deployments)
         self._woken.set()
 
-    def _want(self, name: str, *, is_new: bool) -> None:
-        desired = changes.desired_of(self._state, name)
+    def _want(self, desired: DesiredDeployment, *, is_new: bool) -> None:
+        name = desired.name
         course = self._courses.get(name)
         if course is None:
             course = self._courses[name] = Course(desired)
@@ -269,8 +296,8 @@ class Loop:
         """Has one canary go on, or back. Counts are kept now and then only: a crash costs few."""
         async with self._changing:
             course = self._courses.get(name)
-            if course is None or course.progression is None or name not in self._state.deployments:
-                return
+            if course is None or course.progression is None or not course.desired.wanted:
+                return  # what is stopped, or deleted, has no canary that could go on
             desired = course.desired
             found = progression.observed(course.progression, desired, course.standing, self._ledger)
             progress, verdict = canary.judge(found.plan, found.progress, wall)
@@ -278,8 +305,9 @@ class Loop:
             course.reach(found)
             version, moment = found.plan.version, Moment(wall, self._new_uid())
             change = Change()
-            if isinstance(verdict, canary.Abort):
-                change = changes.aborted(self._state, name, version, moment, verdict.reason)
+            # Asked of the state and not of the verdict: what could not be kept is tried again.
+            if progress.state is canary.State.ABORTED:
+                change = changes.aborted(self._state, name, version, moment, progress.reason)
             elif progress.state is canary.State.DONE and found.plan.steps[-1] == canary.WHOLE:
                 why = f"canary {version} promoted: it has passed all steps"
                 change = changes.promoted(self._state, name, version, moment, why)

@@ -44,18 +44,35 @@ def document(found: Progression, revision: int) -> Document:
     return {"revision": revision, "plan": plan, "progress": found.progress.document()}
 
 
+def moved(kept: Document, before: int, after: int) -> Document:
+    """What a record keeps, for a revision after `before` that changes nothing that is compared."""
+    return {**kept, "revision": after} if kept.get("revision") == before else kept
+
+
+def reached(config: DeploymentConfig, revision: int, kept: Document) -> dict[str, int]:
+    """The percentage of the canary that a progression gives it, by name; none without one."""
+    found = begun(config, revision, kept, 0.0)
+    if found is None:
+        return {}
+    name = found.plan.version
+    weights = {each: version.weight for each, version in config.canary.versions.items()}
+    return {name: _within(found, weights)}
+
+
+def _within(found: Progression, weights: Mapping[str, int]) -> int:
+    """The percentage that a progression has reached, as far as other canaries leave it."""
+    others = sum(weight for each, weight in weights.items() if each != found.plan.version)
+    return min(canary.weight(found.plan, found.progress), 100 - others)
+
+
 def overlaid(desired: DesiredDeployment, found: Progression | None) -> DesiredDeployment:
     """The deployment with the weight that the canary has reached."""
     if found is None:
         return desired
-    name = found.plan.version
-    reached = canary.weight(found.plan, found.progress)
-    others = sum(each.weight for each in desired.versions if each.name not in (MAIN, name))
-    weights = {name: min(reached, 100 - others)}
-    weights[MAIN] = 100 - others - weights[name]
-    versions = tuple(
-        replace(each, weight=weights.get(each.name, each.weight)) for each in desired.versions
-    )
+    canaries = {each.name: each.weight for each in desired.versions if each.name != MAIN}
+    canaries[found.plan.version] = _within(found, canaries)
+    weights = {**canaries, MAIN: 100 - sum(canaries.values())}
+    versions = tuple(replace(each, weight=weights[each.name]) for each in desired.versions)
     return replace(desired, versions=versions)
 
 

@@ -24,6 +24,13 @@ GRACE = 2
 """Seconds that requests have to finish when the server stops; logs are followed for ever."""
 
 
+_AS_WANTED = (
+    DeploymentPhase.RUNNING,
+    DeploymentPhase.SCALED_TO_ZERO,
+    DeploymentPhase.TERMINATED,
+)
+
+
 def http_app(
     controller: Controller, token: str = "", registry: CollectorRegistry | None = None
 ) -> Starlette:
@@ -38,7 +45,7 @@ def http_app(
         return PlainTextResponse("ok")
 
     async def readyz(_: Request) -> Response:
-        waiting = [s for s in controller.status() if s.phase is not DeploymentPhase.RUNNING]
+        waiting = [s for s in controller.status() if s.phase not in _AS_WANTED]
         if not controller.opened:
             return PlainTextResponse("starting", 503)
         text = "".join(f"{status.name}: {status.phase.name.lower()}\n" for status in waiting)

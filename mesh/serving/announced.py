@@ -13,4 +13,5 @@ def announcement(mesh: RunningMesh, log: str) -> Announcement:
         controller=mesh.control.addresses.grpc,
         log=log,
         replica_logs=mesh.replica_logs,
+        grace=mesh.place.grace,
     )

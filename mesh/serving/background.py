@@ -81,8 +81,9 @@ def stop(mesh: Announcement, limit: float = STOP_WAIT) -> None:
     """Has a mesh end, and returns when it has.
 
     Raises:
-        Unavailable: it still runs after `limit` seconds.
+        Unavailable: it still runs `limit` seconds after its calls have had their time.
     """
+    limit += mesh.grace
     try:
         process = psutil.Process(mesh.pid)
         process.terminate()

@@ -32,7 +32,7 @@ class Announcement:
     `pid` is its process, `started` when that began, in seconds since the Unix epoch; `url` is for
     callers, `control_url` for its control API, `controller` (`host:port`) for gateways elsewhere.
     `log` is the file of its own log, empty if it writes to a terminal, `replica_logs` the folder
-    of its replicas' on this machine.
+    of its replicas' on this machine. Calls have `grace` seconds to finish when it is told to end.
     """
 
     pid: int
@@ -42,6 +42,7 @@ class Announcement:
     controller: str
     log: str
     replica_logs: str
+    grace: int = 0
 
 
 class Home:

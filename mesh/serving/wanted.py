@@ -44,9 +44,22 @@ def mesh_config(
             document = {"name": name_of(str(document["target"]), path), **document}
         return MeshConfig(deployments=[parse(DeploymentConfig, document, what=what)])
     if target or settings:
-        flags = ", ".join(("TARGET", *(f"--{key}" for key in settings)))
+        flags = ", ".join([*(["TARGET"] if target else []), *map(_flag, settings)])
         raise ConfigError(f"{what} has deployments of its own: leave out {flags}")
     return parse(MeshConfig, document, what=what)
+
+
+_FLAGS = {
+    "scaling": "--min and --max",
+    "deployment_strategy": "--strategy",
+    "envs": "--env",
+    "labels": "--label",
+}
+"""Options that are not called as the setting that they give."""
+
+
+def _flag(setting: str) -> str:
+    return _FLAGS.get(setting, f"--{setting}")
 
 
 def name_of(target: str, path: Sequence[str]) -> str:

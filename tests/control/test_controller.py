@@ -18,11 +18,11 @@ from mesh.control.endpoint_changes import Moment
 from mesh.control.loads import Outcomes, ReplicaLoad, Report
 from mesh.control.observed import ObservedReplica, Phase
 from mesh.control.plan import Application, application
-from mesh.control.records import Change, Intent
+from mesh.control.records import Change, Intent, State
 from mesh.control.status import DeploymentPhase
 from mesh.control.store.contract import Store
 from mesh.control.store.memory import MemoryStore
-from mesh.errors import ConfigError, NotFound, Unavailable
+from mesh.errors import ConfigError, FailedPrecondition, NotFound, Unavailable
 from mesh.launch import Launch
 from mesh.traffic.snapshot import Snapshot
 from tests.control.simulation import replica
@@ -564,9 +564,9 @@ class Clocks:
 
 @asynccontextmanager
 async def measured(
-    cluster: PaperCluster, clocks: Clocks, store: Store | None = None
+    cluster: PaperCluster, clocks: Clocks, store: Store | None = None, tick: float = 0.0
 ) -> AsyncIterator[Controller]:
-    """A controller that looks at what was measured whenever it is woken."""
+    """A controller that looks at what was measured at each tick: all the time."""
     controller = Controller(
         store=store or MemoryStore(),
         cluster=cluster,
@@ -574,7 +574,7 @@ async def measured(
         clock=clocks,
         wall=clocks,
         new_id=lambda launch: f"{launch.service}-{next(cluster.numbers)}",
-        tick=0.0,
+        tick=tick,
     )
     task = asyncio.create_task(controller.run())
     try:
@@ -693,5 +693,217 @@ def test_a_bad_canary_is_taken_back_by_itself() -> None:
         async with measured(cluster, clocks, store.reopened()) as controller:
             await until_weights(controller, {"main": 100, "next": 0})
             assert "error rate 50 %" in controller.canary_status("d").reason
+
+    asyncio.run(main())
+
+
+def test_labels_do_not_send_a_canary_back_to_its_first_step() -> None:
+    async def main() -> None:
+        cluster, clocks = PaperCluster(), Clocks()
+        async with measured(cluster, clocks) as controller:
+            await controller.apply(app(canaries={"next": 0}, **canary(steps=(10, 50, 100))))
+            await until_weights(controller, {"main": 90, "next": 10})
+            clocks.now += 11.0
+            ended(controller, clocks, "main", 100, 0)
+            ended(controller, clocks, "next", 100, 0)
+            await until_weights(controller, {"main": 50, "next": 50})
+            await controller.set_labels("d", {"team": "a"})
+            await settled()
+            assert weights(controller) == {"main": 50, "next": 50}
+
+    asyncio.run(main())
+
+
+def test_a_canary_keeps_what_its_progression_reached_when_another_gets_a_weight() -> None:
+    async def main() -> None:
+        cluster, clocks = PaperCluster(), Clocks()
+        async with measured(cluster, clocks) as controller:
+            canaries = {"next": 80, "third": 0}
+            await controller.apply(app(canaries=canaries, **canary()))
+            await until_weights(controller, {"main": 90, "next": 10, "third": 0})
+            await controller.set_canary("d", {"third": 5})
+            await until_weights(controller, {"main": 85, "next": 10, "third": 5})
+            await controller.promote("d", "third")
+            await until_weights(controller, {"main": 90, "next": 10})
+            clocks.now += 11.0
+            ended(controller, clocks, "next", 100, 0)
+            await settled()
+            assert weights(controller) == {"main": 90, "next": 10}
+
+    asyncio.run(main())
+
+
+class Draining(PaperCluster):
+    """A cluster whose replicas still have calls when they are drained."""
+
+    async def drain(self, replica_id: str, timeout_s: float = 30.0) -> None:
+        self.put(replace(self.replicas[replica_id], phase=Phase.DRAINING))
+
+
+def test_a_deployment_that_is_deleted_at_the_end_of_a_progression_holds_up_nothing() -> None:
+    async def main() -> None:
+        cluster, clocks = Draining(), Clocks()
+        async with measured(cluster, clocks) as controller:
+            await controller.apply(app(canaries={"next": 0}, **canary(steps=(100,))))
+            await until_weights(controller, {"main": 0, "next": 100})
+            outcomes = Outcomes(100, 0, {0: 100})
+            identity = controller.current("d").versions["next"]
+            await controller.delete("d")
+            clocks.now += 11.0
+            controller.report(Report("gateway/1", 1.0, outcomes={("d", identity): outcomes}))
+            await settled()
+            assert not controller.deployments()
+            await controller.apply(app(name="other"))
+            await snapshot_with(controller, "Main-3")
+
+    asyncio.run(main())
+
+
+def test_a_bad_canary_is_taken_back_although_the_store_fails_at_first() -> None:
+    class Broken(MemoryStore):
+        failures = 1
+
+        async def commit(self, change: Change) -> None:
+            if any("aborted" in each.cause for each in change.revisions) and self.failures:
+                self.failures -= 1
+                raise Unavailable("the store is away")
+            await super().commit(change)
+
+    async def main() -> None:
+        cluster, clocks = PaperCluster(), Clocks()
+        async with measured(cluster, clocks, Broken()) as controller:
+            await controller.apply(app(canaries={"next": 0}, **canary()))
+            await until_weights(controller, {"main": 90, "next": 10})
+            ended(controller, clocks, "main", 900, 0)
+            ended(controller, clocks, "next", 100, 50)
+            await until_weights(controller, {"main": 100, "next": 0})
+            await settled()
+            assert "error rate 50 %" in controller.current("d").cause
+
+    asyncio.run(main())
+
+
+def test_what_is_measured_may_fail_to_be_followed_and_replicas_are_kept_running() -> None:
+    class Broken(MemoryStore):
+        async def commit(self, change: Change) -> None:
+            if any(each.kind == "scaling" for each in change.events):
+                raise Unavailable("the store is away")
+            await super().commit(change)
+
+    async def main() -> None:
+        cluster, clocks = PaperCluster(), Clocks()
+        async with measured(cluster, clocks, Broken(), tick=60.0) as controller:
+            await controller.apply(app(**SCALING, **CONCURRENCY))
+            await snapshot_with(controller, "Main-1")
+            clocks.now += 61.0
+            loaded(controller, clocks, in_flight=6.0)
+            await controller.apply(app(name="other"))
+            await settled()
+            assert {each.deployment for each in controller.replicas()} == {"d", "other"}
+
+    asyncio.run(main())
+
+
+def test_what_was_made_long_ago_has_its_full_time_when_it_is_started_again() -> None:
+    async def main() -> None:
+        cluster, clocks, store = PaperCluster(), Clocks(), MemoryStore()
+        async with measured(cluster, clocks, store) as controller:
+            await controller.apply(app())
+            await snapshot_with(controller, "Main-1")
+            await controller.terminate("d")
+            await cluster.until(lambda: not cluster.replicas)
+            await settled()
+            clocks.now += 3600.0
+            await controller.start("d")
+            assert controller.status("d")[0].phase is DeploymentPhase.DEPLOYING
+            await snapshot_with(controller, "Main-2")
+            await controller.end()
+        clocks.now += 3600.0
+        async with measured(cluster, clocks, store.reopened()) as controller:
+            await snapshot_with(controller, "Main-3")
+            told = [each.status for each in await controller.events("d") if each.kind == "status"]
+            assert "failed" not in told
+
+    asyncio.run(main())
+
+
+def test_a_change_whose_asker_leaves_is_kept_or_not_but_never_half() -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    class Slow(MemoryStore):
+        async def commit(self, change: Change) -> None:
+            await super().commit(change)
+            if change.revisions:
+                begun.set()
+                await may_end.wait()
+
+    async def main() -> None:
+        cluster, store = PaperCluster(), Slow()
+        async with controlling(cluster, store) as controller:
+            asking = asyncio.create_task(controller.apply(app()))
+            await begun.wait()
+            asking.cancel()
+            await settled()
+            may_end.set()
+            await asyncio.gather(asking, return_exceptions=True)
+            assert asking.cancelled()
+            await snapshot_with(controller, "Main-1")
+            assert (await store.load()).deployments["d"].standing
+
+    asyncio.run(main())
+
+
+def test_a_revision_that_is_not_understood_any_more_is_not_gone_back_to() -> None:
+    async def main() -> None:
+        store = MemoryStore()
+        async with controlling(PaperCluster(), store) as controller:
+            await controller.apply(app())
+            await controller.apply(app(replicas=2))
+            await snapshot_with(controller, "Main-1", "Main-2")
+            first = await controller.revision("d", 1)
+            old = replace(first, config={**first.config, "of_another_time": 1})
+            await store.commit(Change(revisions=(old,)))
+            with pytest.raises(ConfigError, match="of_another_time"):
+                await controller.rollback("d", 1)
+            assert controller.current("d").number == 2
+            assert (await store.load()).deployments["d"].revision == 2
+
+    asyncio.run(main())
+
+
+def test_a_deployment_that_is_not_understood_any_more_is_left_as_it_is() -> None:
+    async def main() -> None:
+        cluster, store = PaperCluster(), MemoryStore()
+        async with controlling(cluster, store) as controller:
+            await controller.apply(app())
+            await snapshot_with(controller, "Main-1")
+            current = controller.current("d")
+            old = replace(current, config={**current.config, "of_another_time": 1})
+            await store.commit(Change(revisions=(old,)))
+        async with controlling(cluster, store.reopened()) as controller:
+            await controller.apply(app(name="other"))
+            await settled()
+            assert {each.deployment for each in controller.replicas()} == {"d", "other"}
+            with pytest.raises(FailedPrecondition, match="'d' is not understood"):
+                controller.canary_status("d")
+
+    asyncio.run(main())
+
+
+def test_a_store_that_is_away_when_control_begins_is_waited_for() -> None:
+    class Away(MemoryStore):
+        failures = 3
+
+        async def load(self) -> State:
+            if self.failures:
+                self.failures -= 1
+                raise Unavailable("the store is away")
+            return await super().load()
+
+    async def main() -> None:
+        cluster = PaperCluster()
+        async with measured(cluster, Clocks(), Away()) as controller:
+            await controller.apply(app())
+            await snapshot_with(controller, "Main-1")
 
     asyncio.run(main())

@@ -257,6 +257,15 @@ def test_http_says_that_a_deployment_is_not_ready(running: ControlPlane) -> None
     assert (found.status_code, found.text) == (503, "d: failed\n")
 
 
+def test_a_controller_whose_deployments_are_terminated_is_ready(running: ControlPlane) -> None:
+    running.apply(document())
+    wait_for(running, DeploymentPhase.RUNNING)
+    with httpx.Client(base_url=f"http://{running.start().http}") as http:
+        assert http.post("/api/mesh/v1/deployments/d/terminate").status_code == 200
+        wait_for(running, DeploymentPhase.TERMINATED)
+        assert http.get("/readyz").text == "ok"
+
+
 def test_an_address_that_is_taken_is_one_clear_line(running: ControlPlane) -> None:
     taken = running.start()
     port = int(taken.grpc.rpartition(":")[2])

@@ -14,7 +14,7 @@ from mesh.client.control.values import (
 from mesh.control.plan import Application
 from mesh.control.records import DeploymentRecord
 from mesh.control.status import DeploymentStatus
-from mesh.errors import ConfigError
+from mesh.errors import ConfigError, NotFound
 from mesh.faces.rest import views
 from mesh.faces.rest.parameters import Count, LabelsBody, RollbackBody, Start
 from mesh.faces.rest.verbs import Verbs
@@ -27,7 +27,10 @@ Cause = Annotated[str, Query(max_length=200, description="Kept with the revision
 def shown(verbs: Verbs, name: str) -> DeploymentView:
     """A deployment as it is now. Raises NotFound."""
     record = verbs.deployment(name)
-    status = next((each for each in verbs.status() if each.name == name), None)
+    try:
+        (status,) = verbs.status(name)
+    except NotFound:  # what is kept of it is not understood, and it is left as it is
+        return _view(verbs, record, None)
     return _view(verbs, record, status)
 
 

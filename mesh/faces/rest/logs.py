@@ -14,6 +14,8 @@ from mesh.faces.rest.verbs import Verbs
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at logs that are followed."""
+LONGEST_LINE = 2**16
+"""Characters of a line that are kept until its end comes; of a longer one they are a line."""
 NDJSON = "application/x-ndjson"
 
 
@@ -82,7 +84,10 @@ class LogReader:
     async def _new(self, identity: str) -> list[tuple[str, str]]:
         chunk = await self._verbs.logs(identity, self._next.get(identity, -1), self._limit)
         self._next[identity] = chunk.next
-        *lines, self._rest[identity] = (self._rest.get(identity, "") + chunk.text).split("\n")
+        *lines, rest = (self._rest.get(identity, "") + chunk.text).split("\n")
+        if len(rest) > LONGEST_LINE:
+            lines, rest = [*lines, rest], ""
+        self._rest[identity] = rest
         return [(identity, line) for line in lines]
 
     def unfinished(self) -> list[tuple[str, str]]:

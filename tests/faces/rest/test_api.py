@@ -9,6 +9,7 @@ import pytest
 
 from mesh.faces.rest.access import MAX_BODY
 from mesh.faces.rest.app import rest_app
+from mesh.faces.rest.logs import LONGEST_LINE, LogReader
 from tests.faces.rest.memory import MemoryVerbs
 
 UPSTREAM = {"url": "https://models.example.com/v1", "weight": 2}
@@ -283,6 +284,20 @@ def test_logs_are_lines_with_the_replica_before_them(shop: Api) -> None:
     assert (status, error) == (404, "there is no replica 'bank-0'")
 
 
+def test_a_line_without_an_end_is_told_in_pieces_and_not_kept(shop: Api) -> None:
+    shop.good("PUT", "/deployments/shop", application())
+
+    async def main() -> None:
+        reader = LogReader(shop.verbs, "shop", "shop-0", limit=2**20)
+        shop.verbs.written = {"shop-0": "." * (LONGEST_LINE + 1)}
+        assert await reader.read() == [("shop-0", "." * (LONGEST_LINE + 1))]
+        shop.verbs.written["shop-0"] += "end"
+        assert await reader.read() == []
+        assert reader.unfinished() == [("shop-0", "end")]
+
+    asyncio.run(main())
+
+
 def test_of_a_long_log_the_end_is_told(shop: Api) -> None:
     shop.verbs.written = {"shop-0": "first\nsecond\nthird\n"}
     found = shop.ask("GET", "/deployments/shop/logs", params={"limit": 10, "replica": "shop-0"})
@@ -315,7 +330,8 @@ def keys(api: Api, name: str) -> list[str]:
 
 
 def test_keys_of_upstreams_are_in_no_answer(shop: Api) -> None:
-    config = {"upstreams": [{**UPSTREAM, "api_key": "s3cret"}, UPSTREAM]}
+    other = {"url": "https://models.example.com/v2"}
+    config = {"upstreams": [{**UPSTREAM, "api_key": "s3cret"}, other]}
     answers = [
         shop.ask("PUT", "/endpoints/out", config).text,
         shop.ask("GET", "/endpoints").text,
