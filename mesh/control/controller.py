@@ -90,10 +90,16 @@ class Controller(Loop):
             return self._state.deployments[name].revision
 
     async def set_canary(self, name: str, weights: Mapping[str, int]) -> int:
-        """Gives canaries new percentages; returns the revision. Raises NotFound, ConfigError."""
+        """Gives canaries new percentages; returns the revision.
+
+        Like all that moves requests, it returns when every gateway goes by it, if that takes no
+        longer than `loop.TELL` seconds. Raises NotFound, ConfigError.
+        """
         async with self._change() as at:
             await self._commit(changes.weighted(self._state, name, weights, at))
-            return self._state.deployments[name].revision
+            revision = self._state.deployments[name].revision
+        await self._routed(name)
+        return revision
 
     async def promote(self, name: str, version: str = "") -> int:
         """Makes a canary (empty: the only one) `main`; returns the revision.
@@ -102,7 +108,9 @@ class Controller(Loop):
         """
         async with self._change() as at:
             await self._commit(changes.promoted(self._state, name, version, at))
-            return self._state.deployments[name].revision
+            revision = self._state.deployments[name].revision
+        await self._routed(name)
+        return revision
 
     async def abort(self, name: str, version: str = "") -> int:
         """Takes all requests from a canary (empty: from all); returns the revision.
@@ -111,29 +119,35 @@ class Controller(Loop):
         """
         async with self._change() as at:
             await self._commit(changes.aborted(self._state, name, version, at))
-            return self._state.deployments[name].revision
+            revision = self._state.deployments[name].revision
+        await self._routed(name)
+        return revision
 
     async def apply_endpoint(self, name: str, config: EndpointConfig) -> None:
         """Makes an endpoint what `config` says. Raises ConfigError."""
         async with self._change() as at:
             await self._commit(endpoint_changes.with_endpoint(self._state, name, config, at))
+        await self._routed()
 
     async def delete_endpoint(self, name: str) -> None:
         """Deletes an endpoint. Raises NotFound."""
         async with self._change() as at:
             await self._commit(endpoint_changes.without_endpoint(self._state, name, at))
+        await self._routed()
 
     async def start_endpoint(self, name: str) -> None:
         """Starts an endpoint that is terminated. Raises NotFound."""
         async with self._change() as at:
             change = endpoint_changes.intended_endpoint(self._state, name, Intent.RUN, at)
             await self._commit(change)
+        await self._routed()
 
     async def terminate_endpoint(self, name: str) -> None:
         """Has an endpoint refuse requests. Raises NotFound."""
         async with self._change() as at:
             change = endpoint_changes.intended_endpoint(self._state, name, Intent.TERMINATE, at)
             await self._commit(change)
+        await self._routed()
 
     def status(self, name: str = "") -> tuple[DeploymentStatus, ...]:
         """How far the deployment `name` is, or all. Raises NotFound if there is no such one."""

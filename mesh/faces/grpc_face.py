@@ -185,10 +185,9 @@ class Control(control_pb2_grpc.ControlServicer):
 
 
 class GrpcServer:
-    """Listens for gRPC on the loop it is made on. `watchers` are those that follow snapshots."""
+    """Listens for gRPC on the loop it is made on."""
 
     def __init__(self) -> None:
-        self.watchers = Watchers()
         self._server = grpc.aio.server(options=_OPTIONS)
 
     def bind(self, host: str, port: int = 0) -> int:
@@ -205,7 +204,7 @@ class GrpcServer:
     async def start(self, controller: Controller, token: str = "") -> None:
         """Answers for `controller`, to those who show `token` if there is one."""
         door = Doorkeeper(token)
-        routing = Routing(controller.snapshots, self.watchers, door)
+        routing = Routing(controller.snapshots, controller.watchers, door)
         # What was added first answers, so for Watch it is this one and not the generated one.
         self._server.add_generic_rpc_handlers((routing.handler(),))
         # What is generated has no types.
