@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 from mesh.cluster.contract import LOG_CHUNK, LogChunk
 from mesh.config import EndpointConfig
@@ -9,7 +10,7 @@ from mesh.control import changes, endpoint_changes, progression
 from mesh.control.loop import Loop
 from mesh.control.observed import ObservedReplica
 from mesh.control.plan import Application
-from mesh.control.progression import CanaryStatus
+from mesh.control.progression import CanaryStatus, taken_back
 from mesh.control.promises import broken_promises
 from mesh.control.records import (
     DeploymentRecord,
@@ -155,10 +156,17 @@ class Controller(Loop):
             raise NotFound(f"there is no deployment {name!r}")
         wall = self._wall()
         return tuple(
-            course.status(self._cluster.observe(each), wall)
+            self._status(course.status(self._cluster.observe(each), wall))
             for each, course in self._courses.items()
             if name in ("", each)
         )
+
+    def _status(self, status: DeploymentStatus) -> DeploymentStatus:
+        """With why the last canary was taken back, if nothing else is to be told."""
+        record = self._state.deployments.get(status.name)
+        if status.reason or record is None or not record.progress:
+            return status
+        return replace(status, reason=taken_back(record.progress, status.revision))
 
     def deployments(self) -> tuple[DeploymentRecord, ...]:
         """All deployments, in the order in which they were made."""
