@@ -1,4 +1,7 @@
-"""`python -m gateway`: this process becomes a gateway."""
+"""`python -m gateway`: this process becomes a gateway.
+
+MESH_CONTROL_TOKEN has the token of the control plane, where it has one.
+"""
 
 import argparse
 import os
@@ -7,7 +10,7 @@ import sys
 from gateway.drain import GRACE
 from gateway.envoy import Listen, become
 from gateway.main import BODY_TIMEOUT, MAX_REQUEST_BYTES
-from gateway.settings import Settings
+from gateway.settings import TOKEN, Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,6 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.getppid() if given.end_with_parent else 0,
         grace=max(0, given.grace),
         body_timeout=max(1, given.body_timeout),
+        token=os.environ.get(TOKEN, ""),
     )
     try:
         origins = tuple(given.grpc_web_origin)

@@ -82,7 +82,9 @@ class _Parts:
         self._tracing = Tracing.from_env(os.environ, service_name="mesh-gateway")
         self._pool = Pool(connect, monotonic, rng)
         dispatcher = Dispatcher(self._pool, monotonic, rng)
-        self._watch = Watch(settings.controller, settings.name, dispatcher.follow, rng)
+        self._watch = Watch(
+            settings.controller, settings.name, dispatcher.follow, rng, token=settings.token
+        )
         self._reporter = Reporter(settings.controller, settings.name, self._measure, rng, monotonic)
         dispatcher.when_waiting(self._reporter.wake)
         self._dispatcher = dispatcher

@@ -1,12 +1,15 @@
 """What a gateway process is told by its environment, read once when it starts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from gateway.drain import GRACE
 from gateway.main import BODY_TIMEOUT, MAX_REQUEST_BYTES
 from mesh.errors import ConfigError
+
+TOKEN = "MESH_CONTROL_TOKEN"  # noqa: S105  # the name of a variable
+"""Where the controller's token is: others on this machine can read a command line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,8 @@ class Settings:
     end ends this one (0: none); `admin` is the file with the address of Envoy's administration
     port (empty: none), `folder` the one that is there for that file only (empty: none); `grace` is
     how many seconds calls have to finish when the gateway is told to end, `body_timeout` after how
-    many without a byte a gRPC request of one message is given up.
+    many without a byte a gRPC request of one message is given up. `token` is the controller's
+    (empty: it has none).
     """
 
     controller: str
@@ -32,6 +36,7 @@ class Settings:
     folder: str = ""
     grace: int = GRACE
     body_timeout: int = BODY_TIMEOUT
+    token: str = field(default="", repr=False)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -50,6 +55,7 @@ class Settings:
             env.get("MESH_ADMIN_FOLDER", ""),
             _whole(env, "MESH_GRACE", GRACE),
             _whole(env, "MESH_BODY_TIMEOUT", BODY_TIMEOUT),
+            env.get(TOKEN, ""),
         )
 
     def to_env(self) -> dict[str, str]:
@@ -65,6 +71,7 @@ class Settings:
             "MESH_ADMIN_FOLDER": self.folder,
             "MESH_GRACE": str(self.grace),
             "MESH_BODY_TIMEOUT": str(self.body_timeout),
+            TOKEN: self.token,
         }
 
 

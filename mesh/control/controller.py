@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 from mesh.cluster.contract import LOG_CHUNK, LogChunk
 from mesh.config import EndpointConfig
@@ -9,7 +10,7 @@ from mesh.control import changes, endpoint_changes, progression
 from mesh.control.loop import Loop
 from mesh.control.observed import ObservedReplica
 from mesh.control.plan import Application
-from mesh.control.progression import CanaryStatus
+from mesh.control.progression import CanaryStatus, taken_back
 from mesh.control.promises import broken_promises
 from mesh.control.records import (
     DeploymentRecord,
@@ -90,10 +91,16 @@ class Controller(Loop):
             return self._state.deployments[name].revision
 
     async def set_canary(self, name: str, weights: Mapping[str, int]) -> int:
-        """Gives canaries new percentages; returns the revision. Raises NotFound, ConfigError."""
+        """Gives canaries new percentages; returns the revision.
+
+        Like all that moves requests, it returns when every gateway goes by it, if that takes no
+        longer than `loop.TELL` seconds. Raises NotFound, ConfigError.
+        """
         async with self._change() as at:
             await self._commit(changes.weighted(self._state, name, weights, at))
-            return self._state.deployments[name].revision
+            revision = self._state.deployments[name].revision
+        await self._routed(name)
+        return revision
 
     async def promote(self, name: str, version: str = "") -> int:
         """Makes a canary (empty: the only one) `main`; returns the revision.
@@ -102,7 +109,9 @@ class Controller(Loop):
         """
         async with self._change() as at:
             await self._commit(changes.promoted(self._state, name, version, at))
-            return self._state.deployments[name].revision
+            revision = self._state.deployments[name].revision
+        await self._routed(name)
+        return revision
 
     async def abort(self, name: str, version: str = "") -> int:
         """Takes all requests from a canary (empty: from all); returns the revision.
@@ -111,29 +120,35 @@ class Controller(Loop):
         """
         async with self._change() as at:
             await self._commit(changes.aborted(self._state, name, version, at))
-            return self._state.deployments[name].revision
+            revision = self._state.deployments[name].revision
+        await self._routed(name)
+        return revision
 
     async def apply_endpoint(self, name: str, config: EndpointConfig) -> None:
         """Makes an endpoint what `config` says. Raises ConfigError."""
         async with self._change() as at:
             await self._commit(endpoint_changes.with_endpoint(self._state, name, config, at))
+        await self._routed()
 
     async def delete_endpoint(self, name: str) -> None:
         """Deletes an endpoint. Raises NotFound."""
         async with self._change() as at:
             await self._commit(endpoint_changes.without_endpoint(self._state, name, at))
+        await self._routed()
 
     async def start_endpoint(self, name: str) -> None:
         """Starts an endpoint that is terminated. Raises NotFound."""
         async with self._change() as at:
             change = endpoint_changes.intended_endpoint(self._state, name, Intent.RUN, at)
             await self._commit(change)
+        await self._routed()
 
     async def terminate_endpoint(self, name: str) -> None:
         """Has an endpoint refuse requests. Raises NotFound."""
         async with self._change() as at:
             change = endpoint_changes.intended_endpoint(self._state, name, Intent.TERMINATE, at)
             await self._commit(change)
+        await self._routed()
 
     def status(self, name: str = "") -> tuple[DeploymentStatus, ...]:
         """How far the deployment `name` is, or all. Raises NotFound if there is no such one."""
@@ -141,10 +156,17 @@ class Controller(Loop):
             raise NotFound(f"there is no deployment {name!r}")
         wall = self._wall()
         return tuple(
-            course.status(self._cluster.observe(each), wall)
+            self._status(course.status(self._cluster.observe(each), wall))
             for each, course in self._courses.items()
             if name in ("", each)
         )
+
+    def _status(self, status: DeploymentStatus) -> DeploymentStatus:
+        """With why the last canary was taken back, if nothing else is to be told."""
+        record = self._state.deployments.get(status.name)
+        if status.reason or record is None or not record.progress:
+            return status
+        return replace(status, reason=taken_back(record.progress, status.revision))
 
     def deployments(self) -> tuple[DeploymentRecord, ...]:
         """All deployments but those that are deleted, in the order in which they were made."""

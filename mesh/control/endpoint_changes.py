@@ -52,15 +52,20 @@ def endpoint_record(state: State, name: str, config: EndpointConfig, at: Moment)
 
 
 def _keys(before: EndpointRecord | None, config: EndpointConfig) -> dict[int, str]:
-    """The keys of upstreams; one that is not given stays what it was for the same address."""
-    old = {}
-    for place, key in (before.keys if before is not None else {}).items():
-        assert before is not None  # noqa: S101  # it has keys
-        old[before.config["upstreams"][place]["url"]] = key
+    """The keys of upstreams by place; one that is not given stays what it was at its address.
+
+    Of several at one address, the first is the one that was the first there before, and so on.
+    """
+    old: dict[str, list[str]] = {}
+    if before is not None:
+        for place, upstream in enumerate(before.config["upstreams"]):
+            old.setdefault(upstream["url"], []).append(before.keys.get(place, ""))
     keys = {}
     for place, upstream in enumerate(config.upstreams):
+        had = old.get(upstream.url)
+        kept = had.pop(0) if had else ""
         given = upstream.api_key.get_secret_value()
-        key = given if "api_key" in upstream.model_fields_set else old.get(upstream.url, "")
+        key = given if "api_key" in upstream.model_fields_set else kept
         if key:
             keys[place] = key
     return keys

@@ -17,15 +17,15 @@ from mesh.traffic.snapshot import (
     WeightedDeployment,
 )
 
-NO_KEYS: Mapping[str, str] = MappingProxyType({})
+NO_KEYS: Mapping[int, str] = MappingProxyType({})
 
 
 def endpoint_of_config(
-    name: str, config: EndpointConfig, keys: Mapping[str, str] = NO_KEYS
+    name: str, config: EndpointConfig, keys: Mapping[int, str] = NO_KEYS
 ) -> Endpoint:
     """The endpoint `name` as callers know it.
 
-    `keys` are plain keys of upstreams by their `url`, from wherever secrets are kept; an upstream
+    `keys` are plain keys of upstreams by their place, from wherever secrets are kept; an upstream
     that is not among them has the key of its own settings.
     """
     mirror, session = config.mirror, config.session
@@ -51,14 +51,14 @@ def endpoint_of_config(
     )
 
 
-def _upstreams(settings: tuple[Settings, ...], keys: Mapping[str, str]) -> Iterator[Upstream]:
+def _upstreams(settings: tuple[Settings, ...], keys: Mapping[int, str]) -> Iterator[Upstream]:
     seen: dict[str, int] = {}
-    for each in settings:
+    for place, each in enumerate(settings):
         host = urlsplit(each.url).netloc
         seen[host] = seen.get(host, 0) + 1
         # Several may be at one host, under different paths.
         name = host if seen[host] == 1 else f"{host}#{seen[host]}"
-        key = keys.get(each.url, each.api_key.get_secret_value())
+        key = keys.get(place, each.api_key.get_secret_value())
         yield Upstream(name, each.url, each.weight, key, each.model)
 
 

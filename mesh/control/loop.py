@@ -35,6 +35,7 @@ from mesh.control.records import (
 )
 from mesh.control.routes import Routes
 from mesh.control.store.contract import Store
+from mesh.control.watchers import Watchers
 from mesh.errors import MeshError, Unavailable
 from mesh.launch import Launch
 from mesh.traffic.snapshot import Snapshot
@@ -43,6 +44,8 @@ _log = logging.getLogger(__name__)
 
 KEEP_EVERY = 10.0
 """Seconds between two times at which the counts of canaries that progress are kept."""
+TELL = 2.0
+"""Seconds in which all gateways should route by a change; whoever made it waits no longer."""
 
 
 def random_id(launch: Launch) -> str:
@@ -94,6 +97,9 @@ class Loop:
         self._woken = asyncio.Event()
         self._looked = asyncio.Event()
         self._changing = asyncio.Lock()
+        self._untold: set[str] = set()  # changed, but not in a snapshot yet; "" is for endpoints
+        self._told = asyncio.Event()
+        self.watchers = Watchers()
         self.snapshots: Latest[Snapshot] = Latest()
 
     async def run(self) -> None:
@@ -190,6 +196,21 @@ class Loop:
                 raise Unavailable("the mesh is being stopped")
             yield Moment(self._wall(), self._new_uid())
 
+    async def _routed(self, deployment: str = "") -> None:
+        """Returns when every gateway routes by what was changed, or after TELL seconds.
+
+        `deployment` is empty for a change of an endpoint. Not to be called while `_changing` is
+        held.
+        """
+        try:
+            async with asyncio.timeout(TELL):
+                while deployment in self._untold:
+                    await self._told.wait()
+                if (last := self.snapshots.value) is not None:
+                    await self.watchers.reached(last.number)
+        except TimeoutError:
+            _log.warning("not every gateway routes by the last change after %g s", TELL)
+
     async def _commit(self, change: Change) -> None:
         """Keeps a change, then goes by it. To be called while `_changing` is held.
 
@@ -214,7 +235,10 @@ class Loop:
             if event.kind == "change":
                 what = f"deployment {event.deployment}" if event.deployment else ""
                 _log.info("%s: %s", what or f"endpoint {event.endpoint}", event.reason)
+        if change.endpoints or change.deleted_endpoints:
+            self._untold.add("")
         for desired in wanted:
+            self._untold.add(desired.name)
             self._want(desired, is_new=desired.name in change.deleted_deployments)
         self._woken.set()
 
@@ -362,6 +386,9 @@ class Loop:
             self._state = changes.after(self._state, change)
 
     def _publish(self, names: Iterable[str]) -> None:
+        self._untold.difference_update(("", *names))
+        self._told.set()
+        self._told = asyncio.Event()
         for name in names:
             step = self._courses[name].step
             self._routes.put(name, step.traffic if step is not None else None)

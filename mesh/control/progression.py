@@ -65,6 +65,17 @@ def _within(found: Progression, weights: Mapping[str, int]) -> int:
     return min(canary.weight(found.plan, found.progress), 100 - others)
 
 
+def taken_back(kept: Document, revision: int) -> str:
+    """Why a canary was taken back by itself, if that made this very revision; else empty.
+
+    `kept` is what a record keeps of a progression.
+    """
+    progress = kept.get("progress", {})
+    if progress.get("state") != canary.State.ABORTED or kept["revision"] + 1 != revision:
+        return ""
+    return f"canary {kept['plan']['version']} aborted: {progress['reason']}"
+
+
 def overlaid(desired: DesiredDeployment, found: Progression | None) -> DesiredDeployment:
     """The deployment with the weight that the canary has reached."""
     if found is None:

@@ -83,5 +83,4 @@ def _of(record: EndpointRecord) -> Endpoint:
         return Endpoint(record.name, ())
     what = f"endpoint {record.name}"
     config = parse(EndpointConfig, record.config, what=what)
-    keys = {config.upstreams[place].url: key for place, key in record.keys.items()}
-    return endpoint_of_config(record.name, config, keys)
+    return endpoint_of_config(record.name, config, record.keys)

@@ -10,7 +10,7 @@ class PlaneConfig:
     `host` is where callers and replicas reach it; gRPC listens there at `port`. HTTP listens on
     `http_host` at `http_port` (None: no HTTP). Port 0 means any that is free. `store` is where
     the controller keeps what it must not forget (see `mesh.control.store`; empty: in memory), and
-    `token` what clients of the control API have to show (empty: nothing).
+    `token` what clients of the control API and gateways have to show (empty: nothing).
     """
 
     host: str = "127.0.0.1"
@@ -23,7 +23,12 @@ class PlaneConfig:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """`host:port` of a control plane's gRPC face, and of its HTTP face (empty: it has none)."""
+    """Where a control plane listens, for those who may ask its actor.
+
+    `host:port` of its gRPC face, and of its HTTP face (empty: it has none). `token` is what both
+    want to be shown (empty: nothing).
+    """
 
     grpc: str
     http: str = ""
+    token: str = field(default="", repr=False)

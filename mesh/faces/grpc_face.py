@@ -1,4 +1,9 @@
-"""The controller over gRPC: mesh.v1.Routing and mesh.v1.Control."""
+"""The controller over gRPC: mesh.v1.Routing, mesh.v1.Control and mesh.v1.Loads.
+
+Where the control plane has a token, Control wants it as metadata `authorization: Bearer …`, and so
+does a watch of the whole table, which has the keys of upstreams. A watch of one deployment has none
+and is open, as Loads is: replicas run users' code and are not given the token.
+"""
 
 import asyncio
 import logging
@@ -16,7 +21,9 @@ from mesh.control.status import DeploymentStatus
 from mesh.control.watchers import Watcher, Watchers
 from mesh.errors import MeshError, Unavailable
 from mesh.faces.loads_face import Loads
+from mesh.faces.tokens import bearer, refusal
 from mesh.faces.updates import Updates
+from mesh.link.watch import HEARD
 from mesh.traffic.snapshot import Snapshot
 from mesh.v1 import (
     control_pb2,
@@ -45,12 +52,29 @@ Context = Any
 """grpc.aio.ServicerContext, whose type parameters differ between releases."""
 
 
+class Doorkeeper:
+    """Ends calls that do not show `token`; without one nobody has to."""
+
+    def __init__(self, token: str = "") -> None:
+        self._token = token.encode()
+
+    async def check(self, context: Context) -> None:
+        """Returns if the call may go on; else it is ended."""
+        fields = dict(context.invocation_metadata() or ())
+        refused = refusal(bearer(fields.get("authorization", "").encode()), self._token)
+        if refused is not None:
+            await _abort(context, refused)
+
+
 class Routing(routing_pb2_grpc.RoutingServicer):
     """Gives every caller the routing table, and what changes in it."""
 
-    def __init__(self, snapshots: Latest[Snapshot], watchers: Watchers) -> None:
+    def __init__(
+        self, snapshots: Latest[Snapshot], watchers: Watchers, door: Doorkeeper | None = None
+    ) -> None:
         self._snapshots = snapshots
         self._watchers = watchers
+        self._door = door or Doorkeeper()
         self._updates = Updates()
 
     def handler(self) -> grpc.GenericRpcHandler:
@@ -65,11 +89,13 @@ class Routing(routing_pb2_grpc.RoutingServicer):
         self, requests: AsyncIterator[routing_pb2.WatchRequest], context: Context
     ) -> None:
         """As of routing.proto; writes serialized updates, which watchers share."""
-        # Tells the watcher at once that it is heard, though there may be no snapshot yet.
-        await context.send_initial_metadata(())
         first = await anext(aiter(requests), None)
         if first is None:
             return  # it left before it said who it is
+        if not first.deployment:
+            await self._door.check(context)
+        # Tells the watcher at once that it is heard, though there may be no snapshot yet.
+        await context.send_initial_metadata(((HEARD, "1"),))
         watcher = self._watchers.add(first.watcher, first.deployment)
         _log.info("%s watches", watcher.name)
         base = self._base(first)
@@ -120,13 +146,15 @@ class Routing(routing_pb2_grpc.RoutingServicer):
 class Control(control_pb2_grpc.ControlServicer):
     """Applies, shows and deletes deployments. Code comes by target only, never pickled."""
 
-    def __init__(self, controller: Controller) -> None:
+    def __init__(self, controller: Controller, door: Doorkeeper) -> None:
         self._controller = controller
+        self._door = door
 
     async def Apply(  # noqa: N802  # the protocol's name
         self, request: control_pb2.ApplyRequest, context: Context
     ) -> control_pb2.ApplyReply:
         """As of control.proto."""
+        await self._door.check(context)
         try:
             revision = await self._controller.apply(application(request.deployment_json))
         except MeshError as error:
@@ -137,6 +165,7 @@ class Control(control_pb2_grpc.ControlServicer):
         self, request: control_pb2.StatusRequest, context: Context
     ) -> control_pb2.StatusReply:
         """As of control.proto."""
+        await self._door.check(context)
         try:
             found = self._controller.status(request.deployment)
         except MeshError as error:
@@ -147,6 +176,7 @@ class Control(control_pb2_grpc.ControlServicer):
         self, request: control_pb2.DeleteRequest, context: Context
     ) -> control_pb2.DeleteReply:
         """As of control.proto."""
+        await self._door.check(context)
         try:
             await self._controller.delete(request.deployment)
         except MeshError as error:
@@ -155,10 +185,9 @@ class Control(control_pb2_grpc.ControlServicer):
 
 
 class GrpcServer:
-    """Listens for gRPC on the loop it is made on. `watchers` are those that follow snapshots."""
+    """Listens for gRPC on the loop it is made on."""
 
     def __init__(self) -> None:
-        self.watchers = Watchers()
         self._server = grpc.aio.server(options=_OPTIONS)
 
     def bind(self, host: str, port: int = 0) -> int:
@@ -172,9 +201,10 @@ class GrpcServer:
         except RuntimeError as error:
             raise Unavailable(f"cannot listen on {host}:{port}") from error
 
-    async def start(self, controller: Controller) -> None:
-        """Answers for `controller`."""
-        routing = Routing(controller.snapshots, self.watchers)
+    async def start(self, controller: Controller, token: str = "") -> None:
+        """Answers for `controller`, to those who show `token` if there is one."""
+        door = Doorkeeper(token)
+        routing = Routing(controller.snapshots, controller.watchers, door)
         # What was added first answers, so for Watch it is this one and not the generated one.
         self._server.add_generic_rpc_handlers((routing.handler(),))
         # What is generated has no types.
@@ -182,7 +212,7 @@ class GrpcServer:
             routing, self._server
         )
         control_pb2_grpc.add_ControlServicer_to_server(  # type: ignore[no-untyped-call]
-            Control(controller), self._server
+            Control(controller, door), self._server
         )
         load_pb2_grpc.add_LoadsServicer_to_server(  # type: ignore[no-untyped-call]
             Loads(controller), self._server

@@ -131,13 +131,13 @@ class _Running:
             self._http = HttpServer()
             http = f"{config.http_host}:{self._http.bind(config.http_host, config.http_port)}"
         grpc = f"{config.host}:{self._grpc.bind(config.host, config.port)}"
-        self.addresses = Addresses(grpc, http)
+        self.addresses = Addresses(grpc, http, config.token)
         self.controller = Controller(
             store=store, cluster=self._cluster, epoch=time.time_ns(), address=grpc
         )
         if self._http is not None:
             self._http.start(http_app(self.controller, config.token))
-        await self._grpc.start(self.controller)
+        await self._grpc.start(self.controller, config.token)
         self._control = asyncio.create_task(self.controller.run(), name="controller")
         self._control.add_done_callback(_report)
 

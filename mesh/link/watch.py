@@ -19,6 +19,8 @@ _log = logging.getLogger(__name__)
 WATCH = "/mesh.v1.Routing/Watch"
 FIRST_PAUSE = 0.1
 """Seconds before a first reconnection, about; doubles with each failure in a row."""
+HEARD = "mesh-watch"
+"""Metadata with which a controller says that it takes a watcher, before any update."""
 LONGEST_PAUSE = 5.0
 """Upper bound of that time, in seconds."""
 OPTIONS = [  # of channels to the controller
@@ -41,7 +43,8 @@ class Watch:
     `watcher` says who follows, for the controller's log. `on_snapshot` gets each newer snapshot
     on the loop; what it raises is logged. What did not change is the same object in the next
     snapshot. `rng` spreads reconnections, which wait with `pause`. With `deployment` the snapshots
-    have only that one, and what only gateways need is left out.
+    have only that one, and what only gateways need is left out. `token` is what the controller
+    wants to be shown by those who follow all of them (empty: nothing).
     """
 
     def __init__(
@@ -52,8 +55,10 @@ class Watch:
         rng: Random,
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
         deployment: str = "",
+        token: str = "",
     ) -> None:
         self.snapshot = EMPTY
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
         self._deployment = deployment
         self._has_gap = False
         self._address = address
@@ -124,13 +129,15 @@ class Watch:
         doubled = FIRST_PAUSE * 2.0 ** min(self._failures - 1, 16)
         return min(LONGEST_PAUSE, doubled) * self._rng.uniform(0.5, 1.0)
 
-    async def _read(self, watch: Callable[[], Any]) -> None:
-        stream = watch()
+    async def _read(self, watch: Callable[..., Any]) -> None:
+        stream = watch(metadata=self._metadata)
         try:
-            await stream.wait_for_connection()
             await stream.write(self._request(EMPTY if self._has_gap else self.snapshot))
-            self._connected()
+            # A controller that refuses us sends no metadata, only why.
+            if await stream.initial_metadata():
+                self._connected()
             async for proto in stream:
+                self._connected()
                 is_newer = self._take(proto)
                 self._has_gap = False
                 if is_newer:

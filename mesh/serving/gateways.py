@@ -1,6 +1,7 @@
 """Gateway processes of this machine, as the program that starts them sees them."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -24,10 +25,14 @@ _AGAIN = 0.5
 """Seconds between two looks at a gateway that is leaving."""
 POLL = 0.02
 """Seconds between two looks at a process."""
+_TOKEN = "MESH_CONTROL_TOKEN"  # noqa: S105  # the variable that a gateway reads it from
 
 
 class GatewayProcess:
-    """One gateway. `port` must be free, or shared with other gateways."""
+    """One gateway. `port` must be free, or shared with other gateways.
+
+    `token` is what the controller wants to be shown (empty: nothing).
+    """
 
     def __init__(
         self,
@@ -40,6 +45,7 @@ class GatewayProcess:
         log_level: str = "INFO",
         web_origins: tuple[str, ...] = (),
         grace: int = GRACE,
+        token: str = "",
         output: int | IO[bytes] | None = None,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="mesh-gateway-")
@@ -62,6 +68,8 @@ class GatewayProcess:
                 *(f"--grpc-web-origin={origin}" for origin in web_origins),
                 "--end-with-parent",
             ],
+            # What is in the command line, others can read.
+            env={**os.environ, _TOKEN: token},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=output,

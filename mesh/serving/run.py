@@ -134,6 +134,7 @@ class RunningMesh:
             log_level=self.place.log_level,
             web_origins=self.place.web_origins,
             grace=self.place.grace,
+            token=self.control.addresses.token,
         )
 
     def _stop_gateways(self) -> None:

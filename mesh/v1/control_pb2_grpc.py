@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ControlStub(object):
-    """Served by the controller.
+    """Served by the controller. Where the control plane has a token, each call shows
+    it in metadata: `authorization: Bearer TOKEN`. Else it ends as UNAUTHENTICATED.
     """
 
     def __init__(self, channel):
@@ -53,7 +54,8 @@ class ControlStub(object):
 
 
 class ControlServicer(object):
-    """Served by the controller.
+    """Served by the controller. Where the control plane has a token, each call shows
+    it in metadata: `authorization: Bearer TOKEN`. Else it ends as UNAUTHENTICATED.
     """
 
     def Apply(self, request, context):
@@ -105,7 +107,8 @@ def add_ControlServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Control(object):
-    """Served by the controller.
+    """Served by the controller. Where the control plane has a token, each call shows
+    it in metadata: `authorization: Bearer TOKEN`. Else it ends as UNAUTHENTICATED.
     """
 
     @staticmethod

@@ -248,7 +248,7 @@ def test_where_no_mesh_runs_status_says_so(tmp_path: Path) -> None:
 
 def test_a_wrong_token_is_an_error_of_one_line(shell: Shell) -> None:
     error = shell.error("replicas", "--token", "wrong")
-    assert error.startswith("error: this is not the token of the control API")
+    assert error.startswith("error: this is not the token of the control plane")
     assert len(error.splitlines()) == 1
 
 

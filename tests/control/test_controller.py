@@ -442,6 +442,46 @@ def test_weights_of_canaries_change_without_any_replica() -> None:
     asyncio.run(main())
 
 
+def test_a_new_weight_is_answered_when_every_gateway_goes_by_it() -> None:
+    async def main() -> None:
+        cluster = PaperCluster()
+        async with controlling(cluster) as controller:
+            await controller.apply(app(canaries={"next": 10}))
+            await settled()
+            gateways = [controller.watchers.add(f"gateway/{n}") for n in range(2)]
+            replica = controller.watchers.add("replica", "d")
+            changing = asyncio.create_task(controller.set_canary("d", {"next": 40}))
+            await settled()
+            snapshot = controller.snapshots.value
+            assert snapshot is not None
+            weights = {v.name: v.weight for v in snapshot.deployments["d"].versions}
+            assert weights == {"main": 60, "next": 40}
+            for gateway in gateways:
+                assert not changing.done()
+                controller.watchers.applied(gateway, snapshot.number)
+                await settled()
+            assert changing.done()
+            assert replica.applied == 0, "which is not waited for"
+
+    asyncio.run(main())
+
+
+def test_a_gateway_that_goes_away_is_not_waited_for() -> None:
+    async def main() -> None:
+        async with controlling(PaperCluster()) as controller:
+            await controller.apply(app(canaries={"next": 10}))
+            await settled()
+            gateway = controller.watchers.add("gateway/0")
+            changing = asyncio.create_task(controller.set_canary("d", {"next": 40}))
+            await settled()
+            assert not changing.done()
+            controller.watchers.remove(gateway)
+            await settled()
+            assert changing.done()
+
+    asyncio.run(main())
+
+
 def test_a_canary_that_is_promoted_keeps_its_replicas_and_gets_the_number_of_main() -> None:
     async def main() -> None:
         cluster = PaperCluster()

@@ -75,7 +75,7 @@ def test_upstreams_have_a_name_each_and_the_key_that_the_store_gives() -> None:
             "session": {"cookie": "sid", "ttl": 60},
         }
     )
-    made = endpoint_of_config("shop", config, {"grpc://two.example:50051": "stored"})
+    made = endpoint_of_config("shop", config, {2: "stored"})
     assert made.upstreams == (
         Upstream("one.example", "https://one.example/v1", 2, "own", "m"),
         Upstream("one.example#2", "https://one.example/v2"),

@@ -4,7 +4,15 @@ from mesh.config import DeploymentConfig, parse
 from mesh.control import canary
 from mesh.control.loads import Outcomes
 from mesh.control.outcomes import Ledger
-from mesh.control.progression import Progression, begun, document, observed, overlaid, status
+from mesh.control.progression import (
+    Progression,
+    begun,
+    document,
+    observed,
+    overlaid,
+    status,
+    taken_back,
+)
 from tests.control.simulation import desired, version
 
 SETTINGS = {"steps": [10, 50, 100], "wait": 5, "min_requests": 0}
@@ -82,3 +90,13 @@ def test_what_has_ended_is_still_told() -> None:
     kept = {"progress": {"reason": "worse than main"}}
     told = status(desired(version("v1")), {}, None, kept, Ledger(), (0.0, 0.0))
     assert told.reason == "worse than main"
+
+
+def test_why_a_canary_was_taken_back_is_told_until_the_next_revision() -> None:
+    found = start()
+    gone = canary.Progress(0, 100.0, state=canary.State.ABORTED, reason="error rate 10 %")
+    kept = document(found._replace(progress=gone), 3)
+    assert taken_back(kept, 4) == "canary next aborted: error rate 10 %"
+    assert taken_back(kept, 5) == ""
+    assert taken_back(document(found, 3), 4) == ""
+    assert taken_back({}, 1) == ""

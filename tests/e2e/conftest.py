@@ -10,6 +10,7 @@ import pytest
 from mesh.cluster.start import Session
 from mesh.serving.run import Place, RunningMesh
 from mesh.testing import LocalMesh
+from tests.e2e.background import Background
 from tests.e2e.clients import Deployed
 from tests.e2e.services import Shop
 from tests.observe.otlp_server import OtlpServer
@@ -75,3 +76,11 @@ def shop(deploy: Deploy) -> Iterator[Deployed]:
     assert os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") is None
     with deploy(Shop, "shop") as deployed:
         yield deployed
+
+
+@pytest.fixture(scope="session")
+def background(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background]:
+    """A mesh in the background, with nothing deployed by itself."""
+    made = Background(tmp_path_factory.mktemp("background"))
+    yield made
+    made.down()

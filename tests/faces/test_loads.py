@@ -6,6 +6,7 @@ import grpc.aio
 
 from mesh.control.latest import Latest
 from mesh.control.loads import Report
+from mesh.control.watchers import Watchers
 from mesh.faces.grpc_face import GrpcServer
 from mesh.v1 import load_pb2, load_pb2_grpc
 from tests.link.rig import run
@@ -16,6 +17,7 @@ class Controller:
 
     def __init__(self) -> None:
         self.snapshots: Latest[Any] = Latest()
+        self.watchers = Watchers()
         self.reports: list[Report] = []
 
     def report(self, report: Report) -> float:

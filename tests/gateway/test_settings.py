@@ -12,6 +12,7 @@ from mesh.errors import ConfigError
         Settings("host:1"),
         Settings("host:1", "gateway/2", 5, "WARNING", False, 77, "/a", "/b", 0),
         Settings("host:1", grace=90, body_timeout=7),
+        Settings("host:1", token="t0ken"),
     ],
 )
 def test_what_is_written_is_read(settings: Settings) -> None:
@@ -24,6 +25,10 @@ def test_what_is_written_is_read(settings: Settings) -> None:
 def test_a_wrong_variable_is_named(name: str) -> None:
     with pytest.raises(ConfigError, match=name):
         Settings.from_env({"MESH_CONTROLLER": "host:1", name: "-1"})
+
+
+def test_the_token_is_not_shown() -> None:
+    assert "t0ken" not in repr(Settings("host:1", token="t0ken"))
 
 
 def test_a_gateway_needs_its_controller() -> None:

@@ -1,12 +1,12 @@
 """Who may use the control API, and how much a request may hold: in front of everything in it."""
 
-import hmac
 import json
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mesh.errors import MeshError, PermissionDenied, TooLarge, Unauthenticated
+from mesh.faces.tokens import bearer, refusal
 
 MAX_BODY = 32 * 2**20
 """Bytes of a request. The largest has the description of a graph, with all of its types."""
@@ -39,13 +39,9 @@ class Guard:
         await self._app(scope, limited.receive, limited.send)
 
     def _refusal(self, fields: dict[bytes, bytes]) -> MeshError | None:
-        if self._token:
-            given = token_of(fields)
-            if not given:
-                return Unauthenticated("the control API wants its token: Authorization: Bearer")
-            if not hmac.compare_digest(given, self._token):
-                return Unauthenticated("this is not the token of the control API")
-        elif _is_foreign_page(fields):
+        if (refused := refusal(token_of(fields), self._token)) is not None:
+            return refused
+        if not self._token and _is_foreign_page(fields):
             return PermissionDenied("the control API has no token, so pages may not use it")
         length = fields.get(b"content-length", b"")
         if length.isdigit() and int(length) > MAX_BODY:
@@ -55,10 +51,7 @@ class Guard:
 
 def token_of(fields: dict[bytes, bytes]) -> bytes:
     """The token among the header fields of a request; empty if there is none."""
-    scheme, _, token = fields.get(b"authorization", b"").partition(b" ")
-    if scheme.lower() == b"bearer":
-        return token.strip()
-    return fields.get(TOKEN_HEADER.encode(), b"")
+    return bearer(fields.get(b"authorization", b"")) or fields.get(TOKEN_HEADER.encode(), b"")
 
 
 def _is_foreign_page(fields: dict[bytes, bytes]) -> bool:

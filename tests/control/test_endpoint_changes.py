@@ -1,0 +1,37 @@
+"""What a user asks for of an endpoint, and what is kept of it."""
+
+from mesh.config import EndpointConfig
+from mesh.control.endpoint_changes import Moment, with_endpoint
+from mesh.control.records import EndpointRecord, State
+
+AT = Moment(1.0, "uid")
+URL = "https://api.example/v1"
+
+
+def made(record: EndpointRecord | None, *upstreams: dict[str, str]) -> EndpointRecord:
+    """The record after upstreams were set over it."""
+    state = State(endpoints={} if record is None else {record.name: record})
+    config = EndpointConfig.model_validate({"upstreams": upstreams})
+    change = with_endpoint(state, "out", config, AT)
+    return change.endpoints[0] if change.endpoints else state.endpoints["out"]
+
+
+def test_keys_are_kept_apart_from_the_settings() -> None:
+    record = made(None, {"url": URL, "api_key": "k3y"}, {"url": "https://b.example"})
+    assert record.keys == {0: "k3y"}
+    assert "k3y" not in str(record.config)
+    assert "k3y" not in repr(record)
+
+
+def test_a_key_that_is_not_given_stays_with_its_address_wherever_that_stands() -> None:
+    first = made(None, {"url": URL, "api_key": "k3y"}, {"url": "https://b.example"})
+    moved = made(first, {"url": "https://b.example"}, {"url": URL})
+    assert moved.keys == {1: "k3y"}
+    assert made(moved, {"url": "https://b.example"}, {"url": URL, "api_key": ""}).keys == {}
+
+
+def test_two_upstreams_at_one_address_have_a_key_each() -> None:
+    first = made(None, {"url": URL, "api_key": "one"}, {"url": URL, "api_key": "two"})
+    assert first.keys == {0: "one", 1: "two"}
+    assert made(first, {"url": URL}, {"url": URL}).keys == {0: "one", 1: "two"}
+    assert made(first, {"url": URL}, {"url": URL, "api_key": "new"}).keys == {0: "one", 1: "new"}
