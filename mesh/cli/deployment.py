@@ -114,7 +114,9 @@ def rollback(
     name: Name,
     revision: Annotated[
         int | None,
-        typer.Argument(help="Which one; else the one before.", min=1, show_default=False),
+        typer.Argument(
+            help="Which one; else the last that ran before this.", min=1, show_default=False
+        ),
     ] = None,
     *,
     waits: Wait = True,
@@ -125,16 +127,8 @@ def rollback(
 ) -> None:
     """Set it to what an earlier revision said, as a new revision."""
     with connected(url, token) as client:
-        number = revision or _before(client, name)
-        view = client.deployments.rollback(name, number)
+        view = client.deployments.rollback(name, revision)
         _settle(client, view, waits=waits, timeout=timeout, as_json=as_json)
-
-
-def _before(client: ControlClient, name: str) -> int:
-    found = client.deployments.revisions(name, count=2)
-    if len(found) < 2:
-        raise WrongUsage(f"{name} has one revision: there is none to go back to")
-    return found[1].number
 
 
 @app.command()
@@ -202,15 +196,25 @@ def labels(
         typer.Argument(metavar="KEY=VALUE...", help="All that it shall have.", show_default=False),
     ] = None,
     *,
+    clear: Annotated[bool, typer.Option("--clear", help="Take all labels away.")] = False,
     url: Url = "",
     token: Token = "",
     as_json: AsJson = False,
 ) -> None:
-    """Replace its labels."""
+    """Show its labels, or replace them."""
+    if label and clear:
+        raise WrongUsage("--clear takes all labels away: leave out KEY=VALUE")
     with connected(url, token) as client:
-        wanted = pairs(label or [], "KEY=VALUE")
-        view = client.deployments.set_labels(name, wanted)
-    _tell(view, as_json=as_json)
+        if label or clear:
+            wanted = pairs(label or [], "KEY=VALUE")
+            view = client.deployments.set_labels(name, wanted)
+        else:
+            view = client.deployments.get(name)
+    if as_json:
+        write_json(view)
+        return
+    rows = sorted(view.labels.items())
+    write(table(("label", "value"), rows, "no labels"))
 
 
 @app.command()

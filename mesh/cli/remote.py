@@ -51,9 +51,15 @@ def connected(url: str, token: str, *, state: str = "") -> Iterator[ControlClien
 
 
 def confirm(what: str, *, yes: bool) -> None:
-    """Asks on a terminal whether that is meant; ends the command if it is not."""
-    if not yes and sys.stdin.isatty():
-        typer.confirm(what, abort=True)
+    """Asks on a terminal whether that is meant; ends the command if it is not.
+
+    Raises WrongUsage where nobody can be asked.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise WrongUsage(f"{what} There is no terminal to ask on: say --yes")
+    typer.confirm(what, abort=True)
 
 
 def pairs(given: Sequence[str], what: str) -> dict[str, str]:

@@ -26,7 +26,7 @@ def wait(
         *_, last = _shown(views, console)
     except FailedPrecondition as error:
         if serves_on(client.deployments.get(name), client.replicas(name)):
-            text = "the replicas of before serve on"
+            text = f"the replicas of before serve on; mesh deployment rollback {name} goes back"
             raise FailedPrecondition(f"{error.message}; {text}") from None
         raise
     return last

@@ -105,7 +105,7 @@ def simulate(
 
 def _service(config: Path, wanted: str) -> tuple[str, ServiceOverrides]:
     """The service that is meant, with its name. Raises ConfigError or WrongUsage."""
-    found = services_in(read(config), str(config))
+    found = services_in(read(config, "--config "), str(config))
     if wanted and wanted not in found:
         names = ", ".join(name for name in found if name)
         hint = f"services there: {names}" if names else "it has the settings of one service"

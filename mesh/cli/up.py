@@ -14,8 +14,8 @@ from mesh.cli.failure import FAILED
 from mesh.cli.logs import LogFormat, LogLevel
 from mesh.cli.remote import AsJson, Token, Url, connected, write, write_json
 from mesh.cli.steps import Steps
-from mesh.client.control.connection import PREFIX
 from mesh.client.control.values import MeshView
+from mesh.client.control.whereabouts import PREFIX
 from mesh.serving import background
 from mesh.serving.gateways import GRACE
 from mesh.serving.home import VARIABLE, Announcement, Home

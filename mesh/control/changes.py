@@ -4,7 +4,7 @@ Each function gives one `Change`, which a store writes as one transaction, or ra
 nothing is changed.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -123,6 +123,24 @@ def _event(record: DeploymentRecord, reason: str, at: Moment) -> Event:
     return Event(at.now, "change", record.name, revision=record.revision, reason=reason)
 
 
+def last_that_ran(current: int, events: Iterable[Event]) -> int:
+    """The last revision before `current` that `events` say ran; if none did, the one before.
+
+    Raises FailedPrecondition if there is none before.
+    """
+    if current == 1:
+        raise FailedPrecondition("there is no revision before the first")
+    ran = (
+        event.revision
+        for event in events
+        if event.kind == "status" and event.status in _RAN and event.revision < current
+    )
+    return max(ran, default=current - 1)
+
+
+_RAN = ("running", "scaled-to-zero")
+
+
 def rolled_back(
     state: State,
     to: RevisionRecord,
@@ -189,7 +207,7 @@ def weighted(
     document = _without_progression(record, current, config)
     for version, weight in weights.items():
         document["canary"]["versions"][version]["weight"] = weight
-    changed = parse(DeploymentConfig, document, what="canary")
+    changed = parse(DeploymentConfig, document, what=f"deployment {name}")
     told = ", ".join(f"{version} {weight} %" for version, weight in sorted(weights.items()))
     return _reconfigured(record, current, changed, current.versions, cause or f"canary {told}", at)
 
@@ -236,7 +254,7 @@ def promoted(state: State, name: str, version: str, at: Moment, cause: str = "")
     record_of_canary = state.versions[name, current.versions[version]]
     services = record_of_canary.document["version"]["manifest"]["services"]
     document |= _in_place_of_main(config, canary, services)
-    changed = parse(DeploymentConfig, document, what="canary")
+    changed = parse(DeploymentConfig, document, what=f"deployment {name}")
     ids = {key: each for key, each in current.versions.items() if key != version}
     ids[MAIN] = current.versions[version]
     return _reconfigured(record, current, changed, ids, cause or f"canary {version} promoted", at)
@@ -264,7 +282,7 @@ def labelled(state: State, name: str, labels: Mapping[str, str], at: Moment) -> 
     record = found(state, name)
     current = state.revisions[name]
     document = {**current.config, "labels": dict(labels)}
-    changed = parse(DeploymentConfig, document, what="labels")
+    changed = parse(DeploymentConfig, document, what=f"deployment {name}")
     record = replace(record, progress=moved(record.progress, current.number, current.number + 1))
     return _reconfigured(record, current, changed, current.versions, "labels", at)
 

@@ -25,6 +25,10 @@ from mesh.errors import FailedPrecondition, NotFound
 _log = logging.getLogger(__name__)
 
 
+EVENTS = 1_000
+"""Events that are looked through for a revision that ran."""
+
+
 class Controller(Loop):
     """The control plane of one mesh. For one event loop; `run` must run for anything to happen."""
 
@@ -54,10 +58,20 @@ class Controller(Loop):
             self._retry(name)
             return self._state.deployments[name].revision
 
-    async def rollback(self, name: str, number: int) -> int:
-        """Makes a new revision that is what revision `number` was. Raises NotFound."""
+    async def rollback(self, name: str, number: int = 0) -> int:
+        """Makes a new revision that is what revision `number` was; returns its number.
+
+        0 is the last revision that ran before the current one; if none did, the one before.
+
+        Raises:
+            NotFound: there is no such deployment or revision.
+            FailedPrecondition: the current revision is the first.
+        """
         async with self._change() as at:
-            changes.found(self._state, name)
+            current = changes.found(self._state, name).revision
+            number = number or changes.last_that_ran(
+                current, await self._store.events(deployment=name, count=EVENTS)
+            )
             revision, versions = await self._store.revision(name, number)
             await self._commit(changes.rolled_back(self._state, revision, versions, at))
             self._retry(name)

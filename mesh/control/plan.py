@@ -39,12 +39,16 @@ from mesh.traffic.snapshot import Method, SplitBy
 
 
 class SourceDocument(BaseModel):
-    """Where the code of a version comes from: a target and the folders to look in."""
+    """Where the code of a version comes from: a target and the folders to look in.
+
+    `fingerprint` says what is in the files, so that an edit of them is another release.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     target: str = ""
     path: tuple[str, ...] = ()
+    fingerprint: str = ""
 
 
 class VersionDocument(BaseModel):
@@ -319,8 +323,9 @@ def _version_id(deployment: str, generation: int, parts: Parts) -> str:
     """
     source = parts.source
     manifest = parts.document.manifest
+    code = hashlib.sha256(source.code).hexdigest()
     described: dict[str, Any] = {
-        "source": [source.target, source.path, hashlib.sha256(source.code).hexdigest()],
+        "source": [source.target, source.path, code, parts.document.source.fingerprint],
         "manifest": manifest.model_dump(mode="json", exclude={"services": {"__all__": {"config"}}}),
         "config": {
             name: config.model_dump(

@@ -17,6 +17,7 @@ from mesh.definition.graph import Graph, resolve
 from mesh.definition.loader import load
 from mesh.definition.manifest import describe
 from mesh.errors import ConfigError
+from mesh.serving.fingerprint import fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def application(
     versions = {
         name: {
             "manifest": describe(graphs[name]).model_dump(mode="json"),
-            "source": {"target": "" if release.code else release.target, "path": release.path},
+            "source": _source(release, graphs[name]),
             "instance_types": {
                 kind: resources.model_dump(mode="json")
                 for kind, resources in instance_types.items()
@@ -128,6 +129,14 @@ def application(
     }
     code = {name: release.code for name, release in releases.items() if release.code}
     return Application(document, code, tuple(hooks), has_end, tuple(_warnings(graphs)))
+
+
+def _source(release: Release, graph: Graph) -> dict[str, Any]:
+    if release.code:
+        return {"target": "", "path": release.path}
+    classes = [service.cls for service in graph.services.values()]
+    found = fingerprint(classes, release.path)
+    return {"target": release.target, "path": release.path, "fingerprint": found}
 
 
 def _with_keys(endpoint: EndpointConfig) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def described_file(
     Raises:
         ConfigError: the file, a setting or a target is wrong; the message names it.
     """
-    wanted = mesh_config("", file, path, settings)
+    wanted = mesh_config("", file, path, settings, what="deploy")
     document = read(file)
     applications = tuple(
         from_config(each, path, instance_types=wanted.instance_types) for each in wanted.deployments

@@ -8,7 +8,7 @@ import yaml
 from mesh.errors import ConfigError
 
 
-def read(file: Path, flag: str = "--config ") -> dict[str, Any]:
+def read(file: Path, flag: str = "") -> dict[str, Any]:
     """The keys and values of a file in YAML or JSON. Raises ConfigError."""
     try:
         # JSON is YAML.

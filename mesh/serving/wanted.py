@@ -34,7 +34,7 @@ def mesh_config(
             raise ConfigError("say what to serve: mesh serve pkg.mod:Service, or --config FILE")
         document = {}
     else:
-        document = read(file)
+        document = read(file, "--config " if what == "mesh serve" else "")
         what = str(file)
     if target and "target" in document:
         raise ConfigError(f"{what} says what to serve: leave out TARGET")

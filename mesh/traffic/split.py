@@ -20,6 +20,8 @@ def choose_deployment(endpoint: Endpoint, usable: Callable[[str], bool], rng: Ra
     """
     name = endpoint.shares.draw(usable, rng)
     if name is None:
+        if not endpoint.deployments:
+            raise Unavailable(f"endpoint {endpoint.name!r} is terminated")
         raise Unavailable(f"no deployment of endpoint {endpoint.name!r} has a ready replica")
     return name
 

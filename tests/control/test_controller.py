@@ -362,7 +362,13 @@ def test_a_rollback_brings_back_what_a_revision_was() -> None:
             first, third = await controller.revision("d", 1), await controller.revision("d", 3)
             assert (first.versions, first.config) == (third.versions, third.config)
             assert [r.number for r in await controller.revisions("d")] == [3, 2, 1]
-            assert controller.current("d").cause == "rollback to 1"
+            await settled()
+            cluster.broken = "broken"
+            await controller.apply(app("bad:Main"))
+            await controller.apply(app("worse:Main"))
+            await settled()
+            assert await controller.rollback("d") == 6
+            assert controller.current("d").cause == "rollback to 3"
             with pytest.raises(NotFound):
                 await controller.rollback("d", 9)
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from mesh.client.control.whereabouts import Whereabouts
+from mesh.client.control.whereabouts import PREFIX, Whereabouts
 from mesh.client.failure import of_http
 from mesh.errors import (
     ConfigError,
@@ -21,7 +21,6 @@ from mesh.errors import (
 )
 
 T = TypeVar("T")
-PREFIX = "/api/mesh/v1"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 

@@ -52,8 +52,11 @@ class Deployments:
         """One revision."""
         return self._connection.ask(RevisionView, "GET", _path(name, "revisions", number))
 
-    def rollback(self, name: str, revision: int) -> DeploymentView:
-        """Sets it to what an earlier revision said, as a new revision."""
+    def rollback(self, name: str, revision: int | None = None) -> DeploymentView:
+        """Sets it to what an earlier revision said, as a new revision.
+
+        Without `revision` to the last one that ran before the current one.
+        """
         return self._post(name, "rollback", {"revision": revision})
 
     def terminate(self, name: str) -> DeploymentView:

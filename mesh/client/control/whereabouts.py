@@ -8,6 +8,8 @@ from mesh.errors import ConfigError
 from mesh.serving.home import Home
 
 URL, TOKEN = "MESH_CONTROL_URL", "MESH_CONTROL_TOKEN"  # names of variables
+PREFIX = "/api/mesh/v1"
+"""Where the control API is at its port."""
 DEFAULT_URL = "http://127.0.0.1:3001"
 """Where `mesh serve` has it."""
 
@@ -49,4 +51,5 @@ def _checked(url: str) -> str:
         url = f"http://{url}"
     if not url.startswith(("http://", "https://")):
         raise ConfigError(f"{url!r}: the control API is at http://host:port or https://")
-    return url.rstrip("/")
+    # The address of the API, as mesh up prints it, is as good as that of the port.
+    return url.rstrip("/").removesuffix(PREFIX).rstrip("/")

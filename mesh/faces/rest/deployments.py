@@ -102,7 +102,7 @@ def deployments(verbs: Verbs) -> APIRouter:
     @routes.post("/{name}/rollback")
     async def rollback(name: str, body: RollbackBody) -> DeploymentView:
         """Sets it to what an earlier revision said, as a new revision."""
-        await verbs.rollback(name, body.revision)
+        await verbs.rollback(name, body.revision or 0)
         return shown(verbs, name)
 
     @routes.post("/{name}/terminate")

@@ -19,9 +19,9 @@ class Body(BaseModel):
 
 
 class RollbackBody(Body):
-    """Which revision a deployment goes back to."""
+    """Which revision a deployment goes back to; null: the last that ran before the current one."""
 
-    revision: Annotated[int, Field(ge=1)]
+    revision: Annotated[int, Field(ge=1)] | None = None
 
 
 class LabelsBody(Body):

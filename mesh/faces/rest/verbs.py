@@ -98,7 +98,7 @@ class Verbs(Protocol):
         """One of these."""
         ...
 
-    async def rollback(self, name: str, number: int) -> int:
+    async def rollback(self, name: str, number: int = 0) -> int:
         """Sets it to what it was; returns the new revision."""
         ...
 
