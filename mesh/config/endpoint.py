@@ -128,10 +128,6 @@ class EndpointConfig(Settings):
     def _leads_somewhere(self) -> Self:
         if not self.deployments and not self.upstreams:
             raise ValueError("deployments: an endpoint needs one at least, or upstreams")
-        urls = [upstream.url for upstream in self.upstreams]
-        for url in urls:
-            if urls.count(url) > 1:
-                raise ValueError(f"upstreams: {url} is there twice")
         return self
 
     def named_deployments(self) -> set[str]:

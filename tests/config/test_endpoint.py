@@ -7,8 +7,6 @@ import pytest
 from mesh.config import EndpointConfig, parse
 from mesh.errors import ConfigError
 
-TWICE = [{"url": "http://one:1", "api_key": "a"}, {"url": "http://one:1", "api_key": "b"}]
-
 
 def config(**settings: Any) -> EndpointConfig:
     return parse(EndpointConfig, settings, what="e")
@@ -22,7 +20,6 @@ def config(**settings: Any) -> EndpointConfig:
         ([{"url": "http://host:99999"}], "upstreams.0.url: port out of range"),
         ([{"url": "http://host:0"}], "upstreams.0.url: 0 is no port to call"),
         ([{"url": "grpc://host:1/path"}], "upstreams.0.url: a gRPC address has no path"),
-        (TWICE, "upstreams: http://one:1 is there twice"),
         ([{"url": "http://host", "wieght": 1}], "upstreams.0.wieght: there is no such setting"),
     ],
 )
@@ -39,11 +36,6 @@ def test_a_key_that_no_header_field_takes_is_refused_and_not_shown(key: str) -> 
     with pytest.raises(ConfigError, match=r"^e: upstreams\.0\.api_key: a key is of") as refused:
         config(upstreams=[{"url": "http://host", "api_key": key}])
     assert key not in refused.value.message
-
-
-def test_upstreams_at_one_host_differ_by_their_paths() -> None:
-    found = config(upstreams=[{"url": "https://host/a"}, {"url": "https://host/b"}])
-    assert len(found.upstreams) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,174 @@
+"""What a user asks for → what is written, without a controller."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from mesh.config import EndpointConfig, parse
+from mesh.control import changes
+from mesh.control.endpoint_changes import Moment, with_endpoint
+from mesh.control.records import Change, Intent, State
+from mesh.errors import ConfigError, FailedPrecondition, MeshError, NotFound
+from tests.control.test_controller import app
+
+Verb = Callable[[State], Change]
+
+
+class World:
+    """A state, and changes that follow each other; each has a time and a uid of its own."""
+
+    def __init__(self) -> None:
+        self.state = State()
+        self.moments = 0
+
+    def at(self) -> Moment:
+        self.moments += 1
+        return Moment(float(self.moments), f"uid-{self.moments}")
+
+    def take(self, change: Change) -> Change:
+        self.state = changes.after(self.state, change)
+        for name in self.state.deployments:
+            changes.desired_of(self.state, name)  # what is kept can be planned
+        return change
+
+    def apply(self, *target: str, **settings: Any) -> Change:
+        return self.take(changes.applied(self.state, app(*target, **settings), {}, self.at()))
+
+    def endpoint(self, name: str, **config: Any) -> None:
+        settings = parse(EndpointConfig, config, what=name)
+        self.take(with_endpoint(self.state, name, settings, self.at()))
+
+    def intend(self, name: str, intent: Intent) -> Change:
+        return self.take(changes.intended(self.state, name, intent, self.at()))
+
+    def canaries(self) -> Mapping[str, int]:
+        versions = self.state.revisions["d"].config["canary"]["versions"]
+        return {name: each["weight"] for name, each in versions.items()}
+
+
+def test_of_several_canaries_the_one_to_promote_must_be_named_and_the_others_stay() -> None:
+    world = World()
+    world.apply("one:Main", replicas=3, canaries={"a": 10, "b": 20})
+    ids = world.state.revisions["d"].versions
+    with pytest.raises(FailedPrecondition, match="say which canary"):
+        changes.promoted(world.state, "d", "", world.at())
+    world.take(changes.promoted(world.state, "d", "a", world.at()))
+    assert world.canaries() == {"b": 20}
+    assert world.state.revisions["d"].versions == {"main": ids["a"], "b": ids["b"]}
+    assert world.state.revisions["d"].config["replicas"] == 3
+    # Nothing names the version that was main: its graph is not kept at hand.
+    assert {key[1] for key in world.state.versions} == {ids["a"], ids["b"]}
+
+
+def test_a_canary_that_is_taken_out_leaves_its_percentage_to_main() -> None:
+    world = World()
+    world.apply(canaries={"a": 10, "b": 20})
+    world.apply(canaries={"b": 20})
+    weights = {each.name: each.weight for each in changes.desired_of(world.state, "d").versions}
+    assert weights == {"main": 80, "b": 20}
+
+
+def test_an_abort_of_all_leaves_each_with_nothing() -> None:
+    world = World()
+    world.apply(canaries={"a": 10, "b": 20})
+    world.take(changes.aborted(world.state, "d", "", world.at()))
+    assert world.canaries() == {"a": 0, "b": 0}
+    assert changes.aborted(world.state, "d", "a", world.at()) == Change()
+
+
+def test_a_rollback_brings_labels_and_canaries_back_and_leaves_endpoints_alone() -> None:
+    world = World()
+    world.apply(canaries={"a": 10}, labels={"team": "x"})
+    first = world.state.revisions["d"]
+    versions = tuple(world.state.versions.values())
+    world.endpoint("front", deployments={"d": 1})
+    world.apply("two:Main", labels={"team": "y"})
+    world.endpoint("front", deployments={"d": 7})
+    world.take(changes.rolled_back(world.state, first, versions, world.at()))
+    current = world.state.revisions["d"]
+    assert (current.number, current.cause) == (3, "rollback to 1")
+    assert (current.config, current.versions) == (first.config, first.versions)
+    assert world.state.endpoints["front"].config["deployments"] == {"d": 7}
+    assert changes.rolled_back(world.state, first, versions, world.at()) == Change()
+
+
+def test_what_is_terminated_is_changed_without_being_started() -> None:
+    world = World()
+    world.apply(canaries={"a": 10})
+    world.intend("d", Intent.TERMINATE)
+    world.take(changes.labelled(world.state, "d", {"k": "v"}, world.at()))
+    world.take(changes.weighted(world.state, "d", {"a": 5}, world.at()))
+    world.take(changes.promoted(world.state, "d", "a", world.at()))
+    assert world.state.deployments["d"].intent is Intent.TERMINATE
+    assert not changes.desired_of(world.state, "d").wanted
+    world.apply("a:Main")
+    assert world.state.deployments["d"].intent is Intent.RUN
+
+
+def test_versions_of_a_restart_are_new_and_a_rollback_behind_it_is_not() -> None:
+    world = World()
+    world.apply()
+    first = world.state.revisions["d"]
+    versions = tuple(world.state.versions.values())
+    seen = {first.versions["main"]}
+    for _ in range(3):
+        world.take(changes.restarted(world.state, "d", world.at()))
+        seen.add(world.state.revisions["d"].versions["main"])
+        world.take(changes.rolled_back(world.state, first, versions, world.at()))
+        assert world.state.revisions["d"].versions == first.versions
+    assert len(seen) == 4
+
+
+def test_endpoints_that_lead_nowhere_else_go_with_a_deployment_and_events_say_so() -> None:
+    world = World()
+    world.apply(name="d")
+    world.apply(name="other")
+    outside = [{"url": "http://host"}]
+    world.endpoint("only", deployments={"d": 1})
+    world.endpoint("both", deployments={"d": 1, "other": 1})
+    world.endpoint("out", deployments={"d": 1}, upstreams=outside)
+    world.endpoint("copies", deployments={"other": 1}, mirror={"deployment": "d"})
+    change = world.intend("d", Intent.DELETE)
+    assert change.deleted_endpoints == ("only",)
+    assert ("only", "deleted with deployment d") in [
+        (each.endpoint, each.reason) for each in change.events
+    ]
+    assert world.state.endpoints.keys() == {"both", "out", "copies"}
+    with pytest.raises(ConfigError, match="there is no deployment 'd'"):
+        world.endpoint("both", deployments={"d": 2})
+
+
+def test_a_name_that_is_used_again_is_another_deployment() -> None:
+    world = World()
+    world.apply("one:Main")
+    before = world.state.deployments["d"]
+    world.intend("d", Intent.DELETE)
+    change = world.apply("two:Main")
+    after = world.state.deployments["d"]
+    assert change.deleted_deployments == ("d",)
+    assert (after.revision, after.intent) == (1, Intent.RUN)
+    assert after.uid != before.uid
+
+
+@pytest.mark.parametrize(
+    ("verb", "error"),
+    [
+        (lambda state: changes.restarted(state, "d", Moment(1.0, "")), NotFound),
+        (lambda state: changes.weighted(state, "d", {"a": 1}, Moment(1.0, "")), NotFound),
+        (lambda state: changes.aborted(state, "d", "", Moment(1.0, "")), NotFound),
+        (lambda state: changes.promoted(state, "d", "", Moment(1.0, "")), NotFound),
+        (lambda state: changes.labelled(state, "d", {}, Moment(1.0, "")), NotFound),
+        (lambda state: changes.intended(state, "d", Intent.RUN, Moment(1.0, "")), NotFound),
+        (lambda state: changes.aborted(state, "plain", "", Moment(1.0, "")), FailedPrecondition),
+        (lambda state: changes.promoted(state, "plain", "", Moment(1.0, "")), FailedPrecondition),
+        (lambda state: changes.weighted(state, "plain", {"a": 1}, Moment(1.0, "")), NotFound),
+    ],
+)
+def test_what_is_deleted_or_not_there_cannot_be_changed(verb: Verb, error: type[MeshError]) -> None:
+    world = World()
+    world.apply(name="plain")
+    world.apply(canaries={"a": 10})
+    world.intend("d", Intent.DELETE)
+    with pytest.raises(error):
+        verb(world.state)
