@@ -18,9 +18,13 @@ LOG_CHUNK = 64 * 2**10
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A replica is up; `address` is `host:port` of its link."""
+    """A replica is up; `address` is `host:port` of its link.
+
+    `draining` says that it takes no new calls any more, because it was told so before.
+    """
 
     address: str
+    draining: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,10 @@ class Cluster(Protocol):
     """Starts, watches and stops replicas. For one event loop; no method waits for a replica."""
 
     async def adopt(self) -> None:
-        """Takes over the replicas that an earlier controller left running. Called once, first."""
+        """Takes over the replicas that an earlier controller left running. Called once, first.
+
+        Those that took calls are READY when this returns, so that callers never hear of fewer.
+        """
         ...
 
     async def start(self, launch: Launch) -> None:
