@@ -137,6 +137,7 @@ class Control(control_pb2_grpc.ControlServicer):
         self, request: control_pb2.StatusRequest, context: Context
     ) -> control_pb2.StatusReply:
         """As of control.proto."""
+        await self._controller.until_opened()
         try:
             found = self._controller.status(request.deployment)
         except MeshError as error:

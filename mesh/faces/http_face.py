@@ -38,9 +38,9 @@ def http_app(
         return PlainTextResponse("ok")
 
     async def readyz(_: Request) -> Response:
-        waiting = [s for s in controller.status() if s.phase is not DeploymentPhase.RUNNING]
         if not controller.opened:
             return PlainTextResponse("starting", 503)
+        waiting = [s for s in controller.status() if s.phase is not DeploymentPhase.RUNNING]
         text = "".join(f"{status.name}: {status.phase.name.lower()}\n" for status in waiting)
         return PlainTextResponse(text or "ok", 503 if waiting else 200)
 
@@ -48,6 +48,7 @@ def http_app(
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     async def status(request: Request) -> Response:
+        await controller.until_opened()
         found = controller.status(request.query_params.get("deployment", ""))
         return JSONResponse({"deployments": [_status(status) for status in found]})
 
