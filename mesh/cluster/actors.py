@@ -8,6 +8,7 @@ import os
 import pkgutil
 import sys
 import threading
+from dataclasses import replace
 from typing import Any, Protocol
 
 from mesh.cluster.answers import Refused, answer
@@ -62,6 +63,7 @@ class ReplicaActor:
         self._news = threading.Condition()
         self._watcher = 0
         self._stopped = False
+        self._draining = False
 
     def launch(self) -> Launch:
         """What this replica was started with."""
@@ -72,7 +74,17 @@ class ReplicaActor:
         with self._starting:
             if self._outcome is None:
                 self._outcome = self._start()
-            return self._outcome
+            return self._as_of_now(self._outcome)
+
+    def outcome(self) -> Started | Failed | None:
+        """What `start` would return; None while that is not known. Waits for nothing."""
+        found = self._outcome
+        return None if found is None else self._as_of_now(found)
+
+    def _as_of_now(self, outcome: Started | Failed) -> Started | Failed:
+        if isinstance(outcome, Started) and self._draining:
+            return replace(outcome, draining=True)
+        return outcome
 
     def _start(self) -> Started | Failed:
         try:
@@ -107,6 +119,7 @@ class ReplicaActor:
 
     def drain(self, timeout_s: float) -> bool:
         """Finishes the calls that run; False if `timeout_s` seconds were not enough."""
+        self._draining = True
         return self._host.drain(timeout_s)
 
     def stop(self) -> None:

@@ -18,9 +18,13 @@ LOG_CHUNK = 64 * 2**10
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A replica is up; `address` is `host:port` of its link."""
+    """A replica is up; `address` is `host:port` of its link.
+
+    `draining` says that it takes no new calls any more, because it was told so before.
+    """
 
     address: str
+    draining: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,7 @@ class Cluster(Protocol):
     async def adopt(self) -> None:
         """Takes over the replicas that an earlier controller left running. Called once, first.
 
-        Waits a little until they say how far they are, so that what is observed then, and told to
-        callers, has all that take calls.
+        Those that took calls are READY when this returns, so that callers never hear of fewer.
         """
         ...
 

@@ -1,7 +1,6 @@
 """The life of replicas, whatever they run in: one task follows each from start to end."""
 
 import asyncio
-import contextlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Sequence
@@ -20,11 +19,6 @@ ENDED = (Phase.FAILED, Phase.GONE)
 """Phases in which nothing of a replica is left but its record."""
 PLACING = 1.0
 """Seconds between two looks at why a replica has no place yet."""
-ADOPTING = 3.0
-"""Seconds in which one more of the replicas that were left running says that it is ready.
-
-Those that do not are still starting, as far as anybody knows.
-"""
 PAST = 500
 """Replicas that are forgotten and whose logs can still be read."""
 
@@ -61,6 +55,10 @@ class Process(Protocol):
         ...
 
 
+Running = tuple[Launch, Process, Started | Failed | None]
+"""A replica that somebody else has started, and what became of that; None: it starts still."""
+
+
 class _Life:
     """One replica: its record, its process, the tasks that follow it."""
 
@@ -92,29 +90,26 @@ class Lives(ABC):
         self._changed: set[str] = set()
         self._past: dict[str, Process] = {}
         self._news = asyncio.Event()
-        self._unsure: set[str] = set()
-        self._heard = asyncio.Event()
 
     @abstractmethod
     def _spawn(self, launch: Launch) -> Process:
         """A process for `launch`, which begins when it is first asked whether it is placed."""
 
     @abstractmethod
-    async def _running(self) -> list[tuple[Launch, Process]]:
+    async def _running(self) -> list[Running]:
         """Processes that an earlier controller left."""
 
     async def adopt(self) -> None:
         """As of Cluster."""
-        running = await self._running()
-        self._unsure.update(launch.replica_id for launch, _ in running)
-        for launch, process in running:
-            self._follow(_Life(launch, process, self._clock()))
-        with contextlib.suppress(TimeoutError):
-            while self._unsure:
-                self._heard.clear()
-                async with asyncio.timeout(ADOPTING):
-                    await self._heard.wait()
-        self._unsure.clear()
+        for running in await self._running():
+            self._take_over(running)
+
+    def _take_over(self, running: Running) -> None:
+        launch, process, outcome = running
+        life = _Life(launch, process, self._clock())
+        if isinstance(outcome, Started):
+            self._is_up(life, outcome)
+        self._follow(life)
 
     async def start(self, launch: Launch) -> None:
         """As of Cluster."""
@@ -172,9 +167,6 @@ class Lives(ABC):
     def _tell(self, life: _Life) -> None:
         self._changed.add(life.record.deployment)
         self._news.set()
-        if self._unsure and life.record.phase is not Phase.STARTING:
-            self._unsure.discard(life.record.id)
-            self._heard.set()
 
     async def close(self) -> None:
         """As of Cluster."""
@@ -204,8 +196,10 @@ class Lives(ABC):
             await self._place(life)
             outcome = await life.process.start()
             if isinstance(outcome, Started):
-                life.ready_at = self._clock()
-                self._enter(life, Phase.READY, address=outcome.address)
+                if life.ready_at is None:
+                    self._is_up(life, outcome)
+                if outcome.draining:  # as an earlier controller has told it
+                    self._do(life, self._drain(life, DRAIN_TIMEOUT))
                 reason = await life.process.watch()
             else:
                 reason = outcome.reason
@@ -219,6 +213,11 @@ class Lives(ABC):
             await life.process.end(gently=False)
             self._enter(life, Phase.FAILED, reason=reason)
 
+    def _is_up(self, life: _Life, outcome: Started) -> None:
+        life.ready_at = self._clock()
+        phase = Phase.DRAINING if outcome.draining else Phase.READY
+        self._enter(life, phase, address=outcome.address)
+
     async def _place(self, life: _Life) -> None:
         """Waits for a place, and says in the record what is in the way."""
         placed = asyncio.ensure_future(life.process.placed())
@@ -228,8 +227,8 @@ class Lives(ABC):
                 reason = "" if done else await life.process.missing()
                 node = placed.result() if done else ""
                 if (reason, node) != (life.record.reason, life.record.node):
-                    since = life.record.since
-                    self._enter(life, Phase.STARTING, reason=reason, node=node, since=since)
+                    now = life.record
+                    self._enter(life, now.phase, reason=reason, node=node, since=now.since)
                 if done:
                     return
         finally:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from mesh.clock import Clock, monotonic
 from mesh.cluster.actors import ReplicaActor
 from mesh.cluster.contract import Failed, LogChunk, Started
-from mesh.cluster.lives import Lives, Process
+from mesh.cluster.lives import Lives, Process, Running
 from mesh.errors import Unavailable
 from mesh.launch import Launch
 
@@ -45,7 +45,7 @@ class LocalCluster(Lives):
         await super().close()
         await self._end_all()
 
-    async def _running(self) -> list[tuple[Launch, Process]]:
+    async def _running(self) -> list[Running]:
         return []
 
 

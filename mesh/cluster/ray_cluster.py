@@ -16,7 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from mesh.clock import Clock, monotonic
 from mesh.cluster.contract import Failed, LogChunk, Started
-from mesh.cluster.lives import PLACING, Lives, Process
+from mesh.cluster.lives import PLACING, Lives, Process, Running
 from mesh.cluster.log_file import LogPlace
 from mesh.cluster.ray_nodes import Places, type_options
 from mesh.cluster.ray_replica import RayReplica, read_here
@@ -52,7 +52,8 @@ class RayCluster(Lives):
 
     `host` names the class that actors host; `bind_host` is what replicas listen on (empty: the
     address of their node). A replica for which the mesh chose a node and that does not get it
-    within `reconsider` seconds is placed anew; each time the wait doubles.
+    within `reconsider` seconds is placed anew; each time the wait doubles. A replica of an earlier
+    controller has `answer` seconds to say how it is; later it is adopted when it does.
     """
 
     def __init__(
@@ -61,13 +62,16 @@ class RayCluster(Lives):
         bind_host: str = "",
         host: str = HOST,
         reconsider: float = RECONSIDER,
+        answer: float = ANSWER,
         clock: Clock = monotonic,
     ) -> None:
         super().__init__(clock=clock)
         self._bind_host = bind_host
         self._host = host
         self._reconsider = reconsider
+        self._answer = answer
         self._places = Places(clock)
+        self._later: set[asyncio.Task[None]] = set()
 
     def _spawn(self, launch: Launch) -> Process:
         def made(options: Mapping[str, Any]) -> Any:
@@ -75,11 +79,11 @@ class RayCluster(Lives):
 
         return _RayProcess(launch, self._places, made, reconsider=self._reconsider)
 
-    async def _running(self) -> list[tuple[Launch, Process]]:
+    async def _running(self) -> list[Running]:
         names = await asyncio.to_thread(ray.util.list_named_actors, all_namespaces=True)
         found = await asyncio.gather(
             *(
-                self._adopted(actor["name"])
+                self._adopted_or_later(actor["name"])
                 for actor in names
                 if actor["namespace"] == NAMESPACE
                 and actor["name"].startswith(PREFIX)
@@ -88,20 +92,56 @@ class RayCluster(Lives):
         )
         return [replica for replica in found if replica is not None]
 
-    async def _adopted(self, name: str) -> tuple[Launch, Process] | None:
+    async def _adopted_or_later(self, name: str) -> Running | None:
+        """A replica, or None: one that does not answer now is followed as soon as it does."""
+        try:
+            return await self._adopted(name)
+        except _Unreachable as error:
+            _log.warning("actor %s does not answer yet: %s", name, error.message)
+        later = asyncio.get_running_loop().create_task(self._adopt_later(name), name=name)
+        self._later.add(later)
+        later.add_done_callback(self._later.discard)
+        return None
+
+    async def _adopt_later(self, name: str) -> None:
+        while True:
+            await asyncio.sleep(RETRY_EVERY)
+            try:
+                running = await self._adopted(name)
+            except _Unreachable:
+                continue
+            if running is not None:
+                self._take_over(running)
+            return
+
+    async def close(self) -> None:
+        """As of Cluster."""
+        for later in self._later:
+            later.cancel()
+        await asyncio.gather(*self._later, return_exceptions=True)
+        await super().close()
+
+    async def _adopted(self, name: str) -> Running | None:
+        """A replica of which an earlier controller has told Ray; None if there is none any more.
+
+        Raises _Unreachable if it does not answer.
+        """
         try:
             actor = await asyncio.to_thread(ray.get_actor, name, namespace=NAMESPACE)
             if await asyncio.to_thread(_has_no_place, actor):
                 # Nobody waits for it, and a place for it is decided by who starts it.
                 await asyncio.to_thread(ray.kill, actor, no_restart=True)
                 return None
-            launch = await _result(actor.launch.remote(), ANSWER)
-            where = await _result(actor.where.remote(), ANSWER)
+            launch = await _result(actor.launch.remote(), self._answer)
+            where = await _result(actor.where.remote(), self._answer)
+            outcome = await _result(actor.outcome.remote(), self._answer)
+        except _Unreachable:
+            raise
         except (ValueError, ray.exceptions.RayError, Unavailable) as error:
-            _log.warning("actor %s does not answer and is left alone: %s", name, error)
+            _log.warning("actor %s is no more: %s", name, error)
             return None
         self._places.settle(launch, where.node_id)
-        return launch, _RayProcess(launch, self._places, lambda _: actor, adopted=True)
+        return launch, _RayProcess(launch, self._places, lambda _: actor, adopted=actor), outcome
 
 
 def _has_no_place(actor: Any) -> bool:
@@ -137,7 +177,7 @@ def create(
 
 
 class _RayProcess:
-    """One actor (see `lives.Process`). `create` makes it with options, or finds it if `adopted`."""
+    """One actor (see `lives.Process`), which `create` makes with options, or which is `adopted`."""
 
     def __init__(
         self,
@@ -145,15 +185,18 @@ class _RayProcess:
         places: Places,
         create: Callable[[Mapping[str, Any]], Any],
         *,
-        adopted: bool = False,
+        adopted: "ActorHandle[RayReplica] | None" = None,
         reconsider: float = RECONSIDER,
     ) -> None:
         self._launch = launch
         self._places = places
         self._create = create
-        self._adopted = adopted
+        self._is_adopted = adopted is not None
         self._reconsider = reconsider
         self._creating: asyncio.Future[Any] | None = None
+        if adopted is not None:
+            self._creating = asyncio.get_running_loop().create_future()
+            self._creating.set_result(adopted)
         self._choice: Choice = Anywhere()
         self._refused: Counter[str] = Counter()
         self._log: LogPlace | None = None
@@ -176,8 +219,7 @@ class _RayProcess:
 
     async def placed(self) -> str:
         """As of Process."""
-        if self._adopted:
-            self._begin({})
+        if self._is_adopted:
             where = await self._where()
         else:
             where = await self._find_place()
@@ -334,7 +376,7 @@ async def _or_none(ref: "ray.ObjectRef[LogChunk | None]") -> LogChunk | None:
 
 
 class _Unreachable(Unavailable):
-    """There is no connection to an actor that may be alive."""
+    """An actor that may be alive cannot be reached, or does not answer in time."""
 
 
 async def _result(ref: "ray.ObjectRef[Any]", limit: float | None = None) -> Any:
@@ -347,7 +389,7 @@ async def _result(ref: "ray.ObjectRef[Any]", limit: float | None = None) -> Any:
         async with asyncio.timeout(limit):
             return await asyncio.wrap_future(ref.future())
     except TimeoutError:
-        raise Unavailable(f"no answer within {limit:g} s") from None
+        raise _Unreachable(f"no answer within {limit:g} s") from None
     except ray.exceptions.ActorUnavailableError:
         raise _Unreachable("its process cannot be reached") from None
     except ray.exceptions.RayError as error:

@@ -62,7 +62,7 @@ def applied(
     before = state.deployments.get(name)
     is_new = before is None or before.intent is Intent.DELETE
     revision = None if is_new else state.revisions[name]
-    generation = revision.generation if revision is not None else 0
+    generation = _generation(before, state)
     number = revision.number + 1 if revision is not None else 1
     planned = plan(application, revision=number, generation=generation, code=code)
     new = RevisionRecord(
@@ -85,6 +85,14 @@ def applied(
         change,
         endpoints=tuple(each for each in endpoints if each != state.endpoints.get(each.name)),
     )
+
+
+def _generation(before: DeploymentRecord | None, state: State) -> int:
+    """The generation of the next revision: what was deleted and may still run is of another."""
+    if before is None:
+        return 0
+    generation = state.revisions[before.name].generation
+    return generation + 1 if before.intent is Intent.DELETE else generation
 
 
 def _is_same(old: RevisionRecord | None, new: RevisionRecord) -> bool:
@@ -168,14 +176,15 @@ def restarted(state: State, name: str, at: Moment) -> Change:
     current = state.revisions[name]
     application, code = kept_application(current, _versions(state, current))
     number = current.number + 1
-    planned = plan(application, revision=number, generation=number, code=code)
+    generation = max(number, current.generation + 1)
+    planned = plan(application, revision=number, generation=generation, code=code)
     new = replace(
         current,
         number=number,
         uid=at.uid,
         created_at=at.now,
         versions={version.name: version.id for version in planned.versions},
-        generation=number,
+        generation=generation,
         cause="restart",
     )
     return _revised(record, new, recorded(application, planned), at)

@@ -172,6 +172,10 @@ class Loop:
         """Whether it has read its store and adopted what runs."""
         return self._opened.is_set()
 
+    async def until_opened(self) -> None:
+        """Returns when it has; until then it would know nothing of what it has kept."""
+        await self._opened.wait()
+
     def report(self, report: Report) -> float:
         """Takes what a process has measured; returns in how many seconds it should report again."""
         now = self._clock()

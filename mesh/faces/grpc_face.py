@@ -166,6 +166,7 @@ class Control(control_pb2_grpc.ControlServicer):
     ) -> control_pb2.StatusReply:
         """As of control.proto."""
         await self._door.check(context)
+        await self._controller.until_opened()
         try:
             found = self._controller.status(request.deployment)
         except MeshError as error:

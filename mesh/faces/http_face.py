@@ -45,9 +45,9 @@ def http_app(
         return PlainTextResponse("ok")
 
     async def readyz(_: Request) -> Response:
-        waiting = [s for s in controller.status() if s.phase not in _AS_WANTED]
         if not controller.opened:
             return PlainTextResponse("starting", 503)
+        waiting = [s for s in controller.status() if s.phase not in _AS_WANTED]
         text = "".join(f"{status.name}: {status.phase.name.lower()}\n" for status in waiting)
         return PlainTextResponse(text or "ok", 503 if waiting else 200)
 
@@ -55,6 +55,7 @@ def http_app(
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     async def status(request: Request) -> Response:
+        await controller.until_opened()
         found = controller.status(request.query_params.get("deployment", ""))
         return JSONResponse({"deployments": [_status(status) for status in found]})
 

@@ -142,6 +142,7 @@ class _Running:
         self._control.add_done_callback(_report)
 
     async def status(self, name: str) -> tuple[DeploymentStatus, ...]:
+        await self.controller.until_opened()
         return self.controller.status(name)
 
     async def stop(self) -> None:

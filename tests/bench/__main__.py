@@ -24,6 +24,7 @@ from tests.bench.measures import (
     one_round,
     rig,
 )
+from tests.bench.rollouts import rollout_figures, rollout_json, rollout_rounds
 from tests.bench.route import route_figures, route_json, route_rounds
 from tests.bench.rpc import rpc_figures, rpc_json, rpc_rounds
 from tests.bench.servers import doubles, mesh
@@ -31,7 +32,7 @@ from tests.bench.snapshots import snapshot_figures, snapshot_json, snapshot_roun
 from tests.bench.table import figures_table, loads_table
 from tests.bench.typed import typed_figures, typed_json, typed_rounds
 
-PARTS = ("http", "grpc", "graph", "idle", "io", "rpc", "route", "snapshots")
+PARTS = ("http", "grpc", "graph", "idle", "io", "rpc", "route", "snapshots", "rollouts")
 
 
 def bench(
@@ -93,7 +94,11 @@ def run(console: Console, parts: Sequence[str], rounds: int, seconds: int) -> di
             routed = route_rounds(rounds, status.update)
             figures += route_figures(routed)
             details["route"] = route_json(routed)
-        if set(parts) - {"idle", "io", "rpc", "route", "snapshots"}:
+        if "rollouts" in parts:
+            rollouts = rollout_rounds(status.update)
+            figures += rollout_figures(rollouts)
+            details["rollouts"] = rollout_json(rollouts)
+        if set(parts) - {"idle", "io", "rpc", "route", "snapshots", "rollouts"}:
             loads, links = all_rounds(parts, rounds, seconds, status.update)
             figures = load_figures(loads, links) + figures
     if loads:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from mesh.cluster.contract import Cluster, Failed, LogChunk, Started
-from mesh.cluster.lives import Lives, Process
+from mesh.cluster.lives import Lives, Process, Running
 from mesh.cluster.local import LocalCluster
 from mesh.control.observed import Phase
 from mesh.errors import Unavailable
@@ -59,17 +59,18 @@ class Scripted(Process):
 class ScriptedCluster(Lives):
     """Lives over scripted processes. `now` is its clock."""
 
-    def __init__(self, *running: Launch) -> None:
+    def __init__(self, *running: Launch, outcome: Started | Failed | None = None) -> None:
         super().__init__(clock=lambda: self.now)
         self.now = 0.0
         self.process = Scripted()
         self._left = running
+        self._outcome = outcome
 
     def _spawn(self, launch: Launch) -> Process:
         return self.process
 
-    async def _running(self) -> list[tuple[Launch, Process]]:
-        return [(each, self.process) for each in self._left]
+    async def _running(self) -> list[Running]:
+        return [(each, self.process, self._outcome) for each in self._left]
 
 
 def test_what_is_missing_is_told_until_the_replica_has_its_place() -> None:
@@ -141,7 +142,40 @@ def test_an_unhealthy_replica_fails_and_is_ended() -> None:
     asyncio.run(main())
 
 
-def test_what_runs_is_adopted_and_becomes_ready() -> None:
+def test_what_takes_calls_is_ready_as_soon_as_it_is_adopted() -> None:
+    async def main() -> None:
+        up = Started("h:1")
+        cluster = ScriptedCluster(launch(), outcome=up)
+        await cluster.adopt()
+        (adopted,) = cluster.observe()
+        assert (adopted.phase, adopted.address) == (Phase.READY, "h:1")
+        cluster.process.outcome.set_result(up)
+        cluster.process.place.set_result("node-a")
+        while not find(cluster, adopted.id).node:
+            await cluster.changed()
+        assert find(cluster, adopted.id).phase is Phase.READY
+        await cluster.close()
+
+    asyncio.run(main())
+
+
+def test_what_was_draining_goes_on_with_that_when_it_is_adopted() -> None:
+    async def main() -> None:
+        draining = Started("h:1", draining=True)
+        cluster = ScriptedCluster(launch(), outcome=draining)
+        await cluster.adopt()
+        (adopted,) = cluster.observe()
+        assert adopted.phase is Phase.DRAINING
+        cluster.process.place.set_result("node-a")
+        cluster.process.outcome.set_result(draining)
+        cluster.process.drained.set_result(None)
+        await until(cluster, adopted.id, Phase.DRAINED)
+        await cluster.close()
+
+    asyncio.run(main())
+
+
+def test_what_starts_is_adopted_and_becomes_ready() -> None:
     async def main() -> None:
         one = launch()
         cluster = ScriptedCluster(one)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+import psutil
 import pytest
 import ray
 import ray.util
@@ -14,7 +15,7 @@ from mesh.cluster.start import Session
 from mesh.control.observed import Phase
 from tests.cluster import contract_checks
 from tests.cluster.contract_checks import end_all, find, launch, until
-from tests.cluster.hosts import DIES
+from tests.cluster.hosts import BUSY, DIES
 
 HOST = "tests.cluster.hosts:FakeHost"
 
@@ -80,6 +81,53 @@ def test_a_new_cluster_adopts_the_replicas_that_run() -> None:
         assert adopted.address == ready.address
         ray.kill(ray.get_actor(PREFIX + one.replica_id, namespace=NAMESPACE))
         await until(after, one.replica_id, Phase.FAILED)
+        await end_all(after)
+
+    asyncio.run(main())
+
+
+def test_a_replica_that_drains_goes_on_with_that_under_a_new_cluster() -> None:
+    async def main() -> None:
+        before = cluster()
+        one = launch(BUSY)
+        await before.start(one)
+        await until(before, one.replica_id, Phase.READY)
+        await before.drain(one.replica_id)
+        actor = ray.get_actor(PREFIX + one.replica_id, namespace=NAMESPACE)
+        while not (await actor.outcome.remote()).draining:
+            pass
+        await before.close()
+        after = cluster()
+        await after.adopt()
+        (adopted,) = after.observe()
+        assert adopted.phase is Phase.DRAINING
+        await after.stop(one.replica_id)
+        await until(after, one.replica_id, Phase.GONE)
+        await end_all(after)
+
+    asyncio.run(main())
+
+
+def test_a_replica_that_does_not_answer_is_adopted_when_it_does() -> None:
+    async def main() -> None:
+        before = cluster()
+        one = launch()
+        await before.start(one)
+        await until(before, one.replica_id, Phase.READY)
+        await before.close()
+        (process,) = (
+            each
+            for each in psutil.Process().children(recursive=True)
+            if "RayReplica" in " ".join(each.cmdline())
+        )
+        after = RayCluster(bind_host="127.0.0.1", host=HOST, answer=0.2)
+        process.suspend()
+        try:
+            await after.adopt()
+            assert after.observe() == []
+        finally:
+            process.resume()
+        await until(after, one.replica_id, Phase.READY)
         await end_all(after)
 
     asyncio.run(main())

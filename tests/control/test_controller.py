@@ -522,6 +522,26 @@ def test_a_deployment_that_is_deleted_and_made_again_is_another_one() -> None:
     asyncio.run(main())
 
 
+def test_what_is_deleted_and_made_again_the_same_has_replicas_of_its_own() -> None:
+    async def main() -> None:
+        cluster = PaperCluster()
+        async with controlling(cluster) as controller:
+            await controller.apply(app())
+            await snapshot_with(controller, "Main-1")
+            before = controller.current("d").versions
+            await controller.delete("d")
+            await controller.apply(app())
+            await snapshot_with(controller, "Main-2")
+            await cluster.until(lambda: set(cluster.replicas) == {"Main-2"})
+            after = controller.current("d").versions
+            assert after != before
+            await controller.restart("d")
+            await snapshot_with(controller, "Main-3")
+            assert controller.current("d").versions not in (before, after)
+
+    asyncio.run(main())
+
+
 def test_a_new_controller_goes_on_with_a_rollout_that_was_under_way() -> None:
     async def main() -> None:
         cluster, store = PaperCluster(), MemoryStore()

@@ -15,13 +15,15 @@ from mesh.client.control.rollout import Progress, progress
 from mesh.client.control.values import DeploymentView, EventView, LogLine, MeshView, ReplicaView
 from mesh.client.control.whereabouts import find
 from mesh.clock import Clock, monotonic
-from mesh.errors import DeadlineExceeded, FailedPrecondition
+from mesh.errors import DeadlineExceeded, FailedPrecondition, Unavailable
 
 if TYPE_CHECKING:
     from mesh.serving.application import Application
 
 POLL = 0.25
 """Seconds between two looks at a deployment that is not ready yet."""
+AWAY = 30.0
+"""Seconds without a controller after which nobody waits for it any more."""
 _DESCRIBED = "mesh.serving.described:described"
 """Loaded by name: who only asks needs neither NumPy nor Ray."""
 
@@ -154,6 +156,7 @@ class ControlClient:
         Raises:
             FailedPrecondition: it cannot run; the message says why.
             DeadlineExceeded: it does not after `timeout` seconds.
+            Unavailable: nobody answers, or nobody any more for half a minute.
         """
         for view in self.follow(name, timeout, revision=revision):
             found = view
@@ -164,8 +167,17 @@ class ControlClient:
     ) -> Iterator[DeploymentView]:
         """A deployment as it goes on, until it runs; raises as `wait`."""
         until = self._clock() + timeout
+        heard: float | None = None
         while True:
-            view = self.deployments.get(name)
+            try:
+                view = self.deployments.get(name)
+            except Unavailable:
+                # A controller that died is made anew, and goes on where it was.
+                if heard is None or self._clock() > heard + AWAY:
+                    raise
+                self._pause(POLL)
+                continue
+            heard = self._clock()
             yield view
             match progress(view, revision):
                 case Progress.DONE:

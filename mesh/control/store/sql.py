@@ -178,7 +178,9 @@ class SqlStore:
 
     def _load(self) -> State:
         with self._database.reading() as connection:
-            rows = connection.execute(select(DEPLOYMENTS)).mappings()
+            # In the order in which they were made: the first endpoint is the default one.
+            by_age = select(DEPLOYMENTS).order_by(DEPLOYMENTS.c.created_at, DEPLOYMENTS.c.uid)
+            rows = connection.execute(by_age).mappings()
             deployments = {row["name"]: read_deployment(row) for row in rows}
             current = select(REVISIONS).join(
                 DEPLOYMENTS,
@@ -193,7 +195,8 @@ class SqlStore:
                 for each in version_ids(revisions.get(name), deployment)
             ]
             versions = _versions(connection, wanted)
-            rows = connection.execute(select(ENDPOINTS)).mappings()
+            by_age = select(ENDPOINTS).order_by(ENDPOINTS.c.created_at, ENDPOINTS.c.uid)
+            rows = connection.execute(by_age).mappings()
             endpoints = {row["name"]: read_endpoint(row, self._seal) for row in rows}
         return State(deployments, revisions, versions, endpoints)
 

@@ -1,6 +1,6 @@
 """The control API as one ASGI application, to be mounted at `PREFIX`."""
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp
 
 from mesh.faces.rest.access import Guard
@@ -27,6 +27,8 @@ def rest_app(verbs: Verbs, token: str = "") -> ASGIApp:
         redoc_url=None,
     )
     handle_failures(app)
-    for routes in (deployments, canaries, logs, endpoints, overview):
-        app.include_router(routes(verbs))
+    opened = [Depends(verbs.until_opened)]
+    for routes in (deployments, canaries, logs, endpoints):
+        app.include_router(routes(verbs), dependencies=opened)
+    app.include_router(overview(verbs))
     return Guard(app, token)

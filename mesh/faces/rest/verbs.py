@@ -62,6 +62,10 @@ class Verbs(Protocol):
         """Whether what was kept is read, and what runs adopted."""
         ...
 
+    async def until_opened(self) -> None:
+        """Returns when it is `opened`."""
+        ...
+
     async def apply(
         self,
         application: Application,

@@ -12,6 +12,7 @@ import mesh
 from mesh import ControlClient
 from mesh.client.control.rollout import Progress, progress
 from mesh.client.control.values import DeploymentView
+from mesh.control.records import DeploymentRecord
 from mesh.errors import (
     ConfigError,
     DeadlineExceeded,
@@ -157,6 +158,29 @@ def test_waiting_for_what_does_not_come_ends_in_time(verbs: MemoryVerbs) -> None
         client.deploy(SHELF, path=[ROOT], name="a")
         with pytest.raises(DeadlineExceeded, match="'a' is running after 2 s"):
             client.wait("a", 2, revision=9)
+
+
+def test_waiting_outlives_a_controller_that_is_away_for_a_while() -> None:
+    class Restarted(MemoryVerbs):
+        failures = 0
+
+        def deployment(self, name: str) -> DeploymentRecord:
+            if self.failures:
+                self.failures -= 1
+                raise Unavailable("no controller")
+            return super().deployment(name)
+
+    verbs = Restarted()
+    with serving(verbs) as url, ControlClient(url, TOKEN, pause=lambda _: None) as client:
+        client.deploy(SHELF, path=[ROOT], name="a")
+        seen = client.follow("a", revision=2)
+        assert next(seen).revision == 1
+        client.deployments.restart("a")
+        verbs.failures = 3
+        assert next(seen).revision == 2
+        assert verbs.failures == 0
+        with pytest.raises(NotFound):
+            client.wait("b")
 
 
 def view(status: str, revision: int = 2) -> DeploymentView:

@@ -307,6 +307,24 @@ async def test_all_events_together_have_a_limit_too(opener: Opener) -> None:
 
 
 @async_test
+async def test_what_is_loaded_is_in_the_order_in_which_it_was_made(opener: Opener) -> None:
+    store = opener()
+    for age, name in enumerate("cab"):
+        change = update(1, name)
+        record = replace(change.deployments[0], created_at=float(age))
+        end = endpoint(name, created_at=float(age))
+        await store.commit(replace(change, deployments=(record,), endpoints=(end,)))
+    record = (await store.load()).deployments["c"]
+    changed = replace(record, updated_at=9.0), endpoint("c", created_at=0.0, updated_at=9.0)
+    await store.commit(Change(deployments=changed[:1], endpoints=changed[1:]))
+    await store.close()
+    store = opener()
+    state = await store.load()
+    assert ("".join(state.deployments), "".join(state.endpoints)) == ("cab", "cab")
+    await store.close()
+
+
+@async_test
 async def test_who_opens_a_store_takes_it_over(opener: Opener) -> None:
     old = opener()
     await old.commit(update(1))

@@ -64,6 +64,9 @@ class MemoryVerbs:
         self.snapshots: Latest[Snapshot] = Latest()
         self._uids = (f"u{number}" for number in counting())
 
+    async def until_opened(self) -> None:
+        assert self.opened
+
     def _found(self, name: str) -> DeploymentRecord:
         if name not in self._deployments:
             raise NotFound(f"there is no deployment {name!r}")
