@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import is_
 
 from mesh.control.advance import Step, advance
 from mesh.control.autoscale import History, decide
@@ -11,7 +12,7 @@ from mesh.control.gauges import Gauges
 from mesh.control.observed import ObservedReplica, Phase
 from mesh.control.progression import Progression, overlaid
 from mesh.control.records import Event, Intent
-from mesh.control.status import DeploymentStatus, status_of
+from mesh.control.status import DeploymentPhase, DeploymentStatus, status_of
 
 
 @dataclass(slots=True)
@@ -19,7 +20,8 @@ class Course:
     """What a controller knows of one deployment besides its records.
 
     `scale` has the number of replicas of each service by version name. `step` is what the last
-    look gave.
+    look gave. `scales` says whether the number of some replicas follows the load. Mappings in here
+    are replaced, never changed.
     """
 
     desired: DesiredDeployment
@@ -28,7 +30,9 @@ class Course:
     step: Step | None = None
     progression: Progression | None = None
     histories: dict[tuple[str, str], History] = field(default_factory=dict)
+    scales: bool = False
     told: tuple[str, str] = ("", "")
+    _known: tuple[tuple[object, ...], DeploymentStatus] | None = None
 
     def want(
         self,
@@ -46,7 +50,13 @@ class Course:
         if desired.intent is not Intent.RUN:
             self.scale = {}
         self.scale = {**self._held(observed), **self._wanted(desired, observed)}
+        self.histories = {key: each for key, each in self.histories.items() if key in self.scale}
         self.desired = desired
+        self.scales = any(
+            service.rule is not None
+            for version in desired.wanted
+            for service in version.services.values()
+        )
 
     def _held(self, observed: Sequence[ObservedReplica]) -> dict[tuple[str, str], int]:
         """The numbers that releases had which have to make way now."""
@@ -88,15 +98,6 @@ class Course:
         self.progression = progression
         self.desired = overlaid(self.desired, progression)
 
-    @property
-    def scales(self) -> bool:
-        """Whether the number of some replicas follows the load."""
-        return any(
-            service.rule is not None
-            for version in self.desired.wanted
-            for service in version.services.values()
-        )
-
     def rescale(
         self, gauges: Gauges, observed: Sequence[ObservedReplica], now: float
     ) -> Iterator[str]:
@@ -119,7 +120,7 @@ class Course:
                 decision = decide(service.rule, load, current, history, now)
                 self.histories[key] = decision.history
                 if decision.replicas != current:
-                    self.scale[key] = decision.replicas
+                    self.scale = {**self.scale, key: decision.replicas}
                     yield f"{version.name}: {service.name}: {decision.reason}"
 
     def look(self, observed: Sequence[ObservedReplica], now: float) -> Step:
@@ -130,7 +131,13 @@ class Course:
 
     def status(self, observed: Sequence[ObservedReplica], wall: float) -> DeploymentStatus:
         """How far the deployment is."""
-        return status_of(self.desired, self.standing, self.scale, observed, wall)
+        of = (self.desired, self.standing, self.scale, observed)
+        if self._known is not None and all(map(is_, self._known[0], of)):
+            return self._known[1]
+        status = status_of(self.desired, self.standing, self.scale, observed, wall)
+        # Only while a deployment comes up does its status change with nothing but time.
+        self._known = (of, status) if status.phase is not DeploymentPhase.DEPLOYING else None
+        return status
 
     def news(self, observed: Sequence[ObservedReplica], wall: float) -> Event | None:
         """The event of a status that has changed since this was last asked."""
