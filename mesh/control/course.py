@@ -7,7 +7,7 @@ from operator import is_
 from mesh.control.advance import Step, advance
 from mesh.control.autoscale import History, decide
 from mesh.control.desired import DesiredDeployment, Standing
-from mesh.control.fleet import LIVE
+from mesh.control.fleet import LIVE, ReplicaKey
 from mesh.control.gauges import Gauges
 from mesh.control.observed import ObservedReplica, Phase
 from mesh.control.progression import Progression, overlaid
@@ -33,6 +33,7 @@ class Course:
     scales: bool = False
     told: tuple[str, str] = ("", "")
     _known: tuple[tuple[object, ...], DeploymentStatus] | None = None
+    _ready: tuple[Sequence[ObservedReplica], Mapping[ReplicaKey, list[str]]] | None = None
 
     def want(
         self,
@@ -102,10 +103,7 @@ class Course:
         self, gauges: Gauges, observed: Sequence[ObservedReplica], now: float
     ) -> Iterator[str]:
         """Lets the numbers of replicas follow the load; a sentence for each that changes."""
-        ready: dict[tuple[str, str], list[str]] = {}
-        for each in observed:
-            if each.phase is Phase.READY:
-                ready.setdefault((each.version_id, each.service), []).append(each.id)
+        ready = self._ready_ids(observed)
         for version in self.desired.wanted:
             standing = self.standing.get(version.name, ())
             ids = tuple(dict.fromkeys((*(each.id for each in standing), version.id)))
@@ -122,6 +120,16 @@ class Course:
                 if decision.replicas != current:
                     self.scale = {**self.scale, key: decision.replicas}
                     yield f"{version.name}: {service.name}: {decision.reason}"
+
+    def _ready_ids(self, observed: Sequence[ObservedReplica]) -> Mapping[ReplicaKey, list[str]]:
+        """The ids of those that take calls; worked out once for the same `observed`."""
+        if self._ready is None or self._ready[0] is not observed:
+            found: dict[ReplicaKey, list[str]] = {}
+            for each in observed:
+                if each.phase is Phase.READY:
+                    found.setdefault((each.version_id, each.service), []).append(each.id)
+            self._ready = observed, found
+        return self._ready[1]
 
     def look(self, observed: Sequence[ObservedReplica], now: float) -> Step:
         """Looks at the replicas once; the caller takes the actions."""
