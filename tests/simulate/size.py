@@ -145,18 +145,19 @@ class Mesh:
     async def settled(self) -> None:
         """Returns when everything runs."""
         await asyncio.sleep(1.0)
-        while any(each.phase is not DeploymentPhase.RUNNING for each in self.controller.status()):
-            await asyncio.sleep(1.0)  # in virtual time, which this lets pass
+        while any(  # noqa: ASYNC110  # nobody tells when a status changes
+            each.phase is not DeploymentPhase.RUNNING for each in self.controller.status()
+        ):
+            await asyncio.sleep(1.0)
 
     async def until(self, true: Callable[[], bool]) -> None:
         """Returns as soon as `true` holds, without any time passing between two looks."""
-        while not true():
-            await asyncio.sleep(0)  # what others compute is measured
+        while not true():  # noqa: ASYNC110  # what all others compute meanwhile is measured
+            await asyncio.sleep(0)
 
-    async def changed(self) -> Snapshot:
-        """The next snapshot."""
-        last = self.snapshot
-        await self.until(lambda: self.controller.snapshots.value is not last)
+    async def after(self, before: Snapshot) -> Snapshot:
+        """The snapshot that has followed `before`, or follows it now."""
+        await self.until(lambda: self.controller.snapshots.value is not before)
         return self.snapshot
 
 
@@ -232,7 +233,7 @@ async def weight_changes(mesh: Mesh, number: int) -> tuple[list[float], list[flo
         before = mesh.snapshot
         with timed(published):
             await mesh.controller.set_canary(name_of(each), {"next": 20})
-            after = await mesh.changed()
+            after = await mesh.after(before)
         assert after.endpoints is before.endpoints
         with timed(updated):
             raw = updates.update(before, after)
@@ -245,10 +246,10 @@ async def deaths(mesh: Mesh, number: int) -> list[float]:
     """Milliseconds from the death of a replica to the snapshot without it."""
     taken: list[float] = []
     for each in range(number):
-        victim = mesh.cluster.observe(name_of(each))[0].id
+        victim, before = mesh.cluster.observe(name_of(each))[0].id, mesh.snapshot
         with timed(taken):
             mesh.world.kill(victim)
-            after = await mesh.changed()
+            after = await mesh.after(before)
         assert victim not in ids_of(after)
         await asyncio.sleep(10.0)
     return taken
@@ -299,7 +300,7 @@ def scrapes(mesh: Mesh, number: int) -> list[float]:
 
 
 async def adopted(mesh: Mesh) -> float:
-    """Milliseconds until a new controller has published all that ran before; nothing comes first."""
+    """Milliseconds until a new controller has published all that ran, before anything else."""
     taken: list[float] = []
     with timed(taken):
         await mesh.until(lambda: mesh.controller.snapshots.value is not None)

@@ -66,7 +66,7 @@ def test_what_does_not_change_is_the_same_object_in_the_next_snapshot() -> None:
         async with small() as mesh:
             before = mesh.snapshot
             await mesh.controller.set_canary(size.name_of(3), {"next": 50})
-            after = await mesh.changed()
+            after = await mesh.after(before)
             assert after.endpoints is before.endpoints
             others = {name for name in after.deployments if name != size.name_of(3)}
             assert all(after.deployments[each] is before.deployments[each] for each in others)
