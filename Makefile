@@ -11,7 +11,7 @@ PROTOS_WITH_SERVICES := $(shell grep -l '^service ' $(PROTOS))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check proto proto-check bench clean
+.PHONY: help demo test check proto proto-check bench sim clean
 
 help: ## Say what the targets do
 	@echo "usage: make TARGET [PYTHON=python3] [VENV=.venv] [ARGS='more for pytest or bench']"
@@ -51,6 +51,9 @@ proto-check: $(STAMP) ## Fail unless mesh/v1 is what the protos generate
 
 bench: $(STAMP) ## Compare the mesh with bare servers on this machine
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+sim: $(STAMP) ## Run the control plane over a cluster in memory, in virtual time
+	@$(BIN)/python -m tests.simulate $(ARGS)
 
 clean: ## Remove everything that the other targets made
 	@echo "removing $(VENV), caches and reports"

@@ -15,6 +15,7 @@ from mesh.cluster.answers import Refused, answer
 from mesh.cluster.contract import Failed, Started
 from mesh.errors import MeshError
 from mesh.launch import Launch
+from mesh.memory import settle
 from mesh.observe import logs
 
 CHECK_EVERY = 5.0
@@ -150,6 +151,7 @@ class ControllerActor:
         if own_process:
             logs.configure_from_env(os.environ, stream=sys.stderr)
         self._plane = pkgutil.resolve_name(plane)(**settings)
+        self._own_process = own_process
         self._stopped = threading.Event()
         threading.Thread(target=self._begin, name="begin", daemon=True).start()
 
@@ -157,6 +159,8 @@ class ControllerActor:
         """Tries until it can listen: a process that is still dying may hold the addresses."""
         while not self._stopped.is_set() and isinstance(self.start(), Refused):
             self._stopped.wait(RETRY_EVERY)
+        if self._own_process:
+            settle()
 
     def start(self) -> Any:
         """Its `mesh.faces.addresses.Addresses`; starts the control plane if need be."""

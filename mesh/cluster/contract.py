@@ -57,7 +57,10 @@ class Cluster(Protocol):
         ...
 
     def observe(self, deployment: str = "") -> Sequence[ObservedReplica]:
-        """The replicas of `deployment`, or of all, that are not forgotten, in the order of ids."""
+        """The replicas of `deployment`, or of all, that are not forgotten, in the order of ids.
+
+        The very same object as before, if nothing has changed, lets the controller do less.
+        """
         ...
 
     async def drain(self, replica_id: str, timeout_s: float = DRAIN_TIMEOUT) -> None:

@@ -87,6 +87,8 @@ class Lives(ABC):
         self._clock = clock
         self._lives: dict[str, _Life] = {}
         self._deployments: dict[str, dict[str, _Life]] = {}
+        # What `observe` gave and would give again; all of them are under "".
+        self._observed: dict[str, tuple[ObservedReplica, ...]] = {}
         self._changed: set[str] = set()
         self._past: dict[str, Process] = {}
         self._news = asyncio.Event()
@@ -117,8 +119,13 @@ class Lives(ABC):
 
     def observe(self, deployment: str = "") -> Sequence[ObservedReplica]:
         """As of Cluster."""
-        lives = self._deployments.get(deployment, {}) if deployment else self._lives
-        return [life.record for _, life in sorted(lives.items())]
+        found = self._observed.get(deployment)
+        if found is None:
+            lives = self._deployments.get(deployment, {}) if deployment else self._lives
+            found = tuple(lives[replica_id].record for replica_id in sorted(lives))
+            if found:
+                self._observed[deployment] = found
+        return found
 
     async def drain(self, replica_id: str, timeout_s: float = DRAIN_TIMEOUT) -> None:
         """As of Cluster."""
@@ -165,6 +172,8 @@ class Lives(ABC):
         return changed
 
     def _tell(self, life: _Life) -> None:
+        self._observed.pop(life.record.deployment, None)
+        self._observed.pop("", None)
         self._changed.add(life.record.deployment)
         self._news.set()
 

@@ -145,19 +145,32 @@ def sum_up(
     A report that is older than `stale_after` seconds is not believed: its replica counts as the
     average of the others. A replica that has never reported is new and counts as not there.
     """
-    reports = [loads[each] for each in ready if each in loads]
-    fresh = [each for each in reports if now - each.at <= stale_after]
-    if not fresh:
+    reports = number = 0
+    in_flight = cpu = gpu = memory = qps = 0.0
+    oldest = now - stale_after
+    # One loop, because a controller sums up all replicas of a mesh each second.
+    for replica in ready:
+        each = loads.get(replica)
+        if each is None:
+            continue
+        reports += 1
+        if each.at >= oldest:
+            number += 1
+            in_flight += each.in_flight
+            cpu += each.cpu
+            gpu += each.gpu
+            memory += each.memory
+            qps += each.qps
+    if not number:
         return ServiceLoad(queued=queued)
-    number = len(fresh)
     return ServiceLoad(
-        replicas=len(reports),
-        in_flight=sum(each.in_flight for each in fresh) * len(reports) / number,
+        replicas=reports,
+        in_flight=in_flight * reports / number,
         queued=queued,
-        cpu=sum(each.cpu for each in fresh) / number,
-        gpu=sum(each.gpu for each in fresh) / number,
-        memory=sum(each.memory for each in fresh) / number,
-        qps=sum(each.qps for each in fresh) / number,
+        cpu=cpu / number,
+        gpu=gpu / number,
+        memory=memory / number,
+        qps=qps / number,
     )
 
 

@@ -6,7 +6,7 @@ nothing is changed.
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from mesh.config import MAIN, CanaryVersion, DeploymentConfig, ServiceOverrides, parse
 from mesh.control.desired import DesiredDeployment
@@ -378,37 +378,54 @@ def desired_of(state: State, name: str) -> DesiredDeployment:
 
 
 def after(state: State, change: Change) -> State:
-    """The state when `change` is written.
+    """The state when `change` is written. Records that it does not touch stay the same mappings.
 
     Versions that nothing current names any more are left out, as a store leaves them out.
     """
-    deployments = dict(state.deployments)
-    revisions = dict(state.revisions)
-    versions = dict(state.versions)
-    endpoints = dict(state.endpoints)
-    for name in change.deleted_deployments:
-        deployments.pop(name, None)
-        revisions.pop(name, None)
-    for name in change.deleted_endpoints:
-        endpoints.pop(name, None)
-    deployments |= {each.name: each for each in change.deployments}
-    revisions |= {each.deployment: each for each in change.revisions}
-    versions |= {(each.deployment, each.id): each for each in change.versions}
-    endpoints |= {each.name: each for each in change.endpoints}
-    touched = {each.name for each in change.deployments} | set(change.deleted_deployments)
-    for key in [key for key in versions if key[0] in touched]:
-        if not _is_named(deployments, revisions, *key):
-            del versions[key]
-    return State(deployments, revisions, versions, endpoints)
+    gone = change.deleted_deployments
+    deployments = _with(state.deployments, {each.name: each for each in change.deployments}, gone)
+    revisions = _with(state.revisions, {each.deployment: each for each in change.revisions}, gone)
+    endpoints = _with(
+        state.endpoints, {each.name: each for each in change.endpoints}, change.deleted_endpoints
+    )
+    versions = {(each.deployment, each.id): each for each in change.versions}
+    touched = {each.name for each in change.deployments}.union(gone)
+    unnamed = [
+        key
+        for key in versions.keys() | _named(state.deployments, state.revisions, touched)
+        if key[0] in touched and key not in _named(deployments, revisions, (key[0],))
+    ]
+    kept = {key: each for key, each in versions.items() if key not in unnamed}
+    return State(deployments, revisions, _with(state.versions, kept, unnamed), endpoints)
 
 
-def _is_named(
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+def _with(old: Mapping[_K, _V], new: Mapping[_K, _V], gone: Iterable[_K]) -> Mapping[_K, _V]:
+    """`old` without `gone` and with `new`; the same object if that changes nothing."""
+    gone = [key for key in gone if key in old]
+    if not gone and not new:
+        return old
+    found = dict(old)
+    for key in gone:
+        del found[key]
+    found.update(new)
+    return found
+
+
+def _named(
     deployments: Mapping[str, DeploymentRecord],
     revisions: Mapping[str, RevisionRecord],
-    name: str,
-    identity: str,
-) -> bool:
-    record, revision = deployments.get(name), revisions.get(name)
-    return (revision is not None and identity in revision.versions.values()) or (
-        record is not None and any(identity in ids for ids in record.standing.values())
-    )
+    names: Iterable[str],
+) -> set[tuple[str, str]]:
+    """The versions of these deployments that a revision or a standing release names."""
+    found: set[tuple[str, str]] = set()
+    for name in names:
+        revision, record = revisions.get(name), deployments.get(name)
+        if revision is not None:
+            found.update((name, each) for each in revision.versions.values())
+        if record is not None:
+            found.update((name, each) for ids in record.standing.values() for each in ids)
+    return found

@@ -2,16 +2,17 @@
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import is_
 
 from mesh.control.advance import Step, advance
 from mesh.control.autoscale import History, decide
 from mesh.control.desired import DesiredDeployment, Standing
-from mesh.control.fleet import LIVE
+from mesh.control.fleet import LIVE, ReplicaKey
 from mesh.control.gauges import Gauges
 from mesh.control.observed import ObservedReplica, Phase
 from mesh.control.progression import Progression, overlaid
 from mesh.control.records import Event, Intent
-from mesh.control.status import DeploymentStatus, status_of
+from mesh.control.status import DeploymentPhase, DeploymentStatus, status_of
 
 
 @dataclass(slots=True)
@@ -19,7 +20,8 @@ class Course:
     """What a controller knows of one deployment besides its records.
 
     `scale` has the number of replicas of each service by version name. `step` is what the last
-    look gave.
+    look gave. `scales` says whether the number of some replicas follows the load. Mappings in here
+    are replaced, never changed.
     """
 
     desired: DesiredDeployment
@@ -28,7 +30,10 @@ class Course:
     step: Step | None = None
     progression: Progression | None = None
     histories: dict[tuple[str, str], History] = field(default_factory=dict)
+    scales: bool = False
     told: tuple[str, str] = ("", "")
+    _known: tuple[tuple[object, ...], DeploymentStatus] | None = None
+    _ready: tuple[Sequence[ObservedReplica], Mapping[ReplicaKey, list[str]]] | None = None
 
     def want(
         self,
@@ -46,7 +51,13 @@ class Course:
         if desired.intent is not Intent.RUN:
             self.scale = {}
         self.scale = {**self._held(observed), **self._wanted(desired, observed)}
+        self.histories = {key: each for key, each in self.histories.items() if key in self.scale}
         self.desired = desired
+        self.scales = any(
+            service.rule is not None
+            for version in desired.wanted
+            for service in version.services.values()
+        )
 
     def _held(self, observed: Sequence[ObservedReplica]) -> dict[tuple[str, str], int]:
         """The numbers that releases had which have to make way now."""
@@ -88,23 +99,11 @@ class Course:
         self.progression = progression
         self.desired = overlaid(self.desired, progression)
 
-    @property
-    def scales(self) -> bool:
-        """Whether the number of some replicas follows the load."""
-        return any(
-            service.rule is not None
-            for version in self.desired.wanted
-            for service in version.services.values()
-        )
-
     def rescale(
         self, gauges: Gauges, observed: Sequence[ObservedReplica], now: float
     ) -> Iterator[str]:
         """Lets the numbers of replicas follow the load; a sentence for each that changes."""
-        ready: dict[tuple[str, str], list[str]] = {}
-        for each in observed:
-            if each.phase is Phase.READY:
-                ready.setdefault((each.version_id, each.service), []).append(each.id)
+        ready = self._ready_ids(observed)
         for version in self.desired.wanted:
             standing = self.standing.get(version.name, ())
             ids = tuple(dict.fromkeys((*(each.id for each in standing), version.id)))
@@ -119,8 +118,18 @@ class Course:
                 decision = decide(service.rule, load, current, history, now)
                 self.histories[key] = decision.history
                 if decision.replicas != current:
-                    self.scale[key] = decision.replicas
+                    self.scale = {**self.scale, key: decision.replicas}
                     yield f"{version.name}: {service.name}: {decision.reason}"
+
+    def _ready_ids(self, observed: Sequence[ObservedReplica]) -> Mapping[ReplicaKey, list[str]]:
+        """The ids of those that take calls; worked out once for the same `observed`."""
+        if self._ready is None or self._ready[0] is not observed:
+            found: dict[ReplicaKey, list[str]] = {}
+            for each in observed:
+                if each.phase is Phase.READY:
+                    found.setdefault((each.version_id, each.service), []).append(each.id)
+            self._ready = observed, found
+        return self._ready[1]
 
     def look(self, observed: Sequence[ObservedReplica], now: float) -> Step:
         """Looks at the replicas once; the caller takes the actions."""
@@ -130,7 +139,13 @@ class Course:
 
     def status(self, observed: Sequence[ObservedReplica], wall: float) -> DeploymentStatus:
         """How far the deployment is."""
-        return status_of(self.desired, self.standing, self.scale, observed, wall)
+        of = (self.desired, self.standing, self.scale, observed)
+        if self._known is not None and all(map(is_, self._known[0], of)):
+            return self._known[1]
+        status = status_of(self.desired, self.standing, self.scale, observed, wall)
+        # Only while a deployment comes up does its status change with nothing but time.
+        self._known = (of, status) if status.phase is not DeploymentPhase.DEPLOYING else None
+        return status
 
     def news(self, observed: Sequence[ObservedReplica], wall: float) -> Event | None:
         """The event of a status that has changed since this was last asked."""

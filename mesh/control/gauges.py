@@ -1,6 +1,7 @@
 """What replicas and callers reported last. `now` is on the controller's clock."""
 
 from collections.abc import Container, Iterable, Sequence
+from itertools import takewhile
 
 from mesh.control.autoscale import sum_up
 from mesh.control.loads import ReplicaLoad, Report, ServiceLoad
@@ -38,6 +39,7 @@ class Gauges:
     def take(self, report: Report, now: float) -> frozenset[str]:
         """Takes a report; returns the deployments for which calls wait there."""
         self._replicas.update(report.replicas)
+        self._reporters.pop(report.reporter, None)  # who reported last comes last
         self._reporters[report.reporter] = now
         self._drop(report.reporter)
         for key, calls in report.waiting.items():
@@ -70,10 +72,14 @@ class Gauges:
         )
         return sum_up(self._replicas, ready, queued, now, self.patience)
 
-    def tidy(self, replicas: Container[str], now: float) -> None:
-        """Forgets replicas that are not among `replicas` (ids), and reporters that are silent."""
+    def keep(self, replicas: Container[str]) -> None:
+        """Forgets replicas that are not among `replicas` (ids)."""
         self._replicas = {key: each for key, each in self._replicas.items() if key in replicas}
-        silent = [key for key, at in self._reporters.items() if now - at > self.patience]
-        for reporter in silent:
+
+    def expire(self, now: float) -> None:
+        """Forgets what reporters said that are silent."""
+        latest = now - self.patience
+        silent = tuple(takewhile(lambda each: each[1] < latest, self._reporters.items()))
+        for reporter, _ in silent:
             del self._reporters[reporter]
             self._drop(reporter)

@@ -43,7 +43,7 @@ from mesh.traffic.snapshot import Snapshot
 _log = logging.getLogger(__name__)
 
 KEEP_EVERY = 10.0
-"""Seconds between two times at which the counts of canaries that progress are kept."""
+"""Seconds between two times at which counts of canaries are kept, and old figures forgotten."""
 TELL = 2.0
 """Seconds in which all gateways should route by a change; whoever made it waits no longer."""
 
@@ -302,8 +302,11 @@ class Loop:
         if now - self._weighed_at < self._tick:
             return
         self._weighed_at = now
-        observed = {each.id for each in self._cluster.observe()}
-        self._gauges.tidy(observed, now)
+        is_time = now - self._kept_at >= KEEP_EVERY
+        if is_time:
+            self._kept_at = now
+            self._tidy()
+        self._gauges.expire(now)
         events = []
         for name, course in self._courses.items():
             if course.scales:
@@ -313,12 +316,19 @@ class Loop:
                     self._dirty.add(name)
         if events:
             await self._store.commit(Change(events=tuple(events)))
-        is_time = now - self._kept_at >= KEEP_EVERY
         for name in [name for name, course in self._courses.items() if course.progression]:
             with _logged(f"the canary of deployment {name} cannot be judged"):
                 await self._judge(name, wall, keep=is_time)
-        if is_time:
-            self._kept_at = now
+
+    def _tidy(self) -> None:
+        """Forgets what was measured of replicas and versions that are there no more."""
+        self._gauges.keep({each.id for each in self._cluster.observe()})
+        self._ledger.keep(
+            (name, release.id)
+            for name, course in self._courses.items()
+            for releases in (course.desired.versions, *course.standing.values())
+            for release in releases
+        )
 
     async def _judge(self, name: str, wall: float, *, keep: bool) -> None:
         """Has one canary go on, or back. Counts are kept now and then only: a crash costs few."""

@@ -4,67 +4,93 @@ from collections.abc import Iterator, Mapping
 
 from mesh.config import EndpointConfig, parse
 from mesh.control.endpoints import endpoint_of_config
-from mesh.control.records import EndpointRecord, Intent, State
+from mesh.control.records import DeploymentRecord, EndpointRecord, Intent, State
 from mesh.traffic.snapshot import Deployment, Endpoint, Snapshot, WeightedDeployment
 
 
 class Routes:
     """What callers see of each deployment and endpoint.
 
-    A part that has not changed stays the same object, so that whoever compares two snapshots sees
-    at once what differs.
+    A part that has not changed stays the same object, and so does a whole mapping of them: whoever
+    compares two snapshots sees at once what differs.
     """
 
     def __init__(self) -> None:
         self._deployments: dict[str, Deployment] = {}
-        self._endpoints: dict[str, tuple[EndpointRecord | None, Endpoint]] = {}
+        self._shown: Mapping[str, Deployment] | None = None
+        # Endpoints that users made, with their records; and the deployments that they lead to.
+        self._records: Mapping[str, EndpointRecord] = {}
+        self._made: dict[str, tuple[EndpointRecord, Endpoint]] = {}
+        self._reached: frozenset[str] = frozenset()
+        # Endpoints that deployments have of themselves.
+        self._own: dict[str, Endpoint] = {}
+        self._endpoints: Mapping[str, Endpoint] = {}
 
     def __repr__(self) -> str:
         return f"<Routes {len(self._deployments)} deployments, {len(self._endpoints)} endpoints>"
 
     def put(self, name: str, deployment: Deployment | None) -> None:
         """Makes `deployment` what callers see under its name; None: nothing."""
+        if self._deployments.get(name) == deployment:
+            return
         if deployment is None:
-            self._deployments.pop(name, None)
-        elif self._deployments.get(name) != deployment:
+            del self._deployments[name]
+        else:
             self._deployments[name] = deployment
+        self._shown = None
 
     def snapshot(self, state: State, epoch: int, last: Snapshot | None) -> Snapshot:
         """The snapshot that follows `last`; `last` itself if nothing has changed."""
-        endpoints = dict(self._named(state))
-        same = (
+        self._follow(state)
+        if self._shown is None:
+            self._shown = dict(self._deployments)
+        if (
             last is not None
-            and _is_same(last.deployments, self._deployments)
-            and _is_same(last.endpoints, endpoints)
-        )
-        if same and last is not None:
+            and last.deployments is self._shown
+            and last.endpoints is self._endpoints
+        ):
             return last
         return Snapshot(
             epoch=epoch,
             number=last.number + 1 if last is not None else 1,
-            endpoints=endpoints,
-            deployments=dict(self._deployments),
-            default_endpoint=next(iter(endpoints), ""),
+            endpoints=self._endpoints,
+            deployments=self._shown,
+            default_endpoint=next(iter(self._endpoints), ""),
         )
 
-    def _named(self, state: State) -> Iterator[tuple[str, Endpoint]]:
-        """Endpoints that users made, and one for each deployment that none of these leads to."""
-        reached: set[str] = set()
-        for record in state.endpoints.values():
-            reached.update(record.config["deployments"])
-            yield record.name, self._endpoint(record.name, record)
-        for name, deployment in state.deployments.items():
-            is_there = deployment.intent is not Intent.DELETE
-            if is_there and name not in reached and name not in state.endpoints:
-                yield name, self._endpoint(name, None)
+    def _follow(self, state: State) -> None:
+        """Has endpoints be those that users made, and of each deployment none of these leads to."""
+        is_same = state.endpoints is self._records
+        if not is_same:
+            made = dict(self._remade(state.endpoints))
+            is_same = _is_same(self._made, made)
+            named = (record.config["deployments"] for record in state.endpoints.values())
+            self._records, self._made = state.endpoints, made
+            self._reached = frozenset(state.endpoints).union(*named)
+        own = {
+            name: self._own.get(name) or Endpoint(name, (WeightedDeployment(name, 1),))
+            for name in _unreached(state.deployments, self._reached)
+        }
+        if is_same and list(own) == list(self._own):
+            return
+        self._own = own
+        self._endpoints = {name: made for name, (_, made) in self._made.items()} | own
 
-    def _endpoint(self, name: str, record: EndpointRecord | None) -> Endpoint:
-        kept = self._endpoints.get(name)
-        if kept is not None and kept[0] == record:
-            return kept[1]
-        endpoint = _own(name) if record is None else _of(record)
-        self._endpoints[name] = (record, endpoint)
-        return endpoint
+    def _remade(
+        self, records: Mapping[str, EndpointRecord]
+    ) -> Iterator[tuple[str, tuple[EndpointRecord, Endpoint]]]:
+        for name, record in records.items():
+            kept = self._made.get(name)
+            is_kept = kept is not None and (kept[0] is record or kept[0] == record)
+            yield name, kept if kept is not None and is_kept else (record, _of(record))
+
+
+def _unreached(
+    deployments: Mapping[str, DeploymentRecord], reached: frozenset[str]
+) -> Iterator[str]:
+    for name, record in deployments.items():
+        if name not in reached and record.intent is not Intent.DELETE:
+            yield name
 
 
 def _is_same(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
@@ -72,10 +98,6 @@ def _is_same(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
     return len(one) == len(other) and all(
         a is b for a, b in zip(one.values(), other.values(), strict=True)
     )
-
-
-def _own(name: str) -> Endpoint:
-    return Endpoint(name, (WeightedDeployment(name, 1),))
 
 
 def _of(record: EndpointRecord) -> Endpoint:

@@ -28,7 +28,7 @@ REQUESTS = 20_000
 """Of a round, each to another endpoint than the one before."""
 
 
-class _Reached:
+class Reached:
     """The pool of a caller that has a link to every replica, each with some calls."""
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ def route_rounds(rounds: int, say: Say) -> list[float]:
     """Microseconds of one request, in each round."""
     say("a snapshot of many endpoints")
     snapshot = table()
-    pool = _Reached()
+    pool = Reached()
     dispatcher = Dispatcher(pool, time.monotonic, Random(1))  # type: ignore[arg-type]  # links to nowhere
     dispatcher.follow(snapshot)
     rng = Random(2)
@@ -90,9 +90,7 @@ def route_rounds(rounds: int, say: Say) -> list[float]:
     return found[1:]  # in the first, what is worked out once is worked out
 
 
-def _one(
-    dispatcher: Dispatcher, pool: _Reached, snapshot: Snapshot, name: str, rng: Random
-) -> None:
+def _one(dispatcher: Dispatcher, pool: Reached, snapshot: Snapshot, name: str, rng: Random) -> None:
     endpoint, path = endpoint_of(
         snapshot, authority="127.0.0.1:3000", header=name, path="/classify"
     )

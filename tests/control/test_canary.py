@@ -3,8 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
-from random import Random
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given, strategies as st
@@ -29,10 +28,9 @@ from mesh.control.canary import (
 )
 from mesh.control.loads import Outcomes
 from mesh.traffic.latency import bucket
+from tests.control.canary_runs import DEFAULT, T0, Version, progression
 
-DEFAULT = Plan(**Progression(version="v2").model_dump())
 NOTHING = Outcomes()
-T0 = 1_800_000_000.0
 
 
 def requests(number: int, errors: int = 0, seconds: float = 0.1, slow: int = 0) -> Outcomes:
@@ -370,54 +368,6 @@ def test_what_is_no_progress_is_refused(broken: dict[str, object]) -> None:
 
 
 # Whole progressions, virtual
-
-
-@dataclass(frozen=True)
-class Version:
-    """Fails with the probability `fails`; a latency is `slower` times what is usual."""
-
-    fails: float
-    slower: float = 1.0
-
-
-@dataclass(frozen=True)
-class End:
-    """How a progression ended: at which weight, after how many requests of the canary."""
-
-    state: State
-    weight: int
-    requests: int
-    reason: str
-
-
-def binomial(random: Random, number: int, probability: float) -> int:
-    return sum(random.random() < probability for _ in range(number))
-
-
-def serve(random: Random, number: int, version: Version, usual: list[int]) -> Outcomes:
-    shift = bucket(version.slower) - bucket(1.0)
-    taken = Counter(each + shift for each in random.choices(usual, k=number))
-    return Outcomes(number, binomial(random, number, version.fails), taken)
-
-
-def progression(
-    seed: int, main: Version, canary: Version, plan: Plan = DEFAULT, per_second: int = 20
-) -> End:
-    """From begin to end; the controller looks every second of virtual time."""
-    random = Random(seed)
-    usual = [bucket(random.lognormvariate(-3, 0.7)) for _ in range(2_000)]
-    progress, _ = begin(plan, T0)
-    now = T0
-    while True:
-        now += 1
-        held = weight(plan, progress)
-        taken = binomial(random, per_second, held / 100)
-        mains = serve(random, per_second - taken, main, usual)
-        progress = observe(progress, mains, serve(random, taken, canary, usual))
-        progress, _ = judge(plan, progress, now)
-        if progress.state is not State.RUNNING:
-            return End(progress.state, held, progress.total_canary.requests, progress.reason)
-
 
 QUICK = replace(DEFAULT, wait=10)
 

@@ -12,7 +12,6 @@ from mesh.client.control.values import (
     RevisionView,
 )
 from mesh.control.plan import Application
-from mesh.control.records import DeploymentRecord
 from mesh.control.status import DeploymentStatus
 from mesh.errors import ConfigError, NotFound
 from mesh.faces.rest import views
@@ -27,17 +26,16 @@ Cause = Annotated[str, Query(max_length=200, description="Kept with the revision
 def shown(verbs: Verbs, name: str) -> DeploymentView:
     """A deployment as it is now. Raises NotFound."""
     record = verbs.deployment(name)
+    return views.deployment(record, verbs.current(name), _status(verbs, name))
+
+
+def _status(verbs: Verbs, name: str) -> DeploymentStatus | None:
+    """None for what is kept, but is not understood any more."""
     try:
         (status,) = verbs.status(name)
-    except NotFound:  # what is kept of it is not understood, and it is left as it is
-        return _view(verbs, record, None)
-    return _view(verbs, record, status)
-
-
-def _view(
-    verbs: Verbs, record: DeploymentRecord, status: DeploymentStatus | None
-) -> DeploymentView:
-    return views.deployment(record, verbs.current(record.name), status)
+    except NotFound:
+        return None
+    return status
 
 
 def deployments(verbs: Verbs) -> APIRouter:
@@ -52,13 +50,15 @@ def deployments(verbs: Verbs) -> APIRouter:
         count: Count = 100,
     ) -> DeploymentPage:
         """Deployments by name."""
-        statuses = {status.name: status for status in verbs.status()}
-        found = []
-        for record in sorted(verbs.deployments(), key=lambda each: each.name):
-            view = _view(verbs, record, statuses.get(record.name))
-            if views.matches(view, search, label):
-                found.append(view)
-        return DeploymentPage(tuple(found[start : start + count]), len(found), start, count)
+        found = sorted(
+            record.name
+            for record in verbs.deployments()
+            if search in record.name
+            and (not label or views.has_labels(verbs.current(record.name), label))
+        )
+        # Of thousands only those that are shown are looked at.
+        page = tuple(shown(verbs, name) for name in found[start : start + count])
+        return DeploymentPage(page, len(found), start, count)
 
     @routes.post("")
     async def create(application: Application, cause: Cause = "") -> DeploymentView:

@@ -44,7 +44,7 @@ def deployment(
         record.intent.value,
         status.phase.label if status else "unknown",
         status.reason if status else "",
-        dict(revision.config.get("labels") or {}),
+        _labels(revision),
         revision.config,
         tuple(map(_version, status.versions)) if status else (),
     )
@@ -158,13 +158,18 @@ def counts(words: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(words).items()))
 
 
-def matches(view: DeploymentView, search: str, labels: Iterable[str]) -> bool:
-    """Whether `search` is part of the name, and each of `labels` (`key=value` or `key`) is set."""
+def has_labels(revision: RevisionRecord, labels: Iterable[str]) -> bool:
+    """Whether each of `labels` (`key=value` or `key`) is set."""
+    own = _labels(revision)
     for label in labels:
         key, equals, value = label.partition("=")
-        if key not in view.labels or (equals and view.labels[key] != value):
+        if key not in own or (equals and own[key] != value):
             return False
-    return search in view.name
+    return True
+
+
+def _labels(revision: RevisionRecord) -> dict[str, str]:
+    return dict(revision.config.get("labels") or {})
 
 
 def _time(seconds: float) -> datetime:
