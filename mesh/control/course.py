@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from mesh.control.advance import Step, advance
 from mesh.control.autoscale import History, decide
 from mesh.control.desired import DesiredDeployment, Standing
-from mesh.control.fleet import LIVE
+from mesh.control.fleet import LIVE, grouped
 from mesh.control.gauges import Gauges
 from mesh.control.observed import ObservedReplica, Phase
 from mesh.control.progression import Progression, overlaid
@@ -18,8 +18,9 @@ from mesh.control.status import DeploymentStatus, status_of
 class Course:
     """What a controller knows of one deployment besides its records.
 
-    `scale` has the number of replicas of each service by version name. `step` is what the last
-    look gave.
+    `scale` has the number of replicas of each service by version name, `seen` when its replicas
+    were last seen with calls. `step` is what the last look gave. Until `patient_until` a service
+    some of whose replicas have not reported is left as it is: they run, but its controller is new.
     """
 
     desired: DesiredDeployment
@@ -28,7 +29,9 @@ class Course:
     step: Step | None = None
     progression: Progression | None = None
     histories: dict[tuple[str, str], History] = field(default_factory=dict)
+    seen: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)
     told: tuple[str, str] = ("", "")
+    patient_until: float = float("-inf")
 
     def want(
         self,
@@ -72,7 +75,9 @@ class Course:
                 key = (version.name, service.name)
                 there = self.scale.get(key)
                 if there is None:
-                    there = max(1, self._running(ids, service.name, observed))
+                    there = self._running(ids, service.name, observed)
+                    if version.id not in ids:
+                        there = max(1, there)
                 wanted[key] = min(max(there, service.min_replicas), service.max_replicas)
         return wanted
 
@@ -101,10 +106,7 @@ class Course:
         self, gauges: Gauges, observed: Sequence[ObservedReplica], now: float
     ) -> Iterator[str]:
         """Lets the numbers of replicas follow the load; a sentence for each that changes."""
-        ready: dict[tuple[str, str], list[str]] = {}
-        for each in observed:
-            if each.phase is Phase.READY:
-                ready.setdefault((each.version_id, each.service), []).append(each.id)
+        groups = grouped(observed)
         for version in self.desired.wanted:
             standing = self.standing.get(version.name, ())
             ids = tuple(dict.fromkeys((*(each.id for each in standing), version.id)))
@@ -112,8 +114,14 @@ class Course:
                 if service.rule is None:
                     continue
                 key = (version.name, service.name)
-                taking = [each for one in ids for each in ready.get((one, service.name), ())]
-                load = gauges.load(self.desired.name, ids, service.name, taking, now)
+                there = [each for one in ids for each in groups.get((one, service.name), ())]
+                if now < self.patient_until and any(
+                    each.phase in LIVE and not gauges.knows(each.id) for each in there
+                ):
+                    continue
+                taking = [each.id for each in there if each.phase is Phase.READY]
+                leaving = self._leaving(key, there, gauges.settling, now)
+                load = gauges.load(self.desired.name, ids, service.name, taking, now, leaving)
                 current = self.scale[key]
                 history = self.histories.get(key, History())
                 decision = decide(service.rule, load, current, history, now)
@@ -121,6 +129,21 @@ class Course:
                 if decision.replicas != current:
                     self.scale[key] = decision.replicas
                     yield f"{version.name}: {service.name}: {decision.reason}"
+
+    def _leaving(
+        self,
+        key: tuple[str, str],
+        there: Sequence[ObservedReplica],
+        settling: float,
+        now: float,
+    ) -> list[str]:
+        """The replicas (ids) that take no more calls but did `settling` seconds ago, or drain."""
+        taking = {each.id for each in there if each.phase is Phase.READY}
+        draining = {each.id for each in there if each.phase is Phase.DRAINING}
+        before = self.seen.get(key, {})
+        seen = {each: at for each, at in before.items() if now - at <= settling}
+        self.seen[key] = seen | dict.fromkeys(taking | draining, now)
+        return [each for each in self.seen[key] if each not in taking]
 
     def look(self, observed: Sequence[ObservedReplica], now: float) -> Step:
         """Looks at the replicas once; the caller takes the actions."""

@@ -1,6 +1,7 @@
 """What replicas and callers reported last. `now` is on the controller's clock."""
 
 from collections.abc import Container, Iterable, Sequence
+from dataclasses import replace
 
 from mesh.control.autoscale import sum_up
 from mesh.control.loads import ReplicaLoad, Report, ServiceLoad
@@ -35,9 +36,17 @@ class Gauges:
         """Seconds after which a report is not believed any more."""
         return 3 * self.interval + 2.0
 
+    @property
+    def settling(self) -> float:
+        """Seconds in which all have reported about a time that began after now."""
+        return 2 * self.interval
+
     def take(self, report: Report, now: float) -> frozenset[str]:
         """Takes a report; returns the deployments for which calls wait there."""
-        self._replicas.update(report.replicas)
+        for replica, load in report.replicas.items():
+            before = self._replicas.get(replica)
+            since = before.since if before is not None else now
+            self._replicas[replica] = replace(load, since=since)
         self._reporters[report.reporter] = now
         self._drop(report.reporter)
         for key, calls in report.waiting.items():
@@ -52,6 +61,10 @@ class Gauges:
             if not calls:
                 del self._waiting[key]
 
+    def knows(self, replica: str) -> bool:
+        """Whether the replica (an id) has reported."""
+        return replica in self._replicas
+
     def load(
         self,
         deployment: str,
@@ -59,20 +72,27 @@ class Gauges:
         service: str,
         ready: Sequence[str],
         now: float,
+        leaving: Iterable[str] = (),
     ) -> ServiceLoad:
         """The load of a service under one version name, whose releases are `versions` (ids).
 
-        `ready` are the ids of its replicas that take calls.
+        `ready` are the ids of its replicas that take calls, `leaving` of those that did `settling`
+        seconds ago.
         """
         queued = sum(
             sum(self._waiting.get((deployment, version, service), {}).values())
             for version in versions
         )
-        return sum_up(self._replicas, ready, queued, now, self.patience)
+        patience, settling = self.patience, self.settling
+        return sum_up(self._replicas, ready, queued, now, patience, settling, leaving)
 
     def tidy(self, replicas: Container[str], now: float) -> None:
-        """Forgets replicas that are not among `replicas` (ids), and reporters that are silent."""
-        self._replicas = {key: each for key, each in self._replicas.items() if key in replicas}
+        """Forgets replicas that have ended, those not among `replicas` (ids), and who is silent."""
+        self._replicas = {
+            key: each
+            for key, each in self._replicas.items()
+            if key in replicas or now - each.at <= self.settling
+        }
         silent = [key for key, at in self._reporters.items() if now - at > self.patience]
         for reporter in silent:
             del self._reporters[reporter]
