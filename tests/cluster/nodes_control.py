@@ -54,7 +54,7 @@ class World:
         finally:
             found.close()
             self.control.deployments.delete(name)
-            eventually(lambda: not self.control.deployments.list(), "it ends", PATIENCE)
+            eventually(lambda: not self.control.replicas(), "it ends", PATIENCE)
 
     def get(self, name: str) -> DeploymentView:
         return self.control.deployments.get(name)
@@ -115,7 +115,7 @@ def a_deployment_lies_where_it_says(world: World) -> None:
     finally:
         for name in cases:
             world.control.deployments.delete(name)
-    eventually(lambda: not world.control.deployments.list(), "all end", PATIENCE)
+    eventually(lambda: not world.control.replicas(), "all end", PATIENCE)
 
 
 def what_fits_serves_and_the_rest_says_what_it_lacks(world: World) -> None:
