@@ -58,10 +58,15 @@ class Policy(Settings):
 
 
 class Scaling(Settings):
-    """Bounds of the number of replicas; `min_replicas` 0 lets an idle service have none."""
+    """Bounds of the number of replicas; `min_replicas` 0 lets an idle service have none.
+
+    The last replica goes when there was no load for `scale_to_zero_after` seconds (None: for the
+    down window, and for 30 seconds at least).
+    """
 
     min_replicas: Annotated[int, Field(ge=0)] = 1
     max_replicas: Annotated[int, Field(gt=0)] = 1
+    scale_to_zero_after: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     policy: Policy | None = None
 
     @model_validator(mode="before")

@@ -14,7 +14,7 @@ number of replicas:
    call waits, even where adding is disabled: waking is not scaling.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, inf, isfinite
 from typing import Literal, NamedTuple
@@ -32,7 +32,8 @@ CPU_TARGET = 80.0
 TOLERANCE = 0.1
 """A metric whose wish is this close to what runs (a fraction of it) changes nothing."""
 LEAST_IDLE = 30.0
-"""Seconds without load before the last replica goes, where the down window is shorter."""
+"""Seconds without load before the last replica goes, where nothing is said and the down window is
+shorter."""
 _ROUNDING = 1e-6
 """Of a replica: sums of averages are not exact, and 2.0000001 is meant to be 2."""
 
@@ -54,7 +55,8 @@ class ScaleRule:
 
     `concurrency` is in calls per replica (0: not followed). `external_queue` says that calls above
     it wait outside of replicas; those are counted either way. `metrics` have the most that a
-    replica should use on average, in the units of ReplicaLoad.
+    replica should use on average, in the units of ReplicaLoad. `idle` is for how many seconds
+    there must be no load before the last replica goes; None: the down window, LEAST_IDLE at least.
     """
 
     min_replicas: int
@@ -64,6 +66,12 @@ class ScaleRule:
     metrics: tuple[tuple[Metric, float], ...] = ()
     up: Direction = Direction("fast", 0.0)
     down: Direction = Direction("stable", 300.0)
+    idle: float | None = None
+
+    @property
+    def least_idle(self) -> float:
+        """Seconds without load before the last replica goes."""
+        return max(self.down.window, LEAST_IDLE) if self.idle is None else self.idle
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +147,19 @@ def sum_up(
     queued: float,
     now: float,
     stale_after: float,
+    new_for: float = 0.0,
+    leaving: Iterable[str] = (),
 ) -> ServiceLoad:
     """The load of a service whose replicas `ready` (ids) are those that take calls.
 
     A report that is older than `stale_after` seconds is not believed: its replica counts as the
-    average of the others. A replica that has never reported is new and counts as not there.
+    average of the others. A replica that has never reported counts as not there. One that reported
+    for the first time less than `new_for` seconds ago is new: others may still count its calls.
+    `leaving` are replicas that took calls a moment ago: others may count theirs already.
     """
-    reports = number = 0
-    in_flight = cpu = gpu = memory = qps = 0.0
-    oldest = now - stale_after
+    reports = number = new = 0
+    in_flight = cpu = gpu = memory = qps = moved = 0.0
+    oldest, known = now - stale_after, now - new_for
     # One loop, because a controller sums up all replicas of a mesh each second.
     for replica in ready:
         each = loads.get(replica)
@@ -161,8 +173,12 @@ def sum_up(
             gpu += each.gpu
             memory += each.memory
             qps += each.qps
+            if each.since > known:
+                new += 1
+                moved += each.in_flight
     if not number:
         return ServiceLoad(queued=queued)
+    left = [loads[each] for each in leaving if each in loads]
     return ServiceLoad(
         replicas=reports,
         in_flight=in_flight * reports / number,
@@ -171,13 +187,15 @@ def sum_up(
         gpu=gpu / number,
         memory=memory / number,
         qps=qps / number,
+        moved=moved if left or new < number else 0.0,
+        gone=sum(each.in_flight for each in left if each.at >= oldest),
     )
 
 
 def _known(load: ServiceLoad) -> ServiceLoad:
     """The load; only its queue if one of its numbers is none."""
     queued = load.queued if 0 <= load.queued < inf else 0.0
-    levels = (load.in_flight, load.cpu, load.gpu, load.memory, load.qps)
+    levels = (load.in_flight, load.cpu, load.gpu, load.memory, load.qps, load.moved, load.gone)
     if load.replicas > 0 and all(isfinite(level) and level >= 0 for level in levels):
         return load if queued == load.queued else replace(load, queued=queued)
     return ServiceLoad(queued=queued)
@@ -189,11 +207,14 @@ def _remembered(
     """What of the history still counts, with whether there is load now."""
     if history.is_new:  # what runs was wished once
         history = History(peaks=((now, base),), dips=((now, base),), is_new=False)
-    is_idle = load.replicas > 0 and not (load.in_flight or load.queued or load.qps)
+    is_idle = load.replicas > 0 and not (load.in_flight or load.queued or load.qps or load.gone)
     since = (now if history.idle_since is None else history.idle_since) if is_idle else None
     calls = [each for each in history.calls if each[0] > now - AVERAGED]
+    in_flight = load.in_flight
+    if calls:  # what only moves is as much as before; a call in two reports is not two
+        in_flight = min(max(calls[-1][1], in_flight - load.moved), in_flight + load.gone)
     return History(
-        calls=(*calls, (now, load.in_flight, load.queued)) if load.replicas else (),
+        calls=(*calls, (now, in_flight, load.queued)) if load.replicas else (),
         peaks=tuple(peak for peak in history.peaks if peak[0] > now - rule.down.window),
         dips=tuple(dip for dip in history.dips if dip[0] > now - rule.up.window),
         added=tuple(each for each in history.added if each[0] > now - PERIOD),
@@ -212,7 +233,7 @@ def _wish(
         return _of_queue(rule, load, base)
     if rule.min_replicas == 0 and history.idle_since is not None:
         idle = now - history.idle_since
-        if idle >= max(rule.down.window, LEAST_IDLE):
+        if idle >= rule.least_idle:
             return _Wish(0, 0, f"no load for {idle:.0f} s")
     wishes = [_of_metric(kind, target, load, base, rule) for kind, target in _metrics(rule)]
     if rule.concurrency:

@@ -7,7 +7,7 @@ from operator import is_
 from mesh.control.advance import Step, advance
 from mesh.control.autoscale import History, decide
 from mesh.control.desired import DesiredDeployment, Standing
-from mesh.control.fleet import LIVE, ReplicaKey
+from mesh.control.fleet import LIVE, Groups, grouped
 from mesh.control.gauges import Gauges
 from mesh.control.observed import ObservedReplica, Phase
 from mesh.control.progression import Progression, overlaid
@@ -19,9 +19,11 @@ from mesh.control.status import DeploymentPhase, DeploymentStatus, status_of
 class Course:
     """What a controller knows of one deployment besides its records.
 
-    `scale` has the number of replicas of each service by version name. `step` is what the last
-    look gave. `scales` says whether the number of some replicas follows the load. Mappings in here
-    are replaced, never changed.
+    `scale` has the number of replicas of each service by version name, `seen` when its replicas
+    were last seen with calls. `step` is what the last look gave. `scales` says whether the number
+    of some replicas follows the load. Until `patient_until` a service some of whose replicas have
+    not reported is left as it is: they run, but its controller is new. Mappings in here are
+    replaced, never changed.
     """
 
     desired: DesiredDeployment
@@ -30,10 +32,12 @@ class Course:
     step: Step | None = None
     progression: Progression | None = None
     histories: dict[tuple[str, str], History] = field(default_factory=dict)
+    seen: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)
     scales: bool = False
     told: tuple[str, str] = ("", "")
+    patient_until: float = float("-inf")
     _known: tuple[tuple[object, ...], DeploymentStatus] | None = None
-    _ready: tuple[Sequence[ObservedReplica], Mapping[ReplicaKey, list[str]]] | None = None
+    _grouped: tuple[Sequence[ObservedReplica], Groups] | None = None
 
     def want(
         self,
@@ -83,7 +87,9 @@ class Course:
                 key = (version.name, service.name)
                 there = self.scale.get(key)
                 if there is None:
-                    there = max(1, self._running(ids, service.name, observed))
+                    there = self._running(ids, service.name, observed)
+                    if version.id not in ids:
+                        there = max(1, there)
                 wanted[key] = min(max(there, service.min_replicas), service.max_replicas)
         return wanted
 
@@ -103,7 +109,7 @@ class Course:
         self, gauges: Gauges, observed: Sequence[ObservedReplica], now: float
     ) -> Iterator[str]:
         """Lets the numbers of replicas follow the load; a sentence for each that changes."""
-        ready = self._ready_ids(observed)
+        groups = self._groups(observed)
         for version in self.desired.wanted:
             standing = self.standing.get(version.name, ())
             ids = tuple(dict.fromkeys((*(each.id for each in standing), version.id)))
@@ -111,8 +117,14 @@ class Course:
                 if service.rule is None:
                     continue
                 key = (version.name, service.name)
-                taking = [each for one in ids for each in ready.get((one, service.name), ())]
-                load = gauges.load(self.desired.name, ids, service.name, taking, now)
+                there = [each for one in ids for each in groups.get((one, service.name), ())]
+                if now < self.patient_until and any(
+                    each.phase in LIVE and not gauges.knows(each.id) for each in there
+                ):
+                    continue
+                taking = [each.id for each in there if each.phase is Phase.READY]
+                leaving = self._leaving(key, there, gauges.settling, now)
+                load = gauges.load(self.desired.name, ids, service.name, taking, now, leaving)
                 current = self.scale[key]
                 history = self.histories.get(key, History())
                 decision = decide(service.rule, load, current, history, now)
@@ -121,15 +133,26 @@ class Course:
                     self.scale = {**self.scale, key: decision.replicas}
                     yield f"{version.name}: {service.name}: {decision.reason}"
 
-    def _ready_ids(self, observed: Sequence[ObservedReplica]) -> Mapping[ReplicaKey, list[str]]:
-        """The ids of those that take calls; worked out once for the same `observed`."""
-        if self._ready is None or self._ready[0] is not observed:
-            found: dict[ReplicaKey, list[str]] = {}
-            for each in observed:
-                if each.phase is Phase.READY:
-                    found.setdefault((each.version_id, each.service), []).append(each.id)
-            self._ready = observed, found
-        return self._ready[1]
+    def _groups(self, observed: Sequence[ObservedReplica]) -> Groups:
+        """The replicas by what they run; worked out once for the same `observed`."""
+        if self._grouped is None or self._grouped[0] is not observed:
+            self._grouped = observed, grouped(observed)
+        return self._grouped[1]
+
+    def _leaving(
+        self,
+        key: tuple[str, str],
+        there: Sequence[ObservedReplica],
+        settling: float,
+        now: float,
+    ) -> list[str]:
+        """The replicas (ids) that take no more calls but did `settling` seconds ago, or drain."""
+        taking = {each.id for each in there if each.phase is Phase.READY}
+        draining = {each.id for each in there if each.phase is Phase.DRAINING}
+        before = self.seen.get(key, {})
+        seen = {each: at for each, at in before.items() if now - at <= settling}
+        self.seen[key] = seen | dict.fromkeys(taking | draining, now)
+        return [each for each in self.seen[key] if each not in taking]
 
     def look(self, observed: Sequence[ObservedReplica], now: float) -> Step:
         """Looks at the replicas once; the caller takes the actions."""

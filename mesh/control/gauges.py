@@ -1,6 +1,7 @@
 """What replicas and callers reported last. `now` is on the controller's clock."""
 
 from collections.abc import Container, Iterable, Sequence
+from dataclasses import replace
 from itertools import takewhile
 
 from mesh.control.autoscale import sum_up
@@ -36,9 +37,17 @@ class Gauges:
         """Seconds after which a report is not believed any more."""
         return 3 * self.interval + 2.0
 
+    @property
+    def settling(self) -> float:
+        """Seconds in which all have reported about a time that began after now."""
+        return 2 * self.interval
+
     def take(self, report: Report, now: float) -> frozenset[str]:
         """Takes a report; returns the deployments for which calls wait there."""
-        self._replicas.update(report.replicas)
+        for replica, load in report.replicas.items():
+            before = self._replicas.get(replica)
+            since = before.since if before is not None else now
+            self._replicas[replica] = replace(load, since=since)
         self._reporters.pop(report.reporter, None)  # who reported last comes last
         self._reporters[report.reporter] = now
         self._drop(report.reporter)
@@ -54,6 +63,10 @@ class Gauges:
             if not calls:
                 del self._waiting[key]
 
+    def knows(self, replica: str) -> bool:
+        """Whether the replica (an id) has reported."""
+        return replica in self._replicas
+
     def load(
         self,
         deployment: str,
@@ -61,20 +74,27 @@ class Gauges:
         service: str,
         ready: Sequence[str],
         now: float,
+        leaving: Iterable[str] = (),
     ) -> ServiceLoad:
         """The load of a service under one version name, whose releases are `versions` (ids).
 
-        `ready` are the ids of its replicas that take calls.
+        `ready` are the ids of its replicas that take calls, `leaving` of those that did `settling`
+        seconds ago.
         """
         queued = sum(
             sum(self._waiting.get((deployment, version, service), {}).values())
             for version in versions
         )
-        return sum_up(self._replicas, ready, queued, now, self.patience)
+        patience, settling = self.patience, self.settling
+        return sum_up(self._replicas, ready, queued, now, patience, settling, leaving)
 
-    def keep(self, replicas: Container[str]) -> None:
-        """Forgets replicas that are not among `replicas` (ids)."""
-        self._replicas = {key: each for key, each in self._replicas.items() if key in replicas}
+    def keep(self, replicas: Container[str], now: float) -> None:
+        """Forgets replicas that have ended: those that are not among `replicas` (ids)."""
+        self._replicas = {
+            key: each
+            for key, each in self._replicas.items()
+            if key in replicas or now - each.at <= self.settling
+        }
 
     def expire(self, now: float) -> None:
         """Forgets what reporters said that are silent."""

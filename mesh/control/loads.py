@@ -14,8 +14,8 @@ class ReplicaLoad:
     """One replica: calls that it holds, what it uses, calls that it has ended per second.
 
     `cpu` is in percent of the cores it reserved (of one core if it reserved none), `gpu` in
-    percent of its devices, `memory` in bytes. `at` is when it was measured, in seconds on the
-    controller's clock.
+    percent of its devices, `memory` in bytes. `at` is when it was measured, `since` when the
+    replica reported for the first time, in seconds on the controller's clock.
     """
 
     in_flight: float = 0.0
@@ -24,6 +24,7 @@ class ReplicaLoad:
     memory: float = 0.0
     qps: float = 0.0
     at: float = 0.0
+    since: float = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,9 @@ class ServiceLoad:
 
     `queued` are the calls that wait with callers because replicas are full or there are none.
     `replicas` is how many of them have reported; 0 means that nothing but `queued` is known.
+    While replicas come and go, calls are with others than the last reports say. `moved` are those
+    of the calls in flight that are in replicas which have just begun to report; `gone` are calls,
+    not among those, of replicas that take no more or have just ended. Others may have both.
     """
 
     replicas: int = 0
@@ -41,6 +45,8 @@ class ServiceLoad:
     gpu: float = 0.0
     memory: float = 0.0
     qps: float = 0.0
+    moved: float = 0.0
+    gone: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,9 @@ KEEP_EVERY = 10.0
 TELL = 2.0
 """Seconds in which all gateways should route by a change; whoever made it waits no longer."""
 
+ADOPTING = 10.0
+"""Seconds that replicas which run already have to report to a new controller."""
+
 
 def random_id(launch: Launch) -> str:
     """An id that no replica had or will have; readable, and short enough for a name."""
@@ -158,7 +161,8 @@ class Loop:
         observed = self._cluster.observe(name)
         if not observed:  # it begins anew, however long ago it was made
             desired = replace(desired, since=max(desired.since, self._wall()))
-        course = self._courses[name] = Course(desired, standing)
+        until = self._clock() + ADOPTING
+        course = self._courses[name] = Course(desired, standing, patient_until=until)
         course.want(desired, observed, self._progression(name))
         self._dirty.add(name)
 
@@ -322,7 +326,7 @@ class Loop:
 
     def _tidy(self) -> None:
         """Forgets what was measured of replicas and versions that are there no more."""
-        self._gauges.keep({each.id for each in self._cluster.observe()})
+        self._gauges.keep({each.id for each in self._cluster.observe()}, now)
         self._ledger.keep(
             (name, release.id)
             for name, course in self._courses.items()

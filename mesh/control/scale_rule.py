@@ -21,6 +21,7 @@ def rule_of(scaling: Scaling, traffic: Traffic) -> ScaleRule:
         metrics=tuple((metric.type, metric.value) for metric in policy.metrics),
         up=_direction(policy.scale_up_behavior, policy.scale_up_stabilization_window),
         down=_direction(policy.scale_down_behavior, policy.scale_down_stabilization_window),
+        idle=scaling.scale_to_zero_after,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from mesh.cluster.contract import Failed, LogChunk, Started
-from mesh.cluster.lives import Lives, Process
+from mesh.cluster.lives import Lives, Process, Running
 from mesh.control.placement import needs
 from mesh.errors import Unavailable
 from mesh.launch import Launch
@@ -148,8 +148,8 @@ class FakeCluster(Lives):
     def _spawn(self, launch: Launch) -> Process:
         return _FakeProcess(self.world, launch)
 
-    async def _running(self) -> list[tuple[Launch, Process]]:
-        return [(each.launch, each) for each in self.world.processes()]
+    async def _running(self) -> list[Running]:
+        return [(each.launch, each, each.outcome) for each in self.world.processes()]
 
 
 class _FakeProcess:
@@ -189,6 +189,11 @@ class _FakeProcess:
             self._started = (
                 Failed(fails) if fails else Started(self._world.address(self._node.name))
             )
+        return self._started
+
+    @property
+    def outcome(self) -> Started | Failed | None:
+        """What came of its start, as far as it has."""
         return self._started
 
     async def watch(self) -> str:

@@ -6,38 +6,21 @@ Prints one JSON object: for each scenario `ok`, or how it failed.
 import asyncio
 import json
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from itertools import count
 
 import ray
 import ray.util
-from ray.cluster_utils import Cluster
 
-from mesh.cluster.embedded import environment, own_token
 from mesh.cluster.ray_cluster import NAMESPACE, RayCluster
 from mesh.control.observed import ObservedReplica, Phase
 from mesh.launch import Launch
 from tests.cluster import contract_checks
 from tests.cluster.contract_checks import end_all, find, until
+from tests.cluster.nodes import NODES, Lose, four_nodes
 
 HOST = "tests.cluster.hosts:FakeHost"
-HEALTH = {
-    # A node that does not answer is given up after a second, not half a minute.
-    "RAY_health_check_initial_delay_ms": "500",
-    "RAY_health_check_period_ms": "500",
-    "RAY_health_check_timeout_ms": "500",
-    "RAY_health_check_failure_threshold": "2",
-}
-MEMORY = 80 * 2**20
-"""Bytes of each node's object store, about the least that Ray takes."""
-NODES: Mapping[str, Mapping[str, object]] = {
-    "node-a": {"num_cpus": 2, "num_gpus": 2, "resources": {"accelerator_type:L4": 1}},
-    "node-b": {"num_cpus": 2, "num_gpus": 1, "labels": {"ray.io/accelerator-type": "A100"}},
-    "node-c": {"num_cpus": 2, "resources": {"nvme": 1}},
-}
-"""Besides the head, which has nothing to give. GPUs are logical."""
-
 _versions = count(1)
 
 
@@ -172,7 +155,7 @@ SCENARIOS: tuple[Callable[[RayCluster], Awaitable[None]], ...] = (
 
 
 async def the_replicas_of_a_lost_node_are_replaced_elsewhere(
-    cluster: RayCluster, lose: Callable[[str], None]
+    cluster: RayCluster, lose: Lose
 ) -> None:
     """The last: `lose` takes a node away for good."""
     three = launches(3, cpu=1.0, placement="spread")
@@ -209,7 +192,7 @@ async def outcome(cluster: RayCluster, scenario: Callable[[RayCluster], Awaitabl
     return "ok"
 
 
-async def outcomes(lose: Callable[[str], None]) -> dict[str, str]:
+async def outcomes(lose: Lose) -> dict[str, str]:
     """One cluster for all: what has just ended still looks taken to those that know no better."""
     cluster = RayCluster(host=HOST, reconsider=2.0)
     told = {each.__name__: await outcome(cluster, each) for each in SCENARIOS}
@@ -217,27 +200,10 @@ async def outcomes(lose: Callable[[str], None]) -> dict[str, str]:
 
 
 def main() -> None:
-    own_token()
-    with environment(HEALTH):
-        head = {"num_cpus": 0, "num_gpus": 0, "include_dashboard": False, "node_name": "head"}
-        cluster = Cluster(
-            initialize_head=True, head_node_args={**head, "object_store_memory": MEMORY}
-        )
-        added = {
-            name: cluster.add_node(
-                wait=False, node_name=name, object_store_memory=MEMORY, **settings
-            )
-            for name, settings in NODES.items()
-        }
-        cluster.wait_for_nodes()
-    ray.init(cluster.address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
-
-    def lose(name: str) -> None:
-        cluster.remove_node(added[name], allow_graceful=False)
-
-    told = asyncio.run(outcomes(lose))
-    ray.shutdown()
-    cluster.shutdown()
+    with four_nodes() as (address, lose):
+        ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
+        told = asyncio.run(outcomes(lose))
+        ray.shutdown()
     print(json.dumps(told))
 
 

@@ -345,6 +345,60 @@ def test_where_all_reports_are_old_only_the_queue_is_known() -> None:
     assert sum_up({}, [], 7, now=10.0, stale_after=5.0) == ServiceLoad(queued=7)
 
 
+def test_calls_of_a_replica_that_is_new_may_be_those_of_the_others() -> None:
+    loads = {
+        "old": ReplicaLoad(6, at=9.5, since=0.0),
+        "new": ReplicaLoad(2, at=9.8, since=9.0),
+    }
+    found = sum_up(loads, list(loads), 0, now=10.0, stale_after=5.0, new_for=2.0)
+    assert (found.in_flight, found.moved) == (8, 2)
+    later = sum_up(loads, list(loads), 0, now=11.0, stale_after=5.0, new_for=2.0)
+    assert (later.in_flight, later.moved) == (8, 0)
+    alone = sum_up(loads, ["new"], 0, now=10.0, stale_after=5.0, new_for=2.0)
+    assert (alone.in_flight, alone.moved) == (2, 0), "nobody else can have them"
+
+
+def test_calls_that_move_to_new_replicas_are_not_counted_twice() -> None:
+    service = Service(replace(RULE, concurrency=2), 1)
+    assert service.take(6) == 3
+    for _ in range(3):  # the first replica's report is from before the others came
+        assert service.take_load(ServiceLoad(3, 10, moved=4)) == 3
+    assert service.take_load(ServiceLoad(3, 6)) == 3
+
+
+def test_a_load_that_grows_while_replicas_come_is_seen_in_the_old_ones() -> None:
+    service = Service(replace(RULE, concurrency=4), 3)
+    service.take(12)
+    for _ in range(5):
+        service.take_load(ServiceLoad(3, 24, moved=4))
+    assert service.replicas == 5  # 20 for sure
+
+
+def test_calls_of_a_replica_that_has_left_count_until_others_have_reported() -> None:
+    loads = {"a": ReplicaLoad(2, at=9.5), "left": ReplicaLoad(3, at=9.0)}
+    found = sum_up(loads, ["a"], 0, now=10.0, stale_after=5.0, leaving=["left", "unknown"])
+    assert found == ServiceLoad(1, 2, gone=3)
+
+
+def test_replicas_that_leave_one_after_the_other_take_no_load_with_them() -> None:
+    service = Service(replace(RULE, concurrency=2), 1)
+    assert service.take(6) == 3
+    for _ in range(20):  # as in a rollout: one drains, a new one has begun, one stays
+        assert service.take_load(ServiceLoad(2, 4, moved=2, gone=2)) == 3
+    assert service.hold(2, 2 * AVERAGED) == 1
+
+
+def test_how_long_the_last_replica_waits_can_be_said() -> None:
+    to_zero = {"min_replicas": 0, "max_replicas": 2}
+    assert rule(to_zero).least_idle == 300.0
+    at_once = {"scale_down_stabilization_window": 0}
+    assert rule({**to_zero, "policy": at_once}).least_idle == LEAST_IDLE
+    said = rule({**to_zero, "policy": at_once, "scale_to_zero_after": 4})
+    service = Service(said, 1)
+    assert service.hold(0, 4.0) == 1
+    assert service.take(0) == 0
+
+
 # Settings.
 
 

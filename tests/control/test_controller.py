@@ -112,7 +112,7 @@ def published(snapshot: Snapshot) -> set[str]:
 
 def app(
     target: str = "app:Main",
-    replicas: int = 1,
+    replicas: int | None = 1,
     name: str = "d",
     canaries: Mapping[str, int] | None = None,
     **more: Any,
@@ -279,6 +279,25 @@ def test_a_new_controller_adopts_what_runs_and_restarts_nothing() -> None:
         async with controlling(cluster, store.reopened()) as controller:
             await snapshot_with(controller, "Main-1")
             assert len(cluster.launches) == 1
+
+    asyncio.run(main())
+
+
+def test_a_new_controller_wakes_nobody_who_sleeps_and_keeps_the_least_numbers() -> None:
+    async def main() -> None:
+        store = MemoryStore()
+        asleep = app(replicas=None, scaling={"min_replicas": 0, "max_replicas": 3})
+        awake = app(replicas=None, name="e", scaling={"min_replicas": 1, "max_replicas": 3})
+        async with controlling(PaperCluster(), store) as controller:
+            await controller.apply(asleep)
+            await controller.apply(awake)
+            await snapshot_with(controller, "Main-1", "Main-2")
+        cluster = PaperCluster()  # as it is when all of it sleeps
+        async with controlling(cluster, store.reopened()) as controller:
+            await snapshot_with(controller, "Main-1")
+            await settled()
+            assert [each.deployment for each in cluster.launches] == ["e"]
+            assert controller.status("d")[0].phase is DeploymentPhase.SCALED_TO_ZERO
 
     asyncio.run(main())
 

@@ -32,9 +32,11 @@ def test_who_is_silent_is_forgotten() -> None:
     gauges = Gauges()
     gauges.take(waiting("g", 4), 1.0)
     gauges.take(Report("a", 1.0, replicas={"a": ReplicaLoad(at=1.0)}), 1.0)
-    gauges.tidy({"a"}, 1.0 + gauges.patience)
+    gauges.keep({"a"}, 1.0 + gauges.patience)
+    gauges.expire(1.0 + gauges.patience)
     assert gauges.load("d", ["v1"], "A", ["a"], 1.0).queued == 4
-    gauges.tidy(set(), 2.0 + gauges.patience)
+    gauges.keep(set(), 2.0 + gauges.patience)
+    gauges.expire(2.0 + gauges.patience)
     assert gauges.load("d", ["v1"], "A", ["a"], 1.0) == gauges.load("x", [], "", [], 1.0)
     assert repr(gauges) == "<Gauges of 0 replicas, 0 reporters>"
 

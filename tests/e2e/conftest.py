@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mesh.cluster.start import Session
-from mesh.serving.run import Place, RunningMesh
+from mesh.serving.run import Place, RunningMesh, free_port
 from mesh.testing import LocalMesh
 from tests.e2e.background import Background
 from tests.e2e.clients import Deployed
@@ -36,14 +36,21 @@ def tracing(collector: OtlpServer) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def shared(ray_session: Session, tracing: dict[str, str]) -> Iterator[LocalMesh]:
-    """The mesh, without a deployment."""
+def shared(
+    ray_session: Session, tracing: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LocalMesh]:
+    """The mesh, without a deployment. It keeps what is deployed: its controller may be killed."""
+    place = Place(
+        gateways=2,
+        control_port=free_port("127.0.0.1"),
+        store=f"sqlite:///{tmp_path_factory.mktemp('store') / 'mesh.db'}",
+    )
     # Gateways have this environment from here; replicas, whose Ray may have been started by other
     # tests, have it from their deployments.
     with pytest.MonkeyPatch.context() as patch:
         for name, value in tracing.items():
             patch.setenv(name, value)
-        running = RunningMesh(Place(gateways=2, control_port=None), session=ray_session)
+        running = RunningMesh(place, session=ray_session)
     mesh = LocalMesh(running)
     try:
         yield mesh

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mesh.compat.bentoml.gpu_type import ray_type
 from mesh.config import ServiceConfig, parse
 from mesh.edge import PAGE, Cors, Dialect, Edge
 from mesh.errors import ConfigError
@@ -25,7 +26,6 @@ _UNLIMITED = 2**50
 _CARRIED = frozenset(
     {"traffic", "resources", "workers", "threads", "metrics", "http", "endpoints", "envs"}
 )
-_QUIET = frozenset({"gpu_type", "tpu_type"})
 
 
 def config(service: Any) -> ServiceConfig:
@@ -33,13 +33,17 @@ def config(service: Any) -> ServiceConfig:
     theirs = service.config
     traffic = theirs.get("traffic") or {}
     workers = _workers(service.name, theirs.get("workers"))
-    limit = traffic.get("max_concurrency")
+
+    def share(number: int | None) -> int | None:
+        """Of all workers together there, of each replica here."""
+        return -(-number // workers) if number else None
+
     values = {
         "traffic": {
             "timeout": traffic.get("timeout", 60.0),
-            # Of all workers together there, of each replica here.
-            "max_concurrency": None if not limit else -(-limit // workers),
-            "concurrency": traffic.get("concurrency"),
+            "max_concurrency": share(traffic.get("max_concurrency")),
+            "concurrency": share(traffic.get("concurrency")),
+            "external_queue": _has_queue(traffic),
             "max_request_bytes": traffic.get("max_request_bytes") or _UNLIMITED,
         },
         "resources": _resources(theirs.get("resources") or {}),
@@ -59,11 +63,20 @@ def _workers(name: str, given: Any) -> int:
         raise ConfigError(f"{name}: workers: {given!r} is no number and not 'cpu_count'") from None
 
 
+def _has_queue(traffic: Mapping[str, Any]) -> bool:
+    """Whether calls wait outside; without `concurrency` nobody can say which."""
+    return bool(traffic.get("external_queue") and traffic.get("concurrency"))
+
+
 def _resources(given: Mapping[str, Any]) -> dict[str, Any]:
-    found = {name: given[name] for name in ("cpu", "memory", "gpu") if given.get(name)}
+    found: dict[str, Any] = {
+        name: given[name] for name in ("cpu", "memory", "gpu") if given.get(name)
+    }
     memory = found.get("memory")
     if isinstance(memory, int | float):
         found["memory"] = int(memory * _GIB)
+    if found.get("gpu") and (kind := ray_type(str(given.get("gpu_type") or ""))):
+        found["gpu_type"] = kind
     return found
 
 
@@ -184,6 +197,20 @@ def _refused(service: Any) -> Iterator[str]:
         yield "ssl is enabled (the gateway's listener speaks plain HTTP)"
 
 
+def _ignored(theirs: Mapping[str, Any]) -> Iterator[str]:
+    """Settings inside those that are carried over which are not, as far as a service has them."""
+    resources, traffic = theirs.get("resources") or {}, theirs.get("traffic") or {}
+    if traffic.get("external_queue") and not _has_queue(traffic):
+        yield "traffic.external_queue (without concurrency)"
+    kind = resources.get("gpu_type")
+    if kind and not resources.get("gpu"):
+        yield "resources.gpu_type (without gpu)"
+    elif kind and not ray_type(str(kind)):
+        yield f"resources.gpu_type ({kind} is none of Ray's accelerator types)"
+    if resources.get("tpu_type"):
+        yield "resources.tpu_type"
+
+
 def notice(service: Any) -> None:
     """Logs what the service says and the mesh decides otherwise, or does not do."""
     theirs = service.config
@@ -192,8 +219,7 @@ def notice(service: Any) -> None:
     ignored += sorted(
         key for key, value in theirs.items() if key not in _CARRIED and value is not None
     )
-    resources = theirs.get("resources") or {}
-    ignored += [f"resources.{key}" for key in sorted(resources.keys() & _QUIET)]
+    ignored += _ignored(theirs)
     if ignored:
         log.warning(
             "%s: the mesh does not use these settings: %s", service.name, ", ".join(ignored)

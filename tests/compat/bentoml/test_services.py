@@ -101,6 +101,38 @@ def test_settings_are_carried_over() -> None:
     assert (low.traffic.timeout, low.threads, low.replicas) == (7, 3, 1)
 
 
+def elastic(resources: dict[str, object], traffic: dict[str, object], workers: int = 1) -> type:
+    @bentoml.service(resources=resources, traffic=traffic, workers=workers)
+    class Elastic:
+        @bentoml.api
+        def echo(self, x: int) -> int:
+            return x
+
+    return adapt(Elastic)
+
+
+def test_gpus_and_the_queue_are_carried_over() -> None:
+    made = elastic(
+        {"gpu": 1, "gpu_type": "nvidia-tesla-t4"}, {"concurrency": 5, "external_queue": True}, 2
+    )
+    config = service_spec(made).config
+    assert (config.resources.gpu, config.resources.gpu_type) == (1, "T4")
+    assert config.traffic.external_queue
+    assert config.traffic.concurrency == 3  # of five in all, by each of two
+
+
+def test_gpus_and_queues_that_cannot_be_are_left_out_with_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config = service_spec(elastic({"gpu": 1, "gpu_type": "toaster-9000"}, {})).config
+    assert (config.resources.gpu, config.resources.gpu_type) == (1, "")
+    config = service_spec(elastic({"gpu_type": "nvidia-l4"}, {"external_queue": True})).config
+    assert (config.resources.gpu_type, config.traffic.external_queue) == ("", False)
+    assert "resources.gpu_type (toaster-9000 is none of Ray's accelerator types)" in caplog.text
+    assert "traffic.external_queue (without concurrency)" in caplog.text
+    assert "resources.gpu_type (without gpu)" in caplog.text
+
+
 def test_the_prefix_is_in_the_routes_and_the_edge() -> None:
     spec = service_spec(adapt(High))
     assert spec.methods["ask"].route == "/v1/deep"
