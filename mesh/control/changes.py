@@ -345,12 +345,12 @@ def intended(state: State, name: str, intent: Intent, at: Moment) -> Change:
     new = replace(record, intent=intent, updated_at=at.now)
     gone = _left_alone(state, name) if intent is Intent.DELETE else ()
     told = {Intent.RUN: "started", Intent.TERMINATE: "terminated", Intent.DELETE: "deleted"}
-    ended = tuple(
-        Event(at.now, "change", endpoint=each, reason=f"deleted with deployment {name}")
-        for each in gone
-    )
+    why = f"deleted with deployment {name}"
+    events = [Event(at.now, "change", endpoint=each, reason=why) for each in gone]
     return Change(
-        deployments=(new,), events=(_event(new, told[intent], at), *ended), deleted_endpoints=gone
+        deployments=(new,),
+        events=(_event(new, told[intent], at), *events),
+        deleted_endpoints=gone,
     )
 
 

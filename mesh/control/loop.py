@@ -326,7 +326,7 @@ class Loop:
 
     def _tidy(self) -> None:
         """Forgets what was measured of replicas and versions that are there no more."""
-        self._gauges.keep({each.id for each in self._cluster.observe()}, now)
+        self._gauges.keep({each.id for each in self._cluster.observe()}, self._clock())
         self._ledger.keep(
             (name, release.id)
             for name, course in self._courses.items()

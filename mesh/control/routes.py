@@ -102,7 +102,7 @@ def _is_same(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
 
 def _of(record: EndpointRecord) -> Endpoint:
     if record.intent is not Intent.RUN:  # known, and leads nowhere
-        return Endpoint(record.name, ())
+        return Endpoint(record.name, (), is_terminated=True)
     what = f"endpoint {record.name}"
     config = parse(EndpointConfig, record.config, what=what)
     return endpoint_of_config(record.name, config, record.keys)

@@ -36,6 +36,7 @@ def endpoint_to_proto(endpoint: Endpoint) -> routing_pb2.Endpoint:
         load_balance=_BALANCE_NUMBERS[endpoint.load_balance],
         upstreams=[_upstream_to_proto(upstream) for upstream in endpoint.upstreams],
         rules=[_rule_to_proto(rule) for rule in endpoint.rules],
+        terminated=endpoint.is_terminated,
     )
     if endpoint.scale_out_delay:
         proto.scale_out_delay.FromNanoseconds(round(endpoint.scale_out_delay * 1e9))
@@ -69,6 +70,7 @@ def endpoint_from_proto(proto: routing_pb2.Endpoint) -> Endpoint:
         Mirror(proto.mirror.deployment, proto.mirror.percent) if proto.HasField("mirror") else None,
         tuple(_rule(proto.name, rule) for rule in proto.rules),
         Session(session.header, session.cookie, session.ttl) if proto.HasField("session") else None,
+        proto.terminated,
     )
 
 

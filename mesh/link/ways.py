@@ -9,6 +9,7 @@ from mesh.traffic.endpoint import Endpoint, Upstream
 from mesh.traffic.overflow import NOT_FULL, FullSince
 from mesh.traffic.places import is_asleep
 from mesh.traffic.snapshot import Deployment, Version
+from mesh.traffic.split import nowhere
 from mesh.traffic.way import Choice, Preference, View, choose_way
 
 Usable = Callable[[str], bool]
@@ -52,7 +53,7 @@ class Ways:
         if preference.rule is not None:
             name = preference.rule.deployment
             raise Unavailable(f"deployment {name!r}, to which a rule leads, has no ready replica")
-        raise Unavailable(f"no deployment of endpoint {endpoint.name!r} has a ready replica")
+        raise nowhere(endpoint)
 
     def upstream(
         self,

@@ -128,6 +128,8 @@ class Endpoint:
     mirror: Mirror | None = None
     rules: tuple[Rule, ...] = ()
     session: Session | None = None
+    is_terminated: bool = False
+    """Whether somebody stopped it; then it leads nowhere."""
     shares: Shares[str] = field(init=False, repr=False, compare=False)
     """The deployments that have a weight."""
     ways: Shares[Way] = field(init=False, repr=False, compare=False)

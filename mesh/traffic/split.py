@@ -20,10 +20,15 @@ def choose_deployment(endpoint: Endpoint, usable: Callable[[str], bool], rng: Ra
     """
     name = endpoint.shares.draw(usable, rng)
     if name is None:
-        if not endpoint.deployments:
-            raise Unavailable(f"endpoint {endpoint.name!r} is terminated")
-        raise Unavailable(f"no deployment of endpoint {endpoint.name!r} has a ready replica")
+        raise nowhere(endpoint)
     return name
+
+
+def nowhere(endpoint: Endpoint) -> Unavailable:
+    """The error of a request to an endpoint that leads nowhere now."""
+    if endpoint.is_terminated:
+        return Unavailable(f"endpoint {endpoint.name!r} is terminated")
+    return Unavailable(f"no deployment of endpoint {endpoint.name!r} has a ready replica")
 
 
 def choose_version(

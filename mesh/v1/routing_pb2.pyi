@@ -75,7 +75,7 @@ class Update(_message.Message):
     def __init__(self, epoch: _Optional[int] = ..., number: _Optional[int] = ..., base: _Optional[int] = ..., endpoints: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ..., deployments: _Optional[_Iterable[_Union[Deployment, _Mapping]]] = ..., gone_endpoints: _Optional[_Iterable[str]] = ..., gone_deployments: _Optional[_Iterable[str]] = ..., default_endpoint: _Optional[str] = ...) -> None: ...
 
 class Endpoint(_message.Message):
-    __slots__ = ("name", "deployments", "load_balance", "scale_out_delay", "upstreams", "mirror", "rules", "session")
+    __slots__ = ("name", "deployments", "load_balance", "scale_out_delay", "upstreams", "mirror", "rules", "session", "terminated")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DEPLOYMENTS_FIELD_NUMBER: _ClassVar[int]
     LOAD_BALANCE_FIELD_NUMBER: _ClassVar[int]
@@ -84,6 +84,7 @@ class Endpoint(_message.Message):
     MIRROR_FIELD_NUMBER: _ClassVar[int]
     RULES_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
+    TERMINATED_FIELD_NUMBER: _ClassVar[int]
     name: str
     deployments: _containers.RepeatedCompositeFieldContainer[WeightedDeployment]
     load_balance: LoadBalance
@@ -92,7 +93,8 @@ class Endpoint(_message.Message):
     mirror: Mirror
     rules: _containers.RepeatedCompositeFieldContainer[Rule]
     session: Session
-    def __init__(self, name: _Optional[str] = ..., deployments: _Optional[_Iterable[_Union[WeightedDeployment, _Mapping]]] = ..., load_balance: _Optional[_Union[LoadBalance, str]] = ..., scale_out_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., upstreams: _Optional[_Iterable[_Union[Upstream, _Mapping]]] = ..., mirror: _Optional[_Union[Mirror, _Mapping]] = ..., rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., session: _Optional[_Union[Session, _Mapping]] = ...) -> None: ...
+    terminated: bool
+    def __init__(self, name: _Optional[str] = ..., deployments: _Optional[_Iterable[_Union[WeightedDeployment, _Mapping]]] = ..., load_balance: _Optional[_Union[LoadBalance, str]] = ..., scale_out_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., upstreams: _Optional[_Iterable[_Union[Upstream, _Mapping]]] = ..., mirror: _Optional[_Union[Mirror, _Mapping]] = ..., rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., session: _Optional[_Union[Session, _Mapping]] = ..., terminated: bool = ...) -> None: ...
 
 class Upstream(_message.Message):
     __slots__ = ("name", "url", "weight", "api_key", "model")

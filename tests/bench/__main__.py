@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from tests.bench.canaries import canary_figures, canary_json, canary_rounds
 from tests.bench.idle import Idle, watch_idle
 from tests.bench.load import INSTALL, InvalidRunError, missing_tools
 from tests.bench.measures import (
@@ -32,7 +33,10 @@ from tests.bench.snapshots import snapshot_figures, snapshot_json, snapshot_roun
 from tests.bench.table import figures_table, loads_table
 from tests.bench.typed import typed_figures, typed_json, typed_rounds
 
-PARTS = ("http", "grpc", "graph", "idle", "io", "rpc", "route", "snapshots", "rollouts")
+PARTS = (
+    *("http", "grpc", "graph", "idle", "io", "rpc", "route", "snapshots", "rollouts"),
+    "canaries",
+)
 
 
 def bench(
@@ -90,6 +94,10 @@ def run(console: Console, parts: Sequence[str], rounds: int, seconds: int) -> di
             snapshots = snapshot_rounds(rounds, status.update)
             figures += snapshot_figures(snapshots)
             details["snapshots"] = snapshot_json(snapshots)
+        if "canaries" in parts:
+            canaries = canary_rounds(rounds, status.update)
+            figures += canary_figures(canaries)
+            details["canaries"] = canary_json(canaries)
         if "route" in parts:
             routed = route_rounds(rounds, status.update)
             figures += route_figures(routed)
@@ -98,7 +106,7 @@ def run(console: Console, parts: Sequence[str], rounds: int, seconds: int) -> di
             rollouts = rollout_rounds(status.update)
             figures += rollout_figures(rollouts)
             details["rollouts"] = rollout_json(rollouts)
-        if set(parts) - {"idle", "io", "rpc", "route", "snapshots", "rollouts"}:
+        if set(parts) - {"idle", "io", "rpc", "route", "snapshots", "rollouts", "canaries"}:
             loads, links = all_rounds(parts, rounds, seconds, status.update)
             figures = load_figures(loads, links) + figures
     if loads:

@@ -58,6 +58,7 @@ def test_what_is_deleted_is_not_there_and_what_is_terminated_leads_nowhere() -> 
     snapshot = routes.snapshot(state, 7, None)
     assert snapshot.deployments == {}
     assert list(snapshot.endpoints) == ["public"]
+    assert snapshot.endpoints["public"].is_terminated
     assert snapshot.endpoints["public"].deployments == ()
 
 

@@ -1,6 +1,7 @@
-"""Releases of one service, good and bad, for canaries."""
+"""Services for canaries and endpoints: releases good and bad, and some that say who they are."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from random import Random
 
@@ -50,3 +51,53 @@ class Slow(Answer):
 
     async def work(self) -> None:
         await asyncio.sleep(0.3)
+
+
+@mesh.service(name="Work", traffic={"concurrency": 2, "max_concurrency": 16})
+class Work:
+    """Holds calls until it is told to let them go; counts them."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.go_on = asyncio.Event()
+
+    @mesh.api
+    async def hold(self) -> None:
+        self.calls += 1
+        await self.go_on.wait()
+
+    @mesh.api
+    async def let_go(self) -> None:
+        self.go_on.set()
+
+    @mesh.api
+    async def hold_on(self) -> None:
+        self.go_on.clear()
+
+    @mesh.api
+    async def quick(self, text: str = "") -> str:
+        self.calls += 1
+        return text
+
+    @mesh.api
+    async def who(self, ctx: Context) -> str:
+        """Which deployment and version this is."""
+        return f"{os.environ['WHO']}/{ctx.version}"
+
+    @mesh.api
+    async def seen(self) -> int:
+        return self.calls
+
+
+@mesh.service(name="Work")
+class Shadow(Work):
+    """Keeps what it got; fails, or takes for ever, as it is asked."""
+
+    @mesh.api
+    async def quick(self, text: str = "") -> str:
+        self.calls += 1
+        if text == "fail":
+            raise ValueError("the shadow fails")
+        if text == "slow":
+            await self.go_on.wait()
+        return f"shadow {text}"
