@@ -112,11 +112,13 @@ class EndpointConfig(Settings):
 
     `load_balance`: `weighted` by the weights; `overflow` fills the deployments in their order,
     each up to its `concurrency`, before the next gets a request; `capacity` in proportion to free
-    places. A lower deployment without replicas is started when those above it have been full for
-    `overflow_scale_out_delay` seconds.
+    places. `default` makes it the endpoint of requests that name none; of several the last that
+    was set is. A lower deployment without replicas is started when those above it have been full
+    for `overflow_scale_out_delay` seconds.
     """
 
     deployments: dict[Name, Annotated[int, Field(ge=0)]] = {}
+    default: bool = False
     load_balance: Literal["weighted", "overflow", "capacity"] = "weighted"
     overflow_scale_out_delay: Seconds = 0.0
     upstreams: tuple[Upstream, ...] = ()

@@ -14,8 +14,8 @@ from mesh.config.service import Resources
 class MeshConfig(Settings):
     """Deployments, endpoints over them, and instance types besides the default ones.
 
-    Every deployment that no endpoint names has an endpoint of its own name. The default endpoint
-    is the first.
+    Every deployment has an endpoint of its own name too, unless another endpoint has it. The
+    default endpoint is the one that says so, else the oldest; of those made at once the first.
     """
 
     deployments: Annotated[list[DeploymentConfig], Field(min_length=1)]

@@ -171,12 +171,11 @@ class Course:
         return status
 
     def news(self, observed: Sequence[ObservedReplica], wall: float) -> Event | None:
-        """The event of a status that has changed since this was last asked."""
+        """The event of a status that is not the one that was `told` last; None if it is."""
         status = self.status(observed, wall)
         told = (status.phase.label, status.reason)
         if told == self.told:
             return None
-        self.told = told
         return Event(wall, "status", status.name, "", status.revision, *told)
 
     def standing_ids(self) -> Mapping[str, tuple[str, ...]]:

@@ -35,6 +35,7 @@ from mesh.control.records import (
 )
 from mesh.control.routes import Routes
 from mesh.control.store.contract import Store
+from mesh.control.store.settled import TakenOver
 from mesh.control.watchers import Watchers
 from mesh.errors import MeshError, Unavailable
 from mesh.launch import Launch
@@ -108,7 +109,7 @@ class Loop:
     async def run(self) -> None:
         """Adopts what runs, then keeps it as it should be, until cancelled."""
         self._state = await self._load()
-        await self._cluster.adopt()
+        await self._take_over()
         for name in self._state.deployments:
             self._adopt(name)
         self._opened.set()
@@ -123,6 +124,15 @@ class Loop:
                 return await self._store.load()
             except Unavailable as error:
                 _log.error("the store cannot be read yet: %s", error.message)
+            await asyncio.sleep(self._tick)
+
+    async def _take_over(self) -> None:
+        """Adopts what runs, as soon as the cluster answers."""
+        while True:
+            try:
+                return await self._cluster.adopt()
+            except Exception:  # noqa: BLE001  # whatever it is, a controller that does nothing is worse
+                _log.exception("what runs cannot be adopted yet")
             await asyncio.sleep(self._tick)
 
     async def end(self) -> None:
@@ -155,8 +165,8 @@ class Loop:
                 )
                 for version, ids in record.standing.items()
             }
-        except MeshError as error:
-            _log.error("deployment %s is left as it is: %s", name, error.message)
+        except (MeshError, KeyError) as error:  # of another release of the mesh, or incomplete
+            _log.error("deployment %s is left as it is: %s", name, error)
             return
         observed = self._cluster.observe(name)
         if not observed:  # it begins anew, however long ago it was made
@@ -402,6 +412,8 @@ class Loop:
             change = Change(deployments=tuple(records), events=tuple(events))
             await self._store.commit(change)
             self._state = changes.after(self._state, change)
+            for event in events:
+                self._courses[event.deployment].told = (event.status, event.reason)
 
     def _publish(self, names: Iterable[str]) -> None:
         self._untold.difference_update(("", *names))
@@ -453,8 +465,13 @@ class Loop:
 
 @contextlib.contextmanager
 def _logged(what: str) -> Iterator[None]:
-    """Writes a failure down: no part of control must end, or hold up, the others."""
+    """Writes a failure down: no part of control must end, or hold up, the others.
+
+    Raises TakenOver: all of control ends then.
+    """
     try:
         yield
+    except TakenOver:
+        raise
     except Exception:  # noqa: BLE001  # whatever it is; the next tick tries again
         _log.exception(what)

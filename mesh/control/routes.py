@@ -1,11 +1,15 @@
 """The snapshot that callers should have, put together of parts that rarely change."""
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 
 from mesh.config import EndpointConfig, parse
 from mesh.control.endpoints import endpoint_of_config
 from mesh.control.records import DeploymentRecord, EndpointRecord, Intent, State
+from mesh.errors import ConfigError
 from mesh.traffic.snapshot import Deployment, Endpoint, Snapshot, WeightedDeployment
+
+_log = logging.getLogger(__name__)
 
 
 class Routes:
@@ -18,13 +22,13 @@ class Routes:
     def __init__(self) -> None:
         self._deployments: dict[str, Deployment] = {}
         self._shown: Mapping[str, Deployment] | None = None
-        # Endpoints that users made, with their records; and the deployments that they lead to.
+        # Endpoints that users made, with their records.
         self._records: Mapping[str, EndpointRecord] = {}
         self._made: dict[str, tuple[EndpointRecord, Endpoint]] = {}
-        self._reached: frozenset[str] = frozenset()
         # Endpoints that deployments have of themselves.
         self._own: dict[str, Endpoint] = {}
         self._endpoints: Mapping[str, Endpoint] = {}
+        self._default = ""
 
     def __repr__(self) -> str:
         return f"<Routes {len(self._deployments)} deployments, {len(self._endpoints)} endpoints>"
@@ -55,26 +59,26 @@ class Routes:
             number=last.number + 1 if last is not None else 1,
             endpoints=self._endpoints,
             deployments=self._shown,
-            default_endpoint=next(iter(self._endpoints), ""),
+            default_endpoint=self._default,
         )
 
     def _follow(self, state: State) -> None:
-        """Has endpoints be those that users made, and of each deployment none of these leads to."""
+        """Has endpoints be those that users made, and one of each deployment under its name."""
         is_same = state.endpoints is self._records
         if not is_same:
             made = dict(self._remade(state.endpoints))
             is_same = _is_same(self._made, made)
-            named = (record.config["deployments"] for record in state.endpoints.values())
             self._records, self._made = state.endpoints, made
-            self._reached = frozenset(state.endpoints).union(*named)
         own = {
             name: self._own.get(name) or Endpoint(name, (WeightedDeployment(name, 1),))
-            for name in _unreached(state.deployments, self._reached)
+            for name, record in state.deployments.items()
+            if record.intent is not Intent.DELETE and name not in state.endpoints
         }
         if is_same and list(own) == list(self._own):
             return
         self._own = own
         self._endpoints = {name: made for name, (_, made) in self._made.items()} | own
+        self._default = _default(state, own)
 
     def _remade(
         self, records: Mapping[str, EndpointRecord]
@@ -85,12 +89,20 @@ class Routes:
             yield name, kept if kept is not None and is_kept else (record, _of(record))
 
 
-def _unreached(
-    deployments: Mapping[str, DeploymentRecord], reached: frozenset[str]
-) -> Iterator[str]:
-    for name, record in deployments.items():
-        if name not in reached and record.intent is not Intent.DELETE:
-            yield name
+def _default(state: State, own: Iterable[str]) -> str:
+    """The endpoint of requests that name none: the one that is set so, else the oldest.
+
+    So one more endpoint never takes these requests away.
+    """
+    made = state.endpoints.values()
+    said = [record for record in made if record.config.get("default")]
+    if said:
+        return max(said, key=lambda record: record.updated_at).name
+    records: list[EndpointRecord | DeploymentRecord] = [
+        *made,
+        *(state.deployments[name] for name in own),
+    ]
+    return min(records, key=lambda record: record.created_at).name if records else ""
 
 
 def _is_same(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
@@ -103,6 +115,10 @@ def _is_same(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
 def _of(record: EndpointRecord) -> Endpoint:
     if record.intent is not Intent.RUN:  # known, and leads nowhere
         return Endpoint(record.name, (), is_terminated=True)
-    what = f"endpoint {record.name}"
-    config = parse(EndpointConfig, record.config, what=what)
+    try:
+        config = parse(EndpointConfig, record.config, what=f"endpoint {record.name}")
+    except ConfigError as error:
+        # Of another release of the mesh. The others go on.
+        _log.error("requests to it are refused: %s", error.message)
+        return Endpoint(record.name, ())
     return endpoint_of_config(record.name, config, record.keys)

@@ -18,13 +18,32 @@ def endpoint(name: str, **config: object) -> EndpointRecord:
 STATE = State({name: deployment(name) for name in ("d", "e")})
 
 
-def test_every_deployment_that_no_endpoint_leads_to_has_one_of_its_name() -> None:
+def test_every_deployment_has_an_endpoint_of_its_name_whatever_else_leads_to_it() -> None:
     state = replace(STATE, endpoints={"public": endpoint("public")})
     snapshot = Routes().snapshot(state, 7, None)
-    assert list(snapshot.endpoints) == ["public", "e"]
-    assert snapshot.default_endpoint == "public"
+    assert list(snapshot.endpoints) == ["public", "d", "e"]
     assert snapshot.endpoints["e"].deployments == (WeightedDeployment("e", 1),)
     assert (snapshot.epoch, snapshot.number) == (7, 1)
+
+
+def test_one_more_endpoint_does_not_take_the_requests_that_name_none() -> None:
+    routes = Routes()
+    assert routes.snapshot(STATE, 7, None).default_endpoint == "d"
+    late = replace(endpoint("late"), created_at=1.0)
+    state = replace(STATE, endpoints={"late": late})
+    assert routes.snapshot(state, 7, None).default_endpoint == "d"
+    at_once = replace(STATE, endpoints={"at-once": endpoint("at-once")})
+    assert routes.snapshot(at_once, 7, None).default_endpoint == "at-once"
+    said = replace(late, config={**late.config, "default": True}, updated_at=2.0)
+    both = {"at-once": endpoint("at-once"), "late": said}
+    assert routes.snapshot(replace(STATE, endpoints=both), 7, None).default_endpoint == "late"
+
+
+def test_an_endpoint_that_is_not_understood_stops_no_other() -> None:
+    strange = replace(endpoint("strange"), config={"deployments": {"d": 1}, "news": 1})
+    snapshot = Routes().snapshot(replace(STATE, endpoints={"strange": strange}), 7, None)
+    assert snapshot.endpoints["strange"].deployments == ()
+    assert snapshot.endpoints["e"].deployments == (WeightedDeployment("e", 1),)
 
 
 def test_an_endpoint_with_the_name_of_a_deployment_goes_before_the_deployments_own() -> None:

@@ -13,7 +13,7 @@ from mesh.control.records import (
     VersionRecord,
 )
 from mesh.control.store.contract import Retention
-from mesh.control.store.settled import TAKEN_OVER, orphaned, owners, settled, version_ids
+from mesh.control.store.settled import TakenOver, orphaned, owners, settled, version_ids
 from mesh.errors import FailedPrecondition, NotFound
 
 
@@ -163,5 +163,5 @@ class MemoryStore:
     def _owned(self) -> Kept:
         kept = self._open()
         if kept.epoch != self._epoch:
-            raise FailedPrecondition(f"{TAKEN_OVER} (store memory:)")
+            raise TakenOver("memory:")
         return kept

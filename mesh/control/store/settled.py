@@ -16,7 +16,12 @@ from mesh.control.records import (
 )
 from mesh.errors import FailedPrecondition, InvalidArgument
 
-TAKEN_OVER = "another controller has taken over"
+
+class TakenOver(FailedPrecondition):
+    """Another controller has the store now. Who is told so must not act any more."""
+
+    def __init__(self, store: str) -> None:
+        super().__init__(f"another controller has taken over (store {store})")
 
 
 def settled(change: Change) -> Change:

@@ -38,7 +38,7 @@ from mesh.control.store.rows import (
 )
 from mesh.control.store.schema import DEPLOYMENTS, ENDPOINTS, EVENTS, OWNER, REVISIONS, VERSIONS
 from mesh.control.store.sealing import Seal
-from mesh.control.store.settled import TAKEN_OVER, orphaned, owners, settled, version_ids
+from mesh.control.store.settled import TakenOver, orphaned, owners, settled, version_ids
 from mesh.errors import FailedPrecondition, NotFound
 
 _BATCH = 500
@@ -173,7 +173,7 @@ class SqlStore:
         with self._database.writing() as connection:
             epoch = connection.execute(select(OWNER.c.epoch).with_for_update()).scalar_one()
             if epoch != self._epoch:
-                raise FailedPrecondition(f"{TAKEN_OVER} (store {self._database.label})")
+                raise TakenOver(self._database.label)
             yield connection
 
     def _load(self) -> State:
