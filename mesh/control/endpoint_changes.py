@@ -52,20 +52,15 @@ def endpoint_record(state: State, name: str, config: EndpointConfig, at: Moment)
 
 
 def _keys(before: EndpointRecord | None, config: EndpointConfig) -> dict[int, str]:
-    """The keys of upstreams by place; one that is not given stays what it was at its address.
-
-    Of several at one address, the first is the one that was the first there before, and so on.
-    """
-    old: dict[str, list[str]] = {}
+    """The keys of upstreams by place; one that is not given stays what it was at its address."""
+    old = {}
     if before is not None:
-        for place, upstream in enumerate(before.config["upstreams"]):
-            old.setdefault(upstream["url"], []).append(before.keys.get(place, ""))
+        addresses = [upstream["url"] for upstream in before.config["upstreams"]]
+        old = {addresses[place]: key for place, key in before.keys.items()}
     keys = {}
     for place, upstream in enumerate(config.upstreams):
-        had = old.get(upstream.url)
-        kept = had.pop(0) if had else ""
         given = upstream.api_key.get_secret_value()
-        key = given if "api_key" in upstream.model_fields_set else kept
+        key = given if "api_key" in upstream.model_fields_set else old.get(upstream.url, "")
         if key:
             keys[place] = key
     return keys

@@ -28,10 +28,3 @@ def test_a_key_that_is_not_given_stays_with_its_address_wherever_that_stands() -
     moved = made(first, {"url": "https://b.example"}, {"url": URL})
     assert moved.keys == {1: "k3y"}
     assert made(moved, {"url": "https://b.example"}, {"url": URL, "api_key": ""}).keys == {}
-
-
-def test_two_upstreams_at_one_address_have_a_key_each() -> None:
-    first = made(None, {"url": URL, "api_key": "one"}, {"url": URL, "api_key": "two"})
-    assert first.keys == {0: "one", 1: "two"}
-    assert made(first, {"url": URL}, {"url": URL}).keys == {0: "one", 1: "two"}
-    assert made(first, {"url": URL}, {"url": URL, "api_key": "new"}).keys == {0: "one", 1: "new"}

@@ -21,7 +21,7 @@ from mesh.v1 import control_pb2, control_pb2_grpc, load_pb2, load_pb2_grpc, rout
 from tests.faces.test_plane import HOST, document
 
 TOKEN = "t0ken"
-KEY = "the key of an upstream"
+KEY = "the-key-of-an-upstream"
 SHOWN = [("authorization", f"Bearer {TOKEN}")]
 WRONGS: list[tuple[list[tuple[str, str]], str]] = [
     ([], WANTED),
