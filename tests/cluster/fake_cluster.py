@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from mesh.cluster.contract import Failed, LogChunk, Started
-from mesh.cluster.lives import Lives, Process
+from mesh.cluster.lives import Lives, Process, Running
 from mesh.control.placement import needs
 from mesh.errors import Unavailable
 from mesh.launch import Launch
@@ -148,8 +148,8 @@ class FakeCluster(Lives):
     def _spawn(self, launch: Launch) -> Process:
         return _FakeProcess(self.world, launch)
 
-    async def _running(self) -> list[tuple[Launch, Process]]:
-        return [(each.launch, each) for each in self.world.processes()]
+    async def _running(self) -> list[Running]:
+        return [(each.launch, each, each.started) for each in self.world.processes()]
 
 
 class _FakeProcess:
@@ -160,7 +160,7 @@ class _FakeProcess:
         self._world = world
         self._does = world.behave(launch)
         self._node: _Node | None = None
-        self._started: Started | Failed | None = None
+        self.started: Started | Failed | None = None
         self._death: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._log = f"replica {launch.replica_id} starts\nand that is all it says\n"
 
@@ -182,14 +182,14 @@ class _FakeProcess:
         return "no node has room for it"
 
     async def start(self) -> Started | Failed:
-        if self._started is None:
+        if self.started is None:
             await self._pass(self._does.starts)
             assert self._node is not None
             fails = self._does.fails
-            self._started = (
+            self.started = (
                 Failed(fails) if fails else Started(self._world.address(self._node.name))
             )
-        return self._started
+        return self.started
 
     async def watch(self) -> str:
         return await asyncio.shield(self._death)
