@@ -43,7 +43,7 @@ class LogChunk:
 
 
 class Cluster(Protocol):
-    """Starts, watches and stops replicas. For one event loop; only `adopt` waits for replicas: to answer."""
+    """Starts, watches and stops replicas. For one event loop; only `adopt` waits for replicas."""
 
     async def adopt(self) -> None:
         """Takes over the replicas that an earlier controller left running. Called once, first.

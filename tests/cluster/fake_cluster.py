@@ -186,9 +186,7 @@ class _FakeProcess:
             await self._pass(self._does.starts)
             assert self._node is not None
             fails = self._does.fails
-            self.started = (
-                Failed(fails) if fails else Started(self._world.address(self._node.name))
-            )
+            self.started = Failed(fails) if fails else Started(self._world.address(self._node.name))
         return self.started
 
     async def watch(self) -> str:
