@@ -149,7 +149,11 @@ class FakeCluster(Lives):
         return _FakeProcess(self.world, launch)
 
     async def _running(self) -> list[Running]:
+<<<<<<< HEAD
         return [(each.launch, each, each.outcome) for each in self.world.processes()]
+=======
+        return [(each.launch, each, each.started) for each in self.world.processes()]
+>>>>>>> rollouts
 
 
 class _FakeProcess:
@@ -160,7 +164,7 @@ class _FakeProcess:
         self._world = world
         self._does = world.behave(launch)
         self._node: _Node | None = None
-        self._started: Started | Failed | None = None
+        self.started: Started | Failed | None = None
         self._death: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._log = f"replica {launch.replica_id} starts\nand that is all it says\n"
 
@@ -182,14 +186,12 @@ class _FakeProcess:
         return "no node has room for it"
 
     async def start(self) -> Started | Failed:
-        if self._started is None:
+        if self.started is None:
             await self._pass(self._does.starts)
             assert self._node is not None
             fails = self._does.fails
-            self._started = (
-                Failed(fails) if fails else Started(self._world.address(self._node.name))
-            )
-        return self._started
+            self.started = Failed(fails) if fails else Started(self._world.address(self._node.name))
+        return self.started
 
     @property
     def outcome(self) -> Started | Failed | None:

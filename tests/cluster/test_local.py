@@ -151,9 +151,9 @@ def test_what_takes_calls_is_ready_as_soon_as_it_is_adopted() -> None:
         assert (adopted.phase, adopted.address) == (Phase.READY, "h:1")
         cluster.process.outcome.set_result(up)
         cluster.process.place.set_result("node-a")
-        while not find(cluster, adopted.id).node:
+        while not (found := find(cluster, adopted.id)) or not found.node:
             await cluster.changed()
-        assert find(cluster, adopted.id).phase is Phase.READY
+        assert found.phase is Phase.READY
         await cluster.close()
 
     asyncio.run(main())
@@ -179,13 +179,10 @@ def test_what_starts_is_adopted_and_becomes_ready() -> None:
     async def main() -> None:
         one = launch()
         cluster = ScriptedCluster(one)
-        adopting = asyncio.create_task(cluster.adopt())
+        await cluster.adopt()
         cluster.process.place.set_result("node-a")
         cluster.process.outcome.set_result(Started("h:1"))
-        await adopting
-        found = find(cluster, one.replica_id)
-        assert found is not None
-        assert (found.phase, found.address) == (Phase.READY, "h:1")
+        assert (await until(cluster, one.replica_id, Phase.READY)).address == "h:1"
         await cluster.close()
         assert cluster.process.ended == []
 
