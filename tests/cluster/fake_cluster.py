@@ -149,11 +149,7 @@ class FakeCluster(Lives):
         return _FakeProcess(self.world, launch)
 
     async def _running(self) -> list[Running]:
-<<<<<<< HEAD
         return [(each.launch, each, each.outcome) for each in self.world.processes()]
-=======
-        return [(each.launch, each, each.started) for each in self.world.processes()]
->>>>>>> rollouts
 
 
 class _FakeProcess:
