@@ -149,7 +149,7 @@ class FakeCluster(Lives):
         return _FakeProcess(self.world, launch)
 
     async def _running(self) -> list[Running]:
-        return [(each.launch, each, each.outcome) for each in self.world.processes()]
+        return [(each.launch, each, each.started) for each in self.world.processes()]
 
 
 class _FakeProcess:
@@ -188,11 +188,6 @@ class _FakeProcess:
             fails = self._does.fails
             self.started = Failed(fails) if fails else Started(self._world.address(self._node.name))
         return self.started
-
-    @property
-    def outcome(self) -> Started | Failed | None:
-        """What came of its start, as far as it has."""
-        return self._started
 
     async def watch(self) -> str:
         return await asyncio.shield(self._death)
