@@ -81,5 +81,8 @@ def services(view: DeploymentView) -> Group:
     heading = Text.assemble((view.name, "bold"), f" revision {view.revision}  ", word(view.status))
     if view.reason:
         heading.append(f"\n{view.reason}", "dim")
+    old = [each for version in view.versions for each in version.replacing]
+    if old and view.status == "failed":
+        heading.append(f"\nwhat ran before serves on: {', '.join(old)}")
     columns = ("version", "weight", "service", "ready", "waits for")
     return Group(heading, table(columns, rows, "no services"))

@@ -254,8 +254,11 @@ def promoted(state: State, name: str, version: str, at: Moment, cause: str = "")
     current = state.revisions[name]
     config = config_of(current)
     if not version:
-        if len(config.canary.versions) != 1:
-            raise FailedPrecondition(f"deployment {name!r}: say which canary is to be promoted")
+        if not config.canary.versions:
+            raise FailedPrecondition(f"deployment {name!r} has no canary")
+        if len(config.canary.versions) > 1:
+            known = ", ".join(sorted(config.canary.versions))
+            raise FailedPrecondition(f"deployment {name!r}: say which canary is meant: {known}")
         (version,) = config.canary.versions
     canary = _canary(config, version)
     document = _without_progression(record, current, config)

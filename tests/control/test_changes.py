@@ -51,7 +51,7 @@ def test_of_several_canaries_the_one_to_promote_must_be_named_and_the_others_sta
     world = World()
     world.apply("one:Main", replicas=3, canaries={"a": 10, "b": 20})
     ids = world.state.revisions["d"].versions
-    with pytest.raises(FailedPrecondition, match="say which canary"):
+    with pytest.raises(FailedPrecondition, match="say which canary is meant: "):
         changes.promoted(world.state, "d", "", world.at())
     world.take(changes.promoted(world.state, "d", "a", world.at()))
     assert world.canaries() == {"b": 20}

@@ -185,5 +185,6 @@ class ControlClient:
                 case Progress.FAILED:
                     raise FailedPrecondition(f"{name!r} is {view.status}: {view.reason}")
             if self._clock() > until:
-                raise DeadlineExceeded(f"{name!r} is {view.status} after {timeout:g} s")
+                why = f": {view.reason}" if view.reason else ""
+                raise DeadlineExceeded(f"{name!r} is {view.status} after {timeout:g} s{why}")
             self._pause(POLL)
