@@ -155,6 +155,7 @@ class Soak:
         self.world = World(NODES, {"CPU": CPUS}, behave)
         self.store = MemoryStore()
         self.levels: dict[str, float] = {}
+        self._random = Random(seed)  # of ids: the same seed takes the same course
         self._epoch = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -171,9 +172,14 @@ class Soak:
             epoch=self._epoch,
             clock=loop.time,
             wall=lambda: 1e9 + loop.time(),
+            new_id=self._new_id,
+            new_uid=lambda: f"{self._random.getrandbits(64):016x}",
         )
         self.controller.snapshots = self.cluster.snapshots
         self._task = loop.create_task(self.controller.run())
+
+    def _new_id(self, launch: Launch) -> str:
+        return f"{launch.version_id}-{launch.service}-{self._random.getrandbits(32):08x}"
 
     async def end(self) -> None:
         """The controller is gone; what runs runs on."""
