@@ -147,7 +147,8 @@ def test_a_deployment_that_cannot_start_ends_with_the_reason(shell: Shell) -> No
         (["deploy", SHELF, "--env", "A"], "give --env KEY=VALUE"),
         (["canary", "set", "b", "v2=half"], "give VERSION=WEIGHT in per cent"),
         (["endpoint", "set", "front", "a"], "give DEPLOYMENT=WEIGHT"),
-        (["deployment", "rollback", "a"], "there is none to go back to"),
+        (["deployment", "delete", "a"], "There is no terminal to ask on: say --yes"),
+        (["deployment", "labels", "a", "x=y", "--clear"], "leave out KEY=VALUE"),
     ],
 )
 def test_what_is_typed_wrongly_is_said(filled: Shell, arguments: list[str], said: str) -> None:
@@ -173,14 +174,17 @@ def test_a_deployment_is_gone_back_restarted_stopped_and_deleted(filled: Shell) 
     assert (newest["cause"], newest["current"], first["number"]) == ("more load", True, 1)
     assert "more load" in filled.text("deployment", "revisions", "a")
     assert filled.json("deployment", "rollback", "a")["revision"] == 3
+    assert "no revision before the first" in filled.error("deployment", "rollback", "b")
     assert filled.json("deployment", "rollback", "a", "2")["revision"] == 4
     assert filled.json("deployment", "restart", "a")["revision"] == 5
     assert filled.json("deployment", "labels", "a", "x=y")["labels"] == {"x": "y"}
-    assert filled.json("deployment", "terminate", "a")["status"] == "terminating"
+    assert filled.json("deployment", "labels", "a")["labels"] == {"x": "y"}
+    assert "x" in filled.text("deployment", "labels", "a")
+    assert filled.json("deployment", "terminate", "a", "--yes")["status"] == "terminating"
     assert filled.json("deployment", "start", "a")["status"] == "running"
     assert "rollback to 1" in filled.text("deployment", "events", "a")
     assert filled.json("deployment", "events", "a", "--count", "1")[0]["reason"] == "labels"
-    assert filled.json("deployment", "delete", "a") == {"deleted": "a"}
+    assert filled.json("deployment", "delete", "a", "--yes") == {"deleted": "a"}
     assert filled.error("deployment", "get", "a") == "error: there is no deployment 'a'\n"
 
 
@@ -223,10 +227,10 @@ def test_endpoints_are_made_changed_stopped_and_deleted(filled: Shell, tmp_path:
     file.write_text("name: one\ndeployments: {a: 1}\nload_balance: capacity\n")
     (one,) = filled.json("endpoint", "apply", str(file))
     assert (one["name"], one["config"]["load_balance"]) == ("one", "capacity")
-    assert filled.json("endpoint", "terminate", "one")["intent"] == "terminate"
+    assert filled.json("endpoint", "terminate", "one", "--yes")["intent"] == "terminate"
     assert "terminated" in filled.text("endpoint", "list")
     assert filled.json("endpoint", "start", "one")["intent"] == "run"
-    assert filled.json("endpoint", "delete", "one") == {"deleted": "one"}
+    assert filled.json("endpoint", "delete", "one", "--yes") == {"deleted": "one"}
     assert filled.error("endpoint", "get", "one") == "error: there is no endpoint 'one'\n"
 
 

@@ -147,7 +147,7 @@ def test_a_platform_from_up_to_down(platform: Platform) -> None:
         assert client.wait("classifier", 90).revision == back["revision"]
     platform.reaches()
 
-    assert platform.json("deployment", "delete", "classifier") == {"deleted": "classifier"}
+    assert platform.json("deployment", "delete", "classifier", "--yes") == {"deleted": "classifier"}
     eventually(lambda: platform.json("deployment", "list") == [], "nothing is deployed")
     assert platform.json("down") == {"stopped": True}
     done = platform.run("status", "--json")

@@ -6,6 +6,7 @@ from itertools import count as counting
 from typing import Any
 
 from mesh.config import DeploymentConfig, EndpointConfig, parse
+from mesh.control.changes import last_that_ran
 from mesh.control.endpoint_changes import Moment, endpoint_record
 from mesh.control.latest import Latest
 from mesh.control.observed import ObservedReplica, Phase
@@ -161,7 +162,8 @@ class MemoryVerbs:
             raise NotFound(f"{name!r} has no revision {number}")
         return self._revisions[name][number - 1]
 
-    async def rollback(self, name: str, number: int) -> int:
+    async def rollback(self, name: str, number: int = 0) -> int:
+        number = number or last_that_ran(self._found(name).revision, ())
         earlier = await self.revision(name, number)
         return self._revise(name, earlier.config, f"rollback to {number}")
 

@@ -145,7 +145,6 @@ def test_revisions_are_told_newest_first_and_can_be_gone_back_to(shop: Api) -> N
     assert shop.bad("GET", "/deployments/shop/revisions/9")[0] == 404
     status, error = shop.bad("POST", "/deployments/shop/rollback", {"to": 1})
     assert status == 400
-    assert "revision: field required" in error
     assert "to: there is no such setting" in error
 
 
