@@ -72,8 +72,10 @@ class Course:
                 was = name if last.get(name) == release.id else release.id
                 for each in release.services:
                     there = self.scale.get((was, each))
-                    if there is None:
+                    if there is None and observed:
                         there = self._running({release.id}, each, observed)
+                    elif there is None:  # all of it was ended, and begins again
+                        there = max(1, release.services[each].min_replicas)
                     held[release.id, each] = there
         return held
 

@@ -403,7 +403,8 @@ class Loop:
         for name in names:
             course, record = self._courses[name], self._state.deployments[name]
             standing = course.standing_ids()
-            if standing != record.standing:
+            # What is only ended stands again when it is started.
+            if standing != record.standing and not self._is_ending:
                 records.append(replace(record, standing=standing))
             event = course.news(self._cluster.observe(name), wall)
             if event is not None and not self._is_ending:

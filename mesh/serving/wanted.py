@@ -24,7 +24,8 @@ def mesh_config(
 ) -> MeshConfig:
     """What to run, of a target, a deployment file or both; `path` is where modules are.
 
-    `settings` go over those of a file that has one deployment. `what` is who asks, for errors.
+    `settings` go over those of a file that has one deployment; labels and variables are added to
+    its own. `what` is who asks, for errors.
 
     Raises:
         ConfigError: something is wrong or missing; the message names it.
@@ -39,7 +40,13 @@ def mesh_config(
     if target and "target" in document:
         raise ConfigError(f"{what} says what to serve: leave out TARGET")
     if "deployments" not in document:
-        document = {**({"target": target} if target else {}), **document, **settings}
+        together = {
+            key: {**document[key], **value}
+            for key, value in settings.items()
+            if isinstance(value, Mapping) and isinstance(document.get(key), dict)
+        }
+        said = {"target": target} if target else {}
+        document = {**said, **document, **settings, **together}
         if "target" in document and "name" not in document:
             document = {"name": name_of(str(document["target"]), path), **document}
         return MeshConfig(deployments=[parse(DeploymentConfig, document, what=what)])

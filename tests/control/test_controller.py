@@ -37,6 +37,7 @@ class PaperCluster(Cluster):
         self.numbers = count(1)
         self.log: list[str] = []
         self.broken = ""
+        self.broken_targets: set[str] = set()
         self._changed = {each.deployment for each in running}
         self._news = asyncio.Event()
         self._seen = asyncio.Event()
@@ -58,7 +59,8 @@ class PaperCluster(Cluster):
 
     async def start(self, launch: Launch) -> None:
         self.launches.append(launch)
-        phase = Phase.FAILED if self.broken else Phase.READY
+        is_broken = self.broken or launch.source.target in self.broken_targets
+        phase = Phase.FAILED if is_broken else Phase.READY
         self.put(
             replica(
                 launch.replica_id,
@@ -440,6 +442,32 @@ def test_what_is_ended_starts_again_with_the_next_controller() -> None:
                 await controller.apply(app(replicas=2))
         async with controlling(cluster, store.reopened()) as controller:
             await snapshot_with(controller, "Main-2")
+
+    asyncio.run(main())
+
+
+def test_what_is_ended_in_the_middle_of_a_rollout_begins_again_there() -> None:
+    async def main() -> None:
+        cluster, store = PaperCluster(), MemoryStore()
+        async with controlling(cluster, store) as controller:
+            await controller.apply(app("good:Main"))
+            await snapshot_with(controller, "Main-1")
+            cluster.broken = "broken"
+            await controller.apply(app("bad:Main"))
+            await cluster.until(lambda: len(cluster.launches) == 2)
+            await settled()
+            await controller.end()
+        cluster.broken_targets = {"bad:Main"}
+        cluster.broken = ""
+        async with controlling(cluster, store.reopened()) as controller:
+            async for snapshot in controller.snapshots.watch():
+                if published(snapshot):
+                    break
+            (serving,) = published(snapshot)
+            targets = {each.replica_id: each.source.target for each in cluster.launches}
+            assert targets[serving] == "good:Main"
+            await settled()
+            assert controller.status("d")[0].phase is DeploymentPhase.FAILED
 
     asyncio.run(main())
 
