@@ -17,7 +17,7 @@ QUICK = replace(DEFAULT, wait=10)
 
 def rows(say: Say) -> Iterator[Row]:
     """Requests that a canary gets before it is taken back; shares of runs that end well."""
-    for fails, most, heaviest in ((1.0, 30, 5), (0.1, 500, 5), (0.02, 20_000, 50)):
+    for fails, most, heaviest in ((1.0, 30, 5), (0.1, 500, 5), (0.02, 20_000, 100)):
         say(f"canaries that fail {fails:.0%} of calls")
         ends = [
             progression(seed, GOOD, Version(fails), per_second=PER_SECOND)
