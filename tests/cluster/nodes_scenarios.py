@@ -134,7 +134,11 @@ async def a_new_controller_knows_where_replicas_are(cluster: RayCluster) -> None
     await cluster.close()
     after = RayCluster(host=HOST)
     await after.adopt()
-    assert (await until(after, one.replica_id, Phase.READY)).node == before.node == "node-c"
+    found = await until(after, one.replica_id, Phase.READY)
+    while not found.node:  # which its process tells a moment later
+        await after.changed()
+        found = await until(after, one.replica_id, Phase.READY)
+    assert found.node == before.node == "node-c"
     assert "1 node, it has one" in await reason(after, two)
     await end_all(after)
 
