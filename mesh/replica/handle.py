@@ -17,6 +17,8 @@ from mesh.observe.tracing import Tracing
 from mesh.replica.scope import CURRENT, OUTSIDE, Scope
 from mesh.traffic.snapshot import Service
 
+LAG = 2.0
+"""Seconds by which a replica may hear later than its callers that its graph is complete."""
 START_WAIT = 120.0
 """Seconds that a service which calls another while it is made waits for that to be ready."""
 
@@ -122,7 +124,14 @@ class Caller:
                 route.deployment, route.version_id, None, service=route.spec.name, limit=START_WAIT
             )
         else:
-            await dispatcher.wait_for_version(route.deployment, route.version_id, head.deadline)
+            # Who called may have heard of this graph a moment before we hear of all of it.
+            await dispatcher.wait_for_version(
+                route.deployment,
+                route.version_id,
+                head.deadline,
+                service=route.spec.name,
+                limit=LAG,
+            )
         if stream is None:
             call = await dispatcher.ask(self._find, head, body, idempotent=method.idempotent)
             return call, None
