@@ -280,10 +280,10 @@ def test_numbers_are_kept_by_a_rollout_a_promotion_and_a_new_controller(
     deploy: Deploy, control: ControlClient, shared: LocalMesh
 ) -> None:
     def config(envs: Mapping[str, str], **more: Any) -> dict[str, Any]:
-        return elastic({"concurrency": 2}, scaling(1, 4), envs=envs) | more
+        return elastic({"concurrency": 2}, scaling(1, 3), envs=envs) | more
 
     with deploy(Elastic, "kept", **config({})) as deployed:
-        with load(*[holding(deployed, 2.0)] * 5) as running:
+        with load(*[holding(deployed, 2.0)] * 9) as running:
             becomes(control, "kept", 3)
             shared.deploy(Elastic, name="kept", **config({"NEXT": "1"}))
 
@@ -303,7 +303,8 @@ def test_numbers_are_kept_by_a_rollout_a_promotion_and_a_new_controller(
             assert after == before, told(control, "kept")
             assert numbers(control.deployments.get("kept")) == {"Elastic": (3, 3)}
             # Without weight: what it takes from main would let main have fewer.
-            canary = {"versions": {"next": {"weight": 0, "envs": {"NEXT": "2"}}}}
+            same = {"services": {"Elastic": {"traffic": {"concurrency": 2}}}}
+            canary = {"versions": {"next": {"weight": 0, "envs": {"NEXT": "2"}, **same}}}
             shared.deploy(
                 Elastic,
                 name="kept",
