@@ -122,7 +122,7 @@ def test_a_good_canary_becomes_main_by_itself_and_keeps_its_replicas(
 
 
 def test_a_slow_canary_is_taken_back_by_itself(background: Background) -> None:
-    plan = canary("Slow", steps=[10, 100], min_requests=60, risk=0.2, max_error_increase=None)
+    plan = canary("Slow", steps=[10, 100], min_requests=200, risk=0.2, max_error_increase=None)
     background.deploy("Answer", "slow", canary=plan)
     with traffic(f"{background.url}/e/slow", threads=8) as sent:
         view = ended(background, "slow")
