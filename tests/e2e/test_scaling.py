@@ -302,9 +302,8 @@ def test_numbers_are_kept_by_a_rollout_a_promotion_and_a_new_controller(
             after = {each.id for each in control.replicas("kept")}
             assert after == before, told(control, "kept")
             assert numbers(control.deployments.get("kept")) == {"Elastic": (3, 3)}
-            # Without weight: what it takes from main would let main have fewer.
             same = {"services": {"Elastic": {"traffic": {"concurrency": 2}}}}
-            canary = {"versions": {"next": {"weight": 0, "envs": {"NEXT": "2"}, **same}}}
+            canary = {"versions": {"next": {"weight": 20, "envs": {"NEXT": "2"}, **same}}}
             shared.deploy(
                 Elastic,
                 name="kept",
