@@ -171,6 +171,12 @@ class NotFound(MeshError):
     code = Code.NOT_FOUND
 
 
+class AlreadyExists(MeshError):
+    """What is to be made is there already."""
+
+    code = Code.ALREADY_EXISTS
+
+
 class PermissionDenied(MeshError):
     """The caller may not do this: 403, PERMISSION_DENIED."""
 
@@ -193,6 +199,13 @@ class Overloaded(MeshError):
     """A limit is reached: 429, RESOURCE_EXHAUSTED."""
 
     code = Code.RESOURCE_EXHAUSTED
+
+
+class QuotaExceeded(MeshError):
+    """A limit that an administrator has set; the message names it and its value."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    http_status = 403
 
 
 class TooLarge(MeshError):

@@ -13,11 +13,31 @@ class Source:
     Either `target` (`pkg.mod:Service`) with the folders to put in front of `sys.path`, or `code`:
     the entry class as cloudpickle writes it, for classes that no module holds. Only Ray carries
     `code`; it never crosses a socket of the mesh.
+
+    A packaged release has the digest of its archive in `release` (`sha256:` and 64 hex digits), and
+    its folders in `path` are relative to where a node unpacks it. It needs the Python packages of
+    `requirements` (as pip has them) and the models of `models`: the digest of each archive by its
+    tag `name:version`.
     """
 
     target: str = ""
     path: tuple[str, ...] = ()
     code: bytes = b""
+    release: str = ""
+    requirements: tuple[str, ...] = ()
+    models: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Values that a replica gets and nobody else: they are in no repr, log, event or error.
+
+    `envs` are variables of its environment; `files` have contents by their path, relative to the
+    replica's own home.
+    """
+
+    envs: Mapping[str, str] = field(default_factory=dict, repr=False)
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +50,7 @@ class Launch:
     says how the replicas of a graph lie on nodes: `pack`, `spread`, `strict_spread`, or empty.
     `timeout` in seconds per call (None: no limit), `max_concurrency` in calls (0: no limit),
     `controller` the `host:port` of the controller's gRPC face (empty: routes are never followed).
+    `secret_names` are the secrets that it is to get; `secrets` what is in them when it starts.
     """
 
     replica_id: str
@@ -50,3 +71,5 @@ class Launch:
     max_concurrency: int = 0
     envs: Mapping[str, str] = field(default_factory=dict)
     controller: str = ""
+    secret_names: tuple[str, ...] = ()
+    secrets: Secrets = field(default_factory=Secrets, repr=False)

@@ -64,12 +64,16 @@ class ServiceOverrides(Settings):
 class VersionConfig(Settings):
     """One version of a deployment: which graph it runs and how much of it.
 
-    `target` is `pkg.mod:Service`; `replicas` and `scaling` hold for every service that `services`
-    does not name. `placement` says how replicas of the graph lie on nodes: `pack` on as few as
-    possible, `spread` on as many, `strict_spread` never two of one service on one node.
+    `target` is `pkg.mod:Service`; `release`, instead of it, is `name:version` of a release that was
+    pushed. `secrets` are names of secrets that its replicas get. `replicas` and `scaling` hold for
+    every service that `services` does not name. `placement` says how replicas of the graph lie on
+    nodes: `pack` on as few as possible, `spread` on as many, `strict_spread` never two of one
+    service on one node.
     """
 
-    target: str
+    target: str = ""
+    release: str = ""
+    secrets: tuple[str, ...] = ()
     replicas: Annotated[int, Field(gt=0)] | None = None
     scaling: Scaling | None = None
     placement: Literal["pack", "spread", "strict_spread"] | None = None
@@ -77,7 +81,9 @@ class VersionConfig(Settings):
     envs: dict[str, str] = {}
 
     @model_validator(mode="after")
-    def _number_said_once(self) -> Self:
+    def _said_once(self) -> Self:
+        if bool(self.target) == bool(self.release):
+            raise ValueError("say target or release, and not both")
         if self.replicas is not None and self.scaling is not None:
             raise ValueError("replicas and scaling exclude each other")
         return self
@@ -162,7 +168,8 @@ class DeploymentConfig(VersionConfig):
     """A deployment: `main` in its own fields, canaries beside it.
 
     `deployment_strategy` holds for services that have none of their own, canaries included. A
-    rollout that has no ready replica after `progress_deadline` seconds counts as failed.
+    rollout that has no ready replica after `progress_deadline` seconds counts as failed. With
+    `access_authorization` callers have to show a token that may call it. `dev` marks a codespace.
     """
 
     name: Name
@@ -170,4 +177,6 @@ class DeploymentConfig(VersionConfig):
     labels: dict[str, str] = {}
     deployment_strategy: Strategy = "RollingUpdate"
     progress_deadline: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600.0
+    access_authorization: bool = False
+    dev: bool = False
     canary: Canary = Canary()

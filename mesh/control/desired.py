@@ -70,7 +70,7 @@ class DesiredVersion:
 
     `id` names the release with its config for all time; two versions with one id share their
     replicas. `weight` is the share of the deployment's requests. `placement` is how replicas lie
-    on nodes (empty: anyhow).
+    on nodes (empty: anyhow); `secrets` names what its replicas get beside their settings.
     """
 
     id: str
@@ -80,6 +80,7 @@ class DesiredVersion:
     services: Mapping[str, DesiredService]
     source: Source
     placement: str = ""
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,4 +141,5 @@ def launch_of(deployment: str, version: DesiredVersion, service: DesiredService)
         timeout=service.timeout,
         max_concurrency=service.max_concurrency,
         envs=service.envs,
+        secret_names=version.secrets,
     )

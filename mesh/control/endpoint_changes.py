@@ -4,15 +4,27 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from mesh.config import EndpointConfig
-from mesh.control.records import Change, EndpointRecord, Event, Intent, State
+from mesh.control.records import (
+    DEFAULT_ORGANIZATION,
+    Change,
+    EndpointRecord,
+    Event,
+    Intent,
+    State,
+)
 from mesh.errors import ConfigError, NotFound
 
 
 class Moment(NamedTuple):
-    """When a change is made, in seconds since the Unix epoch, and a uid that nobody has."""
+    """When a change is made, in seconds since the Unix epoch, a uid that nobody has, and by whom.
+
+    `by` is the name of a user (empty: nobody known), `organization` that of whose the new is.
+    """
 
     now: float
     uid: str
+    by: str = ""
+    organization: str = DEFAULT_ORGANIZATION
 
 
 def found_endpoint(state: State, name: str) -> EndpointRecord:
@@ -45,7 +57,16 @@ def endpoint_record(state: State, name: str, config: EndpointConfig, at: Moment)
     document = config.model_dump(mode="json", exclude={"upstreams": {"__all__": {"api_key"}}})
     keys = _keys(before, config)
     if before is None:
-        return EndpointRecord(name, at.uid, at.now, at.now, document, keys=keys)
+        return EndpointRecord(
+            name,
+            at.uid,
+            at.now,
+            at.now,
+            document,
+            keys=keys,
+            creator=at.by,
+            organization=at.organization,
+        )
     if (before.config, before.keys) == (document, keys):
         return before
     return replace(before, config=document, keys=keys, updated_at=at.now)

@@ -41,7 +41,8 @@ from mesh.traffic.snapshot import Method, SplitBy
 class SourceDocument(BaseModel):
     """Where the code of a version comes from: a target and the folders to look in.
 
-    `fingerprint` says what is in the files, so that an edit of them is another release.
+    `fingerprint` says what is in the files, so that an edit of them is another release. `release`,
+    `requirements` and `models` are those of a packaged release (see `launch.Source`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,6 +50,9 @@ class SourceDocument(BaseModel):
     target: str = ""
     path: tuple[str, ...] = ()
     fingerprint: str = ""
+    release: str = ""
+    requirements: tuple[str, ...] = ()
+    models: dict[str, str] = {}
 
 
 class VersionDocument(BaseModel):
@@ -148,7 +152,14 @@ def _parts_of(
         document,
         _services(config, document, where),
         config.services,
-        Source(document.source.target, document.source.path, code),
+        Source(
+            document.source.target,
+            document.source.path,
+            code,
+            document.source.release,
+            document.source.requirements,
+            document.source.models,
+        ),
     )
 
 
@@ -239,7 +250,16 @@ def _version(parts: Parts, identity: str, name: str, weight: int) -> DesiredVers
         for service in manifest.services.values()
     }
     placement = parts.config.placement or ""
-    return DesiredVersion(identity, name, weight, manifest.entry, services, parts.source, placement)
+    return DesiredVersion(
+        identity,
+        name,
+        weight,
+        manifest.entry,
+        services,
+        parts.source,
+        placement,
+        parts.config.secrets,
+    )
 
 
 def _services(
@@ -338,6 +358,10 @@ def _version_id(deployment: str, generation: int, parts: Parts) -> str:
         "placement": parts.config.placement,
         "generation": generation,
     }
+    if source.release:
+        described["release"] = [source.release, source.requirements, dict(source.models)]
+    if parts.config.secrets:
+        described["secrets"] = parts.config.secrets
     text = json.dumps(described, sort_keys=True, separators=(",", ":"))
     return f"{deployment}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 

@@ -10,6 +10,9 @@ from typing import Any
 
 Document = Mapping[str, Any]
 
+DEFAULT_ORGANIZATION = "default"
+"""The name of the organization that is there from the start."""
+
 
 class Intent(StrEnum):
     """What a user wants of a deployment or an endpoint as a whole."""
@@ -41,7 +44,8 @@ class RevisionRecord:
 
     `number` counts from 1. `config` is the `DeploymentConfig`. `versions` has the version id of
     `main` and of each canary by name. `generation` counts restarts: it is part of version ids.
-    `cause` says in a few words what the change was, such as "rollback to 3".
+    `cause` says in a few words what the change was, such as "rollback to 3"; `creator` is the name
+    of the user who made it (empty: nobody known).
     """
 
     deployment: str
@@ -52,6 +56,7 @@ class RevisionRecord:
     versions: Mapping[str, str]
     generation: int = 0
     cause: str = ""
+    creator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,8 @@ class DeploymentRecord:
 
     `standing` has, by version name, the ids of the releases that serve under it, oldest first: more
     than one while a rollout goes on. `progress` is how far the canary's progression is; empty if
-    none goes on.
+    none goes on. `creator` is the name of the user who made it (empty: nobody known), and
+    `organization` that of whose it is.
     """
 
     name: str
@@ -71,6 +77,8 @@ class DeploymentRecord:
     intent: Intent = Intent.RUN
     standing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     progress: Document = field(default_factory=dict)
+    creator: str = ""
+    organization: str = DEFAULT_ORGANIZATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,8 @@ class EndpointRecord:
     config: Document
     intent: Intent = Intent.RUN
     keys: Mapping[int, str] = field(default_factory=dict, repr=False)
+    creator: str = ""
+    organization: str = DEFAULT_ORGANIZATION
 
 
 @dataclass(frozen=True, slots=True)

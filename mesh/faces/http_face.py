@@ -16,6 +16,8 @@ from starlette.routing import Mount, Route
 from mesh.control.controller import Controller
 from mesh.control.status import DeploymentPhase, DeploymentStatus
 from mesh.errors import MeshError, Unavailable
+from mesh.faces.cloud.app import cloud_app
+from mesh.faces.cloud.backing import Backing
 from mesh.faces.metrics import ControllerMetrics
 from mesh.faces.rest.access import Guard
 from mesh.faces.rest.app import PREFIX, rest_app
@@ -32,9 +34,14 @@ _AS_WANTED = (
 
 
 def http_app(
-    controller: Controller, token: str = "", registry: CollectorRegistry | None = None
+    controller: Controller,
+    token: str = "",
+    registry: CollectorRegistry | None = None,
+    backing: Backing | None = None,
 ) -> Starlette:
     """The ASGI application. The controller's metrics are added to `registry`.
+
+    With a `backing` the cloud API is there too.
 
     With a `token`, the control API and `/status` want it; health and metrics never do.
     """
@@ -66,6 +73,7 @@ def http_app(
             Route("/metrics", metrics),
             Route("/status", status, middleware=[Middleware(Guard, token=token)]),
             Mount(PREFIX, rest_app(controller, token)),
+            *([Mount("/", cloud_app(backing))] if backing else ()),
         ],
         exception_handlers={MeshError: _refuse},
     )

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
+from mesh.access.owner import OnlyOwner
 from mesh.cluster.contract import Cluster
 from mesh.control.controller import Controller
 from mesh.control.plan import application
@@ -18,6 +19,7 @@ from mesh.control.store.contract import Store
 from mesh.control.store.memory import MemoryStore
 from mesh.errors import FailedPrecondition
 from mesh.faces.addresses import Addresses, PlaneConfig
+from mesh.faces.cloud.backing import Backing
 from mesh.faces.grpc_face import GrpcServer
 from mesh.faces.http_face import HttpServer, http_app
 from mesh.loops import LoopThread
@@ -136,7 +138,10 @@ class _Running:
             store=store, cluster=self._cluster, epoch=time.time_ns(), address=grpc
         )
         if self._http is not None:
-            self._http.start(http_app(self.controller, config.token))
+            backing = Backing(
+                self.controller, store.catalogue, store.journal, OnlyOwner(config.token)
+            )
+            self._http.start(http_app(self.controller, config.token, backing=backing))
         await self._grpc.start(self.controller, config.token)
         self._control = asyncio.create_task(self.controller.run(), name="controller")
         self._control.add_done_callback(_report)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mesh.control.records import Change, Event, RevisionRecord, State, VersionRecord
+from mesh.control.store.catalogue import Catalogue, Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,16 @@ class Store(Protocol):
     or is busy, and Internal if it fails otherwise, in one line that names the store without its
     password. For one event loop; calls are done one after the other, in order.
     """
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What it keeps besides deployments and endpoints."""
+        ...
+
+    @property
+    def journal(self) -> Journal:
+        """What was done, and what was used."""
+        ...
 
     async def load(self) -> State:
         """Everything that is current, as of one moment; an empty State if nothing was committed.

@@ -68,7 +68,7 @@ def _deployment(record: DeploymentRecord) -> DeploymentRecord:
     return replace(
         record,
         standing={name: tuple(ids) for name, ids in record.standing.items()},
-        progress=_json(record.progress, f"the progress of deployment {record.name!r}"),
+        progress=settled_document(record.progress, f"the progress of deployment {record.name!r}"),
     )
 
 
@@ -76,7 +76,7 @@ def _revision(record: RevisionRecord) -> RevisionRecord:
     whose = f"the config of revision {record.number} of deployment {record.deployment!r}"
     return replace(
         record,
-        config=_json(record.config, whose),
+        config=settled_document(record.config, whose),
         versions=dict(record.versions),
         cause=_text(record.cause),
     )
@@ -84,11 +84,11 @@ def _revision(record: RevisionRecord) -> RevisionRecord:
 
 def _version(record: VersionRecord) -> VersionRecord:
     whose = f"the document of version {record.id!r} of deployment {record.deployment!r}"
-    return replace(record, document=_json(record.document, whose))
+    return replace(record, document=settled_document(record.document, whose))
 
 
 def _endpoint(record: EndpointRecord) -> EndpointRecord:
-    config = _json(record.config, f"the config of endpoint {record.name!r}")
+    config = settled_document(record.config, f"the config of endpoint {record.name!r}")
     return replace(record, config=config, keys=dict(record.keys))
 
 
@@ -96,7 +96,8 @@ def _event(event: Event) -> Event:
     return replace(event, at=float(event.at), reason=_text(event.reason))
 
 
-def _json(document: Document, what: str) -> dict[str, Any]:
+def settled_document(document: Document, what: str) -> dict[str, Any]:
+    """The document as it will be read back. Raises InvalidArgument, naming `what`."""
     try:
         told = json.dumps(document, allow_nan=False, default=_mapping)
     except (TypeError, ValueError, RecursionError) as error:

@@ -20,6 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mesh.control.records import Change, Event, RevisionRecord, State, VersionRecord
 from mesh.control.store.contract import Retention
 from mesh.control.store.database import Database
+from mesh.control.store.memory_catalogue import MemoryCatalogue
 from mesh.control.store.migrate import upgrade
 from mesh.control.store.rows import (
     Row,
@@ -60,6 +61,7 @@ class SqlStore:
         self._epoch = epoch
         self._thread = ThreadPoolExecutor(1, "store")
         self._closed = False
+        self.catalogue = self.journal = MemoryCatalogue()
 
     def __repr__(self) -> str:
         return f"SqlStore({self._database.label})"

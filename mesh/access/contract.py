@@ -1,0 +1,56 @@
+"""What the faces of the control plane ask of those who know users and tokens."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from mesh.access.principal import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user, as others see them. Times are seconds since the Unix epoch."""
+
+    name: str
+    uid: str
+    created_at: float
+    updated_at: float
+    email: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    is_super_admin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a token opens of protected deployments: `deployments` by uid, or all of `organization`.
+
+    `expires_at` is in seconds since the Unix epoch (infinite: never).
+    """
+
+    organization: str
+    everything: bool = False
+    deployments: frozenset[str] = frozenset()
+    expires_at: float = float("inf")
+
+
+class Access(Protocol):
+    """Users and tokens of a mesh, all at hand: nothing here waits. For one event loop."""
+
+    def authenticate(self, token: str) -> Principal:
+        """Who shows this token (empty: shows none).
+
+        Raises Unauthenticated, saying whether it is missing, unknown or expired.
+        """
+        ...
+
+    def person(self, name: str) -> Person:
+        """The user of this name; one that is not known (any more) by their name alone."""
+        ...
+
+    def grants(self) -> Mapping[bytes, Grant]:
+        """What opens protected deployments, by the SHA-256 of each token.
+
+        The very same object as before, if nothing has changed.
+        """
+        ...

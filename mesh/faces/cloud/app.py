@@ -1,0 +1,35 @@
+"""The cloud API as one ASGI application."""
+
+from collections.abc import Callable, Sequence
+
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.types import ASGIApp
+
+from mesh.faces.cloud.backing import Backing
+from mesh.faces.cloud.door import Door
+from mesh.faces.rest.failures import handle_failures
+
+Routes = Callable[[Backing], APIRouter]
+
+ROUTES: Sequence[Routes] = ()
+"""The routes of all families, with their whole paths."""
+
+
+def cloud_api(backing: Backing) -> FastAPI:
+    """The API without its door; its OpenAPI is at `/api/openapi.json`."""
+    app = FastAPI(
+        title="Serving Mesh cloud API",
+        version="1",
+        docs_url=None,  # these pages load code from elsewhere
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    handle_failures(app)
+    for routes in ROUTES:
+        app.include_router(routes(backing), dependencies=[Depends(backing.verbs.until_opened)])
+    return app
+
+
+def cloud_app(backing: Backing) -> ASGIApp:
+    """The API, for those who may use it."""
+    return Door(cloud_api(backing), backing)

@@ -1,0 +1,30 @@
+"""What the cloud API works with: one value that every part of it is given."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from mesh.access.contract import Access
+from mesh.control.store.catalogue import Catalogue, Journal
+from mesh.faces.rest.verbs import Verbs
+
+CLUSTER = "default"
+"""The name of the Ray cluster that a control plane has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backing:
+    """The controller and what is kept beside it. For one event loop.
+
+    `gateway_url` is where callers reach the gateways, without a slash at its end; `wall` gives
+    seconds since the Unix epoch.
+    """
+
+    verbs: Verbs
+    catalogue: Catalogue
+    journal: Journal
+    access: Access
+    gateway_url: str = ""
+    wall: Callable[[], float] = time.time
+    new_uid: Callable[[], str] = field(default=lambda: uuid4().hex)

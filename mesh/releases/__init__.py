@@ -1,0 +1,1 @@
+"""Releases: packaged graphs, their archives, what a node needs to run one."""
