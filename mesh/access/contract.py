@@ -1,6 +1,6 @@
 """What the faces of the control plane ask of those who know users and tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,6 +25,7 @@ class Person:
 class Grant:
     """What a token opens of protected deployments: `deployments` by uid, or all of `organization`.
 
+    An empty `organization` is any.
     `expires_at` is in seconds since the Unix epoch (infinite: never).
     """
 
@@ -48,9 +49,9 @@ class Access(Protocol):
         """The user of this name; one that is not known (any more) by their name alone."""
         ...
 
-    def grants(self) -> Mapping[bytes, Grant]:
-        """What opens protected deployments, by the SHA-256 of each token.
+    def when_granted(self, tell: Callable[[Mapping[bytes, Grant]], None]) -> None:
+        """Tells now, and whenever it changes, what opens protected deployments.
 
-        The very same object as before, if nothing has changed.
+        Grants are by the SHA-256 of the token.
         """
         ...

@@ -1,14 +1,12 @@
 """The access of a mesh that has one user: whoever has its control token."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
+import hashlib
+from collections.abc import Callable, Mapping
 
 from mesh.access.contract import Grant, Person
 from mesh.access.principal import OWNER, Principal
 from mesh.errors import Unauthenticated
 from mesh.faces.tokens import refusal
-
-_NOTHING: Mapping[bytes, Grant] = MappingProxyType({})
 
 
 class OnlyOwner:
@@ -16,6 +14,8 @@ class OnlyOwner:
 
     def __init__(self, token: str) -> None:
         self._token = token.encode()
+        digest = hashlib.sha256(self._token).digest()
+        self._grants = {digest: Grant("", everything=True)} if token else {}
 
     def authenticate(self, token: str) -> Principal:
         """As of Access."""
@@ -28,6 +28,6 @@ class OnlyOwner:
         """As of Access."""
         return Person(name or OWNER.user, name or OWNER.user, 0.0, 0.0)
 
-    def grants(self) -> Mapping[bytes, Grant]:
+    def when_granted(self, tell: Callable[[Mapping[bytes, Grant]], None]) -> None:
         """As of Access."""
-        return _NOTHING
+        tell(self._grants)
