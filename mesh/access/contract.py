@@ -25,7 +25,7 @@ class Person:
 class Grant:
     """What a token opens of protected deployments: `deployments` by uid, or all of `organization`.
 
-    An empty `organization` is any. `expires_at` is in seconds since the Unix epoch (infinite: never).
+    An empty `organization` is any. `expires_at` is in seconds since the epoch (infinite: never).
     """
 
     organization: str
