@@ -5,13 +5,16 @@ from collections.abc import Callable, Sequence
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.types import ASGIApp
 
+from mesh.faces.cloud.about import about
+from mesh.faces.cloud.absent import absent
 from mesh.faces.cloud.backing import Backing
-from mesh.faces.cloud.door import Door
+from mesh.faces.cloud.described import FAILURES, describe
+from mesh.faces.cloud.door import OPEN, Door
 from mesh.faces.rest.failures import handle_failures
 
 Routes = Callable[[Backing], APIRouter]
 
-ROUTES: Sequence[Routes] = ()
+ROUTES: Sequence[Routes] = (about, absent)
 """The routes of all families, with their whole paths."""
 
 
@@ -23,7 +26,9 @@ def cloud_api(backing: Backing) -> FastAPI:
         docs_url=None,  # these pages load code from elsewhere
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        responses=FAILURES,
     )
+    describe(app, OPEN)
     handle_failures(app)
     for routes in ROUTES:
         app.include_router(routes(backing), dependencies=[Depends(backing.verbs.until_opened)])

@@ -25,6 +25,10 @@ OPEN = frozenset(
         "/api/v1/auth/oidc_info",
         "/api/v1/auth/oidc/callback",
         "/api/v1/setup",
+        "/api/v1/auth/firebase_info",
+        "/api/v1/auth/airtable_event",
+        "/api/v1/auth/sso",
+        "/api/v1/sso",
         "/api/v1/version",
         "/api/v1/info",
     }
