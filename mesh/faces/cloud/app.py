@@ -31,8 +31,9 @@ def cloud_api(backing: Backing) -> FastAPI:
     )
     describe(app, OPEN)
     handle_failures(app)
+    opened = [Depends(backing.verbs.until_opened), Depends(backing.access.until_opened)]
     for routes in ROUTES:
-        app.include_router(routes(backing), dependencies=[Depends(backing.verbs.until_opened)])
+        app.include_router(routes(backing), dependencies=opened)
     return app
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from mesh.access.contract import Access
+from mesh.access.directory import Directory
 from mesh.control.store.catalogue import Catalogue, Journal
 from mesh.faces.rest.verbs import Verbs
 
@@ -24,7 +24,7 @@ class Backing:
     verbs: Verbs
     catalogue: Catalogue
     journal: Journal
-    access: Access
+    access: Directory
     gateway_url: str = ""
     wall: Callable[[], float] = time.time
     new_uid: Callable[[], str] = field(default=lambda: uuid4().hex)

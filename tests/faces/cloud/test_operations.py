@@ -10,7 +10,7 @@ import pytest
 from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette.types import Message
 
-from mesh.access.owner import OnlyOwner
+from mesh.access.directory import Directory
 from mesh.control.store.memory_catalogue import MemoryCatalogue
 from mesh.faces.cloud.absent import ABSENT, ABSENT_STREAMS, CLOSED, absent
 from mesh.faces.cloud.app import ROUTES, cloud_api, cloud_app
@@ -29,7 +29,7 @@ NOT_YET = {
 @pytest.fixture
 def backing() -> Backing:
     kept = MemoryCatalogue()
-    return Backing(MemoryVerbs(), kept, kept, OnlyOwner(TOKEN))
+    return Backing(MemoryVerbs(), kept, kept, asyncio.run(Directory.opened(kept, TOKEN)))
 
 
 def plain(path: str) -> str:
