@@ -105,7 +105,7 @@ class Catalogue(Protocol):
         """Entries, the newest first (of one time: by uid, backwards), without the first `start`.
 
         At most `count` (None: all) of those in `scope` and `organization` (None: in any) whose
-        name has `search` in it.
+        name has `search` in it, to the letter.
         """
         ...
 
@@ -123,10 +123,14 @@ class Catalogue(Protocol):
     async def write(self, *changes: Put | Remove) -> None:
         """Writes all changes, in their order, or, if it raises, none.
 
+        Documents come back as JSON has them: tuples as lists.
+
         Raises:
-            AlreadyExists: what should be new is there; the message names kind and name.
+            AlreadyExists: what should be new is there, or another entry of the kind has the uid;
+                the message names kind and name.
             FailedPrecondition: another controller has taken over, or there is a secret and no key.
-            InvalidArgument: a document is not JSON.
+            InvalidArgument: a document is not JSON, or no database takes a name, scope,
+                organization or uid: longer than 512 bytes, with NUL or lone surrogates.
         """
         ...
 
@@ -189,11 +193,14 @@ class Journal(Protocol):
     """What was done, and what was used; raises what the methods of `Store` raise."""
 
     async def note(self, *deeds: Deed) -> None:
-        """Keeps deeds. Of all, the latest 100 000 are kept."""
+        """Keeps deeds, each uid once. Of all, the latest 100 000 are kept (see Retention).
+
+        In texts, what no database takes (NUL, lone surrogates) is replaced.
+        """
         ...
 
     async def deeds(self, which: Deeds, start: int = 0, count: int = 100) -> tuple[Deed, ...]:
-        """Deeds, the newest first (or the oldest), without the first `start`."""
+        """Deeds, the last noted first (or the first), without the first `start`."""
         ...
 
     async def count_deeds(self, which: Deeds) -> int:
@@ -201,11 +208,17 @@ class Journal(Protocol):
         ...
 
     async def add_used(self, *used: Used) -> None:
-        """Adds what was used to what is kept of the same hour."""
+        """Adds what was used to what is kept of the same hour.
+
+        Hours more than 400 days before the latest are forgotten (see Retention).
+        """
         ...
 
     async def used(
         self, since: float, until: float, *, organization: str = "", deployment: str = ""
     ) -> tuple[Used, ...]:
-        """What was used in the hours from `since` until before `until`, in the order of hours."""
+        """What was used in the hours from `since` until before `until`, in the order of hours.
+
+        Within an hour by organization, deployment and instance type.
+        """
         ...

@@ -9,13 +9,16 @@ from mesh.control.store.catalogue import Catalogue, Journal
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How many events a store keeps at most; the oldest are forgotten by the commit of new ones.
+    """How much history a store keeps at most; the oldest is forgotten when there is new one.
 
-    `of_each` are those of one kind about one deployment or endpoint, `in_all` all together.
+    Of events, `of_each` are those of one kind about one deployment or endpoint, `in_all` all
+    together. `used_for` is for how long what was used is kept, in seconds.
     """
 
     of_each: int = 1_000
     in_all: int = 100_000
+    deeds: int = 100_000
+    used_for: float = 400 * 86_400.0
 
 
 class Store(Protocol):
@@ -99,14 +102,14 @@ class Store(Protocol):
         ...
 
     async def rotate(self) -> int:
-        """Encrypts all keys anew with the first of the secret keys; 0 where none is encrypted.
+        """Encrypts all secrets anew with the first of the secret keys; 0 where none is encrypted.
 
-        Returns the number of endpoints whose keys these are. One transaction. A store with several
-        secret keys has done it by the time it is open.
+        Returns the number of endpoints whose keys and of entries whose secrets these are. One
+        transaction. A store with several secret keys has done it by the time it is open.
 
         Raises:
             FailedPrecondition: another controller has taken over, or no secret key decrypts the
-                keys of an endpoint.
+                keys of an endpoint or the secret of an entry.
         """
         ...
 

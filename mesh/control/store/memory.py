@@ -13,7 +13,7 @@ from mesh.control.records import (
     VersionRecord,
 )
 from mesh.control.store.contract import Retention
-from mesh.control.store.memory_catalogue import MemoryCatalogue
+from mesh.control.store.memory_catalogue import KeptEntries, MemoryCatalogue
 from mesh.control.store.settled import TakenOver, orphaned, owners, settled, version_ids
 from mesh.errors import FailedPrecondition, NotFound
 
@@ -31,7 +31,7 @@ class Kept:
     versions: dict[str, dict[str, VersionRecord]] = field(default_factory=dict)
     endpoints: dict[str, EndpointRecord] = field(default_factory=dict)
     events: dict[tuple[str, str, str], dict[Event, int]] = field(default_factory=dict)
-    catalogue: MemoryCatalogue = field(default_factory=MemoryCatalogue)
+    entries: KeptEntries = field(default_factory=KeptEntries)
     places: int = 0
 
     def delete(self, change: Change) -> None:
@@ -78,8 +78,9 @@ class MemoryStore:
         self._kept.epoch += 1
         self._epoch = self._kept.epoch
         self._closed = False
-        self.catalogue = self._kept.catalogue
-        self.journal = self._kept.catalogue
+        self.catalogue = self.journal = MemoryCatalogue(
+            self._kept.entries, self._retention, self._open, self._owned
+        )
 
     def __repr__(self) -> str:
         return f"MemoryStore({len(self._kept.deployments)} deployments)"

@@ -1,43 +1,65 @@
 """Entries and the journal in memory: for tests, and for meshes that may be forgotten."""
 
-from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from mesh.control.records import DEFAULT_ORGANIZATION
-from mesh.control.store.catalogue import (
-    Deed,
-    Deeds,
-    Entry,
-    Kind,
-    Put,
-    Remove,
-    Used,
-)
-from mesh.control.store.settled import settled_document
+from mesh.control.store.catalogue import Deed, Deeds, Entry, Kind, Put, Remove, Used
+from mesh.control.store.contract import Retention
+from mesh.control.store.settled import settled_deed, settled_entry
 from mesh.errors import AlreadyExists
 
-DEEDS = 100_000
-"""Deeds that are kept; the oldest are forgotten first."""
+Key = tuple[str, str, str, str]
 
 
 @dataclass(slots=True)
-class MemoryCatalogue:
-    """See catalogue.Catalogue and catalogue.Journal."""
+class KeptEntries:
+    """What outlives a MemoryCatalogue. `keys` has the key of each entry by its kind and uid."""
 
-    _entries: dict[tuple[str, str, str, str], Entry] = field(default_factory=dict)
-    _deeds: deque[Deed] = field(default_factory=lambda: deque(maxlen=DEEDS))
-    _used: dict[tuple[float, str, str, str], Used] = field(default_factory=dict)
+    entries: dict[Key, Entry] = field(default_factory=dict)
+    keys: dict[tuple[Kind, str], Key] = field(default_factory=dict)
+    deeds: dict[str, Deed] = field(default_factory=dict)
+    used: dict[tuple[float, str, str, str], Used] = field(default_factory=dict)
+
+
+def _allowed() -> None:
+    """Anybody may."""
+
+
+class MemoryCatalogue:
+    """See catalogue.Catalogue and catalogue.Journal.
+
+    `may_read` and `may_write` are called first, and raise if the store is closed or another
+    controller has taken it over.
+    """
+
+    def __init__(
+        self,
+        kept: KeptEntries | None = None,
+        retention: Retention | None = None,
+        may_read: Callable[[], object] = _allowed,
+        may_write: Callable[[], object] = _allowed,
+    ) -> None:
+        self._kept = kept if kept is not None else KeptEntries()
+        self._retention = retention or Retention()
+        self._may_read = may_read
+        self._may_write = may_write
+
+    def __repr__(self) -> str:
+        return f"MemoryCatalogue({len(self._kept.entries)} entries)"
 
     async def entry(
         self, kind: Kind, name: str, *, scope: str = "", organization: str = DEFAULT_ORGANIZATION
     ) -> Entry | None:
         """As of Catalogue."""
-        return self._entries.get((kind.value, organization, scope, name))
+        self._may_read()
+        return self._kept.entries.get((kind.value, organization, scope, name))
 
     async def entry_of(self, kind: Kind, uid: str) -> Entry | None:
         """As of Catalogue."""
-        of_it = (each for each in self._entries.values() if (each.kind, each.uid) == (kind, uid))
-        return next(of_it, None)
+        self._may_read()
+        key = self._kept.keys.get((kind, uid))
+        return None if key is None else self._kept.entries[key]
 
     async def entries(
         self,
@@ -68,9 +90,10 @@ class MemoryCatalogue:
     def _found(
         self, kind: Kind, scope: str | None, organization: str | None, search: str
     ) -> list[Entry]:
+        self._may_read()
         return [
             each
-            for each in self._entries.values()
+            for each in self._kept.entries.values()
             if each.kind is kind
             and scope in (None, each.scope)
             and organization in (None, each.organization)
@@ -79,22 +102,25 @@ class MemoryCatalogue:
 
     async def write(self, *changes: Put | Remove) -> None:
         """As of Catalogue."""
-        entries = dict(self._entries)
-        for change in changes:
-            entry = change.entry
-            if isinstance(change, Remove):
-                entries.pop(entry.key, None)
-                continue
-            if change.is_new and entry.key in entries:
-                raise AlreadyExists(f"there is a {entry.kind} {entry.name!r} already")
-            whose = f"the document of {entry.kind} {entry.name!r}"
-            document = settled_document(entry.document, whose)
-            entries[entry.key] = replace(entry, document=document)
-        self._entries = entries
+        todo = [
+            Put(settled_entry(each.entry), each.is_new) if isinstance(each, Put) else each
+            for each in changes
+        ]
+        self._may_write()
+        entries, keys = dict(self._kept.entries), dict(self._kept.keys)
+        for each in todo:
+            _change(entries, keys, each)
+        self._kept.entries, self._kept.keys = entries, keys
 
     async def note(self, *deeds: Deed) -> None:
         """As of Journal."""
-        self._deeds.extend(deeds)
+        settled = [settled_deed(each) for each in deeds]
+        self._may_write()
+        kept = self._kept.deeds
+        for deed in settled:
+            kept.setdefault(deed.uid, deed)
+        while len(kept) > self._retention.deeds:
+            del kept[next(iter(kept))]
 
     async def deeds(self, which: Deeds, start: int = 0, count: int = 100) -> tuple[Deed, ...]:
         """As of Journal."""
@@ -108,9 +134,10 @@ class MemoryCatalogue:
         return len(self._those(which))
 
     def _those(self, which: Deeds) -> list[Deed]:
+        self._may_read()
         return [
             each
-            for each in self._deeds
+            for each in self._kept.deeds.values()
             if which.since <= each.at < which.until
             and which.organization in ("", each.organization)
             and which.user in ("", each.user)
@@ -122,22 +149,45 @@ class MemoryCatalogue:
 
     async def add_used(self, *used: Used) -> None:
         """As of Journal."""
+        self._may_write()
+        kept = self._kept.used
         for each in used:
             key = (each.hour, each.organization, each.deployment, each.instance_type)
-            before = self._used.get(key)
-            self._used[key] = each if before is None else _sum(before, each)
+            before = kept.get(key)
+            kept[key] = each if before is None else _sum(before, each)
+        first = max((hour for hour, *_ in kept), default=0.0) - self._retention.used_for
+        for key in [key for key in kept if key[0] < first] if used else ():
+            del kept[key]
 
     async def used(
         self, since: float, until: float, *, organization: str = "", deployment: str = ""
     ) -> tuple[Used, ...]:
         """As of Journal."""
+        self._may_read()
         return tuple(
             each
-            for _, each in sorted(self._used.items())
+            for _, each in sorted(self._kept.used.items())
             if since <= each.hour < until
             and organization in ("", each.organization)
             and deployment in ("", each.deployment)
         )
+
+
+def _change(
+    entries: dict[Key, Entry], keys: dict[tuple[Kind, str], Key], change: Put | Remove
+) -> None:
+    entry = change.entry
+    before = entries.get(entry.key)
+    if isinstance(change, Put):
+        if change.is_new and before is not None:
+            raise AlreadyExists(f"there is a {entry.kind} {entry.name!r} already")
+        if keys.get((entry.kind, entry.uid), entry.key) != entry.key:
+            raise AlreadyExists(f"{entry.kind} {entry.name!r} has the uid of another")
+    if before is not None:
+        del entries[before.key], keys[before.kind, before.uid]
+    if isinstance(change, Put):
+        entries[entry.key] = entry
+        keys[entry.kind, entry.uid] = entry.key
 
 
 def _sum(one: Used, other: Used) -> Used:

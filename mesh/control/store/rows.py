@@ -32,6 +32,8 @@ def deployment_row(record: DeploymentRecord) -> Row:
         "intent": record.intent.value,
         "standing": {name: list(ids) for name, ids in record.standing.items()},
         "progress": dict(record.progress),
+        "creator": record.creator,
+        "organization": record.organization,
     }
 
 
@@ -46,6 +48,8 @@ def read_deployment(row: RowMapping) -> DeploymentRecord:
         intent=Intent(row["intent"]),
         standing={name: tuple(ids) for name, ids in row["standing"].items()},
         progress=row["progress"],
+        creator=row["creator"],
+        organization=row["organization"],
     )
 
 
@@ -60,6 +64,7 @@ def revision_row(record: RevisionRecord) -> Row:
         "versions": dict(record.versions),
         "generation": record.generation,
         "cause": record.cause,
+        "creator": record.creator,
     }
 
 
@@ -74,6 +79,7 @@ def read_revision(row: RowMapping) -> RevisionRecord:
         versions=row["versions"],
         generation=row["generation"],
         cause=row["cause"],
+        creator=row["creator"],
     )
 
 
@@ -107,6 +113,8 @@ def endpoint_row(record: EndpointRecord, seal: Seal) -> Row:
         "config": dict(record.config),
         "intent": record.intent.value,
         "sealed": sealed_keys(record.name, record.keys, seal),
+        "creator": record.creator,
+        "organization": record.organization,
     }
 
 
@@ -120,6 +128,8 @@ def read_endpoint(row: RowMapping, seal: Seal) -> EndpointRecord:
         config=row["config"],
         intent=Intent(row["intent"]),
         keys=opened_keys(row["name"], bytes(row["sealed"]), seal),
+        creator=row["creator"],
+        organization=row["organization"],
     )
 
 

@@ -14,7 +14,11 @@ from mesh.control.records import (
     RevisionRecord,
     VersionRecord,
 )
+from mesh.control.store.catalogue import Deed, Entry
 from mesh.errors import FailedPrecondition, InvalidArgument
+
+KEY_BYTES = 512
+"""The longest part of a key, in UTF-8: what an index of PostgreSQL surely takes."""
 
 
 class TakenOver(FailedPrecondition):
@@ -62,6 +66,46 @@ def version_ids(revision: RevisionRecord | None, deployment: DeploymentRecord) -
     named = revision.versions.values() if revision else ()
     standing = (each for ids in deployment.standing.values() for each in ids)
     return tuple(dict.fromkeys((*named, *standing)))
+
+
+def settled_entry(entry: Entry) -> Entry:
+    """The entry as it will be read back.
+
+    Raises InvalidArgument if its document is not JSON, or its name, scope, organization or uid is
+    none that every database takes.
+    """
+    for what in ("name", "scope", "organization", "uid"):
+        text: str = getattr(entry, what)
+        if not is_key(text):
+            raise InvalidArgument(
+                f"the {what} of {entry.kind} {entry.name[:80]!r} is longer than {KEY_BYTES} bytes,"
+                " or has characters that are no text"
+            )
+    return replace(
+        entry,
+        created_at=float(entry.created_at),
+        updated_at=float(entry.updated_at),
+        document=settled_document(entry.document, f"the document of {entry.kind} {entry.name!r}"),
+        secret=dict(entry.secret),
+    )
+
+
+def is_text(text: str) -> bool:
+    """Whether every database takes a text as it is."""
+    return _text(text) == text
+
+
+def is_key(text: str | None) -> bool:
+    """Whether every database takes a text as part of a key, or there is none."""
+    return text is None or (is_text(text) and len(text.encode()) <= KEY_BYTES)
+
+
+def settled_deed(deed: Deed) -> Deed:
+    """The deed as it will be read back. Raises InvalidArgument if its resource is not JSON."""
+    texts = ("uid", "organization", "user", "token", "resource_type", "name", "operation")
+    told = {each: _text(getattr(deed, each)) for each in (*texts, "status", "reason")}
+    resource = settled_document(deed.resource, f"the resource of the deed {deed.uid!r}")
+    return replace(deed, at=float(deed.at), resource=resource, **told)
 
 
 def _deployment(record: DeploymentRecord) -> DeploymentRecord:

@@ -1,29 +1,16 @@
 """Records in a SQL database: a SQLite file or PostgreSQL."""
 
-import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Self, TypeVar
+from collections.abc import Sequence
+from typing import Self
 
-from sqlalchemy import (
-    Connection,
-    Table,
-    delete,
-    func,
-    select,
-    tuple_,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, delete, func, select, tuple_, update
 
 from mesh.control.records import Change, Event, RevisionRecord, State, VersionRecord
 from mesh.control.store.contract import Retention
 from mesh.control.store.database import Database
-from mesh.control.store.memory_catalogue import MemoryCatalogue
+from mesh.control.store.held import Held
 from mesh.control.store.migrate import upgrade
 from mesh.control.store.rows import (
-    Row,
     deployment_row,
     endpoint_row,
     event_row,
@@ -39,29 +26,26 @@ from mesh.control.store.rows import (
 )
 from mesh.control.store.schema import DEPLOYMENTS, ENDPOINTS, EVENTS, OWNER, REVISIONS, VERSIONS
 from mesh.control.store.sealing import Seal
-from mesh.control.store.settled import TakenOver, orphaned, owners, settled, version_ids
-from mesh.errors import FailedPrecondition, NotFound
-
-_BATCH = 500
-"""Names in one statement; databases have a limit."""
-
-_T = TypeVar("_T")
+from mesh.control.store.settled import orphaned, owners, settled, version_ids
+from mesh.control.store.sql_catalogue import SqlCatalogue, rotate_entries
+from mesh.control.store.sql_journal import SqlJournal
+from mesh.control.store.statements import batches, delete_named, insert, upsert
+from mesh.errors import NotFound
 
 
 class SqlStore:
     """Keeps records in a database. See contract.Store; made by `open`.
 
-    Blocking calls are made in one thread of its own, so that they stay in order.
+    Its catalogue and its journal share its thread and what it may write (see `held`).
     """
 
     def __init__(self, database: Database, seal: Seal, retention: Retention, epoch: int) -> None:
         self._database = database
         self._seal = seal
         self._retention = retention
-        self._epoch = epoch
-        self._thread = ThreadPoolExecutor(1, "store")
-        self._closed = False
-        self.catalogue = self.journal = MemoryCatalogue()
+        self._held = Held(database, epoch)
+        self.catalogue = SqlCatalogue(self._held, seal)
+        self.journal = SqlJournal(self._held, retention)
 
     def __repr__(self) -> str:
         return f"SqlStore({self._database.label})"
@@ -88,12 +72,12 @@ class SqlStore:
 
     async def load(self) -> State:
         """As of Store."""
-        return await self._call(self._load)
+        return await self._held.call(self._load)
 
     async def commit(self, change: Change) -> None:
         """As of Store."""
         change = settled(change)
-        await self._call(lambda: self._commit(change))
+        await self._held.call(lambda: self._commit(change))
 
     async def revisions(
         self, deployment: str, *, start: int = 0, count: int = 100
@@ -107,28 +91,23 @@ class SqlStore:
             .limit(count)
         )
 
-        def read() -> tuple[RevisionRecord, ...]:
-            with self._database.reading() as connection:
-                return tuple(read_revision(row) for row in connection.execute(query).mappings())
+        def read(connection: Connection) -> tuple[RevisionRecord, ...]:
+            return tuple(read_revision(row) for row in connection.execute(query).mappings())
 
-        return await self._call(read)
+        return await self._held.read(read)
 
     async def count_revisions(self, deployment: str) -> int:
         """As of Store."""
         of_it = REVISIONS.c.deployment == deployment
         query = select(func.count()).select_from(REVISIONS).where(of_it)
 
-        def read() -> int:
-            with self._database.reading() as connection:
-                return connection.execute(query).scalar_one()
-
-        return await self._call(read)
+        return await self._held.read(lambda connection: connection.execute(query).scalar_one())
 
     async def revision(
         self, deployment: str, number: int
     ) -> tuple[RevisionRecord, tuple[VersionRecord, ...]]:
         """As of Store."""
-        return await self._call(lambda: self._revision(deployment, number))
+        return await self._held.call(lambda: self._revision(deployment, number))
 
     async def events(
         self, *, deployment: str = "", endpoint: str = "", start: int = 0, count: int = 100
@@ -140,43 +119,18 @@ class SqlStore:
         if endpoint:
             query = query.where(EVENTS.c.endpoint == endpoint)
 
-        def read() -> tuple[Event, ...]:
-            with self._database.reading() as connection:
-                return tuple(read_event(row) for row in connection.execute(query).mappings())
+        def read(connection: Connection) -> tuple[Event, ...]:
+            return tuple(read_event(row) for row in connection.execute(query).mappings())
 
-        return await self._call(read)
+        return await self._held.read(read)
 
     async def rotate(self) -> int:
         """As of Store."""
-
-        def write() -> int:
-            with self._owned() as connection:
-                return _rotate(connection, self._seal)
-
-        return await self._call(write)
+        return await self._held.write(lambda connection: _rotate(connection, self._seal))
 
     async def close(self) -> None:
         """As of Store."""
-        if self._closed:
-            return
-        self._closed = True
-        done = asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)
-        self._thread.shutdown(wait=False)  # lets what was asked before end
-        await done
-
-    async def _call(self, work: Callable[[], _T]) -> _T:
-        if self._closed:
-            raise FailedPrecondition(f"the store {self._database.label} is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-    @contextmanager
-    def _owned(self) -> Iterator[Connection]:
-        """A transaction to write in; who opens the store next waits for its end."""
-        with self._database.writing() as connection:
-            epoch = connection.execute(select(OWNER.c.epoch).with_for_update()).scalar_one()
-            if epoch != self._epoch:
-                raise TakenOver(self._database.label)
-            yield connection
+        await self._held.close()
 
     def _load(self) -> State:
         with self._database.reading() as connection:
@@ -217,20 +171,16 @@ class SqlStore:
 
     def _commit(self, change: Change) -> None:
         endpoints = [endpoint_row(each, self._seal) for each in change.endpoints]
-        with self._owned() as connection:
-            _delete(connection, DEPLOYMENTS, change.deleted_deployments)
-            _delete(connection, ENDPOINTS, change.deleted_endpoints)
-            _upsert(connection, DEPLOYMENTS, [deployment_row(each) for each in change.deployments])
+        with self._held.owned() as connection:
+            delete_named(connection, DEPLOYMENTS, change.deleted_deployments)
+            delete_named(connection, ENDPOINTS, change.deleted_endpoints)
+            upsert(connection, DEPLOYMENTS, [deployment_row(each) for each in change.deployments])
             if missing := owners(change) - _existing(connection, owners(change)):
                 raise orphaned(missing)
-            _upsert(connection, VERSIONS, [version_row(each) for each in change.versions])
-            _upsert(connection, REVISIONS, [revision_row(each) for each in change.revisions])
-            _upsert(connection, ENDPOINTS, endpoints)
+            upsert(connection, VERSIONS, [version_row(each) for each in change.versions])
+            upsert(connection, REVISIONS, [revision_row(each) for each in change.revisions])
+            upsert(connection, ENDPOINTS, endpoints)
             _note(connection, change.events, self._retention)
-
-
-def _batches(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    return (items[at : at + _BATCH] for at in range(0, len(items), _BATCH))
 
 
 def _versions(
@@ -240,7 +190,7 @@ def _versions(
     key = tuple_(VERSIONS.c.deployment, VERSIONS.c.id)
     rows = (
         row
-        for batch in _batches(wanted)
+        for batch in batches(wanted)
         for row in connection.execute(select(VERSIONS).where(key.in_(batch))).mappings()
     )
     return {(row["deployment"], row["id"]): read_version(row) for row in rows}
@@ -249,40 +199,18 @@ def _versions(
 def _existing(connection: Connection, deployments: frozenset[str]) -> set[str]:
     return {
         name
-        for batch in _batches(sorted(deployments))
+        for batch in batches(sorted(deployments))
         for name in connection.execute(
             select(DEPLOYMENTS.c.name).where(DEPLOYMENTS.c.name.in_(batch))
         ).scalars()
     }
 
 
-def _delete(connection: Connection, table: Table, names: Sequence[str]) -> None:
-    for batch in _batches(names):
-        connection.execute(delete(table).where(table.c.name.in_(batch)))
-
-
-def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """The two have one way to say what happens to a row that exists."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
-
-
-def _upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    if not rows:
-        return
-    statement = _insert(connection, table)
-    key = [column.name for column in table.primary_key]
-    new = {each.name: each for each in statement.excluded if each.name not in key}
-    statement = statement.on_conflict_do_update(index_elements=key, set_=new)
-    connection.execute(statement, rows)
-
-
 def _note(connection: Connection, events: Sequence[Event], retention: Retention) -> None:
     """Appends events, and deletes old ones."""
     if not events:
         return
-    statement = _insert(connection, EVENTS).on_conflict_do_nothing(index_elements=["digest"])
+    statement = insert(connection, EVENTS).on_conflict_do_nothing(index_elements=["digest"])
     connection.execute(statement, [event_row(each) for each in events])
     number = EVENTS.c.id
     for kind, deployment, endpoint in sorted({(e.kind, e.deployment, e.endpoint) for e in events}):
@@ -299,6 +227,10 @@ def _note(connection: Connection, events: Sequence[Event], retention: Retention)
 
 
 def _rotate(connection: Connection, seal: Seal) -> int:
+    return _rotate_keys(connection, seal) + rotate_entries(connection, seal)
+
+
+def _rotate_keys(connection: Connection, seal: Seal) -> int:
     sealed = select(ENDPOINTS.c.name, ENDPOINTS.c.sealed).where(ENDPOINTS.c.sealed != b"")
     rows = connection.execute(sealed).all()
     for name, old in rows:

@@ -8,11 +8,12 @@ import sys
 from sqlalchemy import event as events
 
 from mesh.control.records import Change
+from mesh.control.store.catalogue import Entry, Kind, Put, Remove
 from mesh.control.store.contract import Store
 from mesh.control.store.database import Database, reach
 from mesh.control.store.location import AtServer, InFile, locate
 from mesh.control.store.sql import SqlStore
-from tests.control.store.records import deployment, endpoint, event, revision, version
+from tests.control.store.records import deployment, endpoint, entry, event, revision, version
 from tests.control.store.stores import SEAL, opened
 
 BLOB = bytes(range(256)) * 200
@@ -81,6 +82,36 @@ async def _commit_one(url: str, step: int) -> None:
     number = await reached(store)
     killed_at(store._database, step)
     await store.commit(change(number + 1))
+    await store.close()
+
+
+def entries_of(number: int) -> tuple[Entry, ...]:
+    """Entries that one write makes; all of them have `number` in them."""
+    return tuple(
+        entry(name, document={"number": number}, secret={"number": f"{number}"})
+        for name in ("one", "two", f"odd-{number}")
+    )
+
+
+async def written(store: Store) -> int:
+    """The number of the last write; everything in the catalogue must be of it."""
+    found = {each.name: each for each in await store.catalogue.entries(Kind.BENTO)}
+    number: int = found["one"].document["number"] if found else 0
+    assert found == ({each.name: each for each in entries_of(number)} if found else {})
+    return number
+
+
+def write_one(url: str, step: int) -> None:
+    """Writes the next entries, but is killed at a step of it."""
+    asyncio.run(_write_one(url, step))
+
+
+async def _write_one(url: str, step: int) -> None:
+    store = opened(url)
+    number = await written(store)
+    killed_at(store._database, step)
+    gone = [Remove(each) for each in entries_of(number)[2:] if number]
+    await store.catalogue.write(*gone, *(Put(each) for each in entries_of(number + 1)))
     await store.close()
 
 

@@ -10,6 +10,7 @@ from mesh.control.records import (
     RevisionRecord,
     VersionRecord,
 )
+from mesh.control.store.catalogue import Deed, Entry, Kind, Used
 
 
 def deployment(name: str = "d", revision: int = 1, **values: Any) -> DeploymentRecord:
@@ -44,6 +45,38 @@ def endpoint(name: str = "e", **values: Any) -> EndpointRecord:
 
 def event(at: float = 1.0, kind: str = "status", deployment: str = "d", **values: Any) -> Event:
     return Event(at, kind, deployment, **values)
+
+
+def entry(name: str = "one", kind: Kind = Kind.BENTO, **values: Any) -> Entry:
+    defaults: dict[str, Any] = {"uid": f"uid-{name}", "created_at": 1.5, "updated_at": 2.5}
+    return Entry(kind, name, **(defaults | values))
+
+
+def deed(number: int = 1, **values: Any) -> Deed:
+    defaults: dict[str, Any] = {
+        "at": float(number),
+        "uid": f"deed-{number}",
+        "organization": "default",
+        "user": "ann",
+        "token": "laptop",
+        "resource_type": "deployment",
+        "name": "d",
+        "operation": "created",
+        "status": "success",
+    }
+    return Deed(**(defaults | values))
+
+
+def used(hour: float = 3600.0, **values: Any) -> Used:
+    defaults: dict[str, Any] = {
+        "organization": "default",
+        "deployment": "d",
+        "instance_type": "",
+        "replica_seconds": 2.5,
+        "requests": 3,
+        "errors": 1,
+    }
+    return Used(hour, **(defaults | values))
 
 
 def update(number: int, name: str = "d") -> Change:

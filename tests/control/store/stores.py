@@ -12,7 +12,7 @@ from mesh.control.store.sealing import Seal
 from mesh.control.store.sql import SqlStore
 
 SEAL = Seal([b"0123456789abcdef0123456789abcdef"], "the tests")
-RETENTION = Retention(of_each=5, in_all=20)
+RETENTION = Retention(of_each=5, in_all=20, deeds=10, used_for=3 * 3600.0)
 """Small, so that tests reach it."""
 
 Opener = Callable[[], Store]

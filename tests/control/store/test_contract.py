@@ -25,14 +25,31 @@ EVERYTHING = Change(
             intent=Intent.TERMINATE,
             standing={"main": ("d-v1", "d-v2"), "canary": ("d-v3",)},
             progress={"step": 1, "since": 12.25},
+            creator="ann",
+            organization="acme",
         ),
     ),
     revisions=(
         revision("d", 1),
-        revision("d", 2, versions={"main": "d-v2", "canary": "d-v3"}, generation=3, cause="why"),
+        revision(
+            "d",
+            2,
+            versions={"main": "d-v2", "canary": "d-v3"},
+            generation=3,
+            cause="why",
+            creator="bob",
+        ),
     ),
     versions=(version("d", 1), version("d", 2), version("d", 3, code=b""), version("d", 4)),
-    endpoints=(endpoint("e", intent=Intent.DELETE, keys={0: "one", 3: "zwei-é"}),),
+    endpoints=(
+        endpoint(
+            "e",
+            intent=Intent.DELETE,
+            keys={0: "one", 3: "zwei-é"},
+            creator="ann",
+            organization="acme",
+        ),
+    ),
     events=(event(1.0, reason="it began"), Event(2.0, "change", endpoint="e")),
 )
 

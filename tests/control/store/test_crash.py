@@ -7,16 +7,20 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
+from mesh.control.store.contract import Store
 from tests.control.store import crashing
 from tests.control.store.stores import opened
 
 
-async def reached(url: str) -> int:
+async def reached(
+    url: str, look: Callable[[Store], Coroutine[Any, Any, int]] = crashing.reached
+) -> int:
     store = opened(url)
     try:
-        return await crashing.reached(store)
+        return await look(store)
     finally:
         await store.close()
 
@@ -51,6 +55,22 @@ def test_a_process_killed_at_any_step_of_a_change_leaves_all_or_nothing_of_it(
         before = asyncio.run(reached(sql_url))
         code = exit_code(crashing.commit_one, sql_url, step)
         after = asyncio.run(reached(sql_url))
+        if code == 0:
+            assert after == before + 1
+            break
+        assert code == -signal.SIGKILL
+        assert after == before, "it was killed before it could commit"
+    assert step > 8
+
+
+def test_a_process_killed_at_any_step_of_a_write_leaves_all_or_none_of_its_entries(
+    sql_url: str,
+) -> None:
+    assert exit_code(crashing.write_one, sql_url, 0) == 0
+    for step in itertools.count(1):
+        before = asyncio.run(reached(sql_url, crashing.written))
+        code = exit_code(crashing.write_one, sql_url, step)
+        after = asyncio.run(reached(sql_url, crashing.written))
         if code == 0:
             assert after == before + 1
             break

@@ -1,15 +1,18 @@
 """The schema of a database, step by step."""
 
+from dataclasses import replace
+
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
+from mesh.control.store.catalogue import Kind
 from mesh.control.store.migrate import MIGRATIONS, TABLE, config, context, upgrade
 from mesh.control.store.schema import METADATA
 from mesh.errors import FailedPrecondition, MeshError
-from tests.control.store.records import update
+from tests.control.store.records import endpoint, update
 from tests.control.store.stores import async_test, opened
 
 
@@ -67,6 +70,34 @@ async def test_opening_again_changes_no_table(sql_url: str) -> None:
 
 
 @async_test
+async def test_what_was_kept_before_there_were_organizations_is_of_the_default_one(
+    sql_url: str,
+) -> None:
+    store = opened(sql_url)
+    change = replace(update(1), endpoints=(endpoint(keys={0: "key"}),))
+    await store.commit(change)
+    with store._database.writing() as connection:
+        command.downgrade(config(connection), "0001")
+        columns = {
+            name: {each["name"] for each in inspect(connection).get_columns(name)}
+            for name in ("deployments", "revisions", "endpoints")
+        }
+    assert not any({"creator", "organization"} & names for names in columns.values())
+    await store.close()
+    store = opened(sql_url)
+    state = await store.load()
+    assert state.deployments["d"] == replace(
+        change.deployments[0], creator="", organization="default"
+    )
+    assert state.endpoints["e"] == replace(change.endpoints[0], creator="", organization="default")
+    assert await store.revisions("d") == (replace(change.revisions[0], creator=""),)
+    assert [each.kind for each in await store.events()] == ["change"]
+    assert await store.catalogue.entries(Kind.BENTO) == ()
+    await store.commit(update(2))
+    await store.close()
+
+
+@async_test
 async def test_a_database_of_a_later_version_is_refused_and_left_as_it_is(sql_url: str) -> None:
     store = opened(sql_url)
     with store._database.writing() as connection:
@@ -75,7 +106,7 @@ async def test_a_database_of_a_later_version_is_refused_and_left_as_it_is(sql_ur
         opened(sql_url)
     assert str(caught.value) == (
         f"the store {store._database.label} was written by a later version of the mesh:"
-        " its schema is 9999, this version knows 0001"
+        " its schema is 9999, this version knows 0002"
     )
     await store.commit(update(1))  # nobody has taken it over
     await store.close()

@@ -12,10 +12,11 @@ from hypothesis import given, strategies as st
 
 from mesh.control.records import Change
 from mesh.control.store import open_store
+from mesh.control.store.catalogue import Kind, Put
 from mesh.control.store.sealing import NO_SEAL, VARIABLE, Seal, file_seal, read_seal
 from mesh.control.store.sql import SqlStore
 from mesh.errors import ConfigError, FailedPrecondition
-from tests.control.store.records import endpoint
+from tests.control.store.records import endpoint, entry
 from tests.control.store.stores import async_test, opened
 from tests.postgresql import Server
 
@@ -110,6 +111,7 @@ def test_neither_a_seal_nor_an_endpoint_shows_its_keys() -> None:
         assert "oooo" not in shown
         assert base64.b64encode(OLD).decode()[:8] not in shown
     assert SECRET not in repr(endpoint(keys={0: SECRET}))
+    assert SECRET not in repr(entry(secret={"key": SECRET}))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -126,6 +128,7 @@ async def test_no_file_of_the_database_and_no_log_has_a_key_in_it(
         store = open_store(str(tmp_path / "mesh.db"), None)
         await store.commit(Change(endpoints=(endpoint(keys={0: SECRET}),)))
         await store.commit(Change(endpoints=(endpoint(config={"n": 2}, keys={7: SECRET}),)))
+        await store.catalogue.write(Put(entry(secret={"key": SECRET})))
         before = contents(tmp_path)
         assert (await store.load()).endpoints["e"].keys == {7: SECRET}
         await store.close()
@@ -194,10 +197,47 @@ async def test_sealed_keys_do_not_open_for_another_endpoint(tmp_path: Path) -> N
     await store.close()
 
 
-def readable(store: SqlStore, key: bytes) -> list[str]:
-    """The endpoints whose keys `key` decrypts."""
+@async_test
+async def test_a_sealed_secret_does_not_open_for_another_entry(tmp_path: Path) -> None:
+    path = tmp_path / "mesh.db"
+    store = opened(str(path))
+    other = entry("two", Kind.SECRET, organization="other")
+    await store.catalogue.write(
+        Put(entry("one", Kind.SECRET, secret={"key": SECRET})), Put(other), Put(entry("one"))
+    )
+    with closing(sqlite3.connect(path)) as thief:
+        thief.execute(
+            "UPDATE entries SET sealed ="
+            " (SELECT sealed FROM entries WHERE name = 'one' AND kind = 'secret')"
+        )
+        thief.commit()
+    for kind, name, owner in ((Kind.SECRET, "two", "other"), (Kind.BENTO, "one", "default")):
+        with pytest.raises(
+            FailedPrecondition, match=f"^the secret of {kind} '{name}' is that of another entry$"
+        ):
+            await store.catalogue.entry(kind, name, organization=owner)
+    assert await store.catalogue.count_entries(Kind.SECRET, organization=None) == 2
+    await store.close()
+
+
+@async_test
+async def test_without_a_secret_key_an_entry_with_a_secret_is_refused(postgresql: Server) -> None:
+    store = open_store(postgresql.database(), None)
+    with pytest.raises(
+        FailedPrecondition, match=r"^the secret of secret 'one' cannot be encrypted: .*"
+    ):
+        await store.catalogue.write(
+            Put(entry("open")), Put(entry("one", Kind.SECRET, secret={"key": SECRET}))
+        )
+    assert await store.catalogue.entries(Kind.BENTO) == ()
+    await store.catalogue.write(Put(entry("open")))
+    await store.close()
+
+
+def readable(store: SqlStore, key: bytes, table: str = "endpoints") -> list[str]:
+    """The endpoints whose keys, or the entries whose secrets, `key` decrypts."""
     with store._database.reading() as connection:
-        rows = connection.exec_driver_sql("SELECT name, sealed FROM endpoints ORDER BY name").all()
+        rows = connection.exec_driver_sql(f"SELECT name, sealed FROM {table} ORDER BY name").all()
     found = []
     for name, sealed in rows:
         try:
@@ -215,13 +255,17 @@ async def test_opening_with_a_new_key_before_the_old_encrypts_all_with_the_new(
     store = opened(sql_url, Seal([OLD], "old"))
     records = tuple(endpoint(name, keys={0: name + SECRET}) for name in ("one", "two"))
     await store.commit(Change(endpoints=(*records, endpoint("zero"))))
+    secret = entry("three", Kind.SECRET, secret={"key": SECRET})
+    await store.catalogue.write(Put(secret), Put(entry("zero", Kind.SECRET)))
     await store.close()
     store = opened(sql_url, Seal([NEW, OLD], "both"))
-    assert readable(store, OLD) == []
+    assert readable(store, OLD) == readable(store, OLD, "entries") == []
     assert readable(store, NEW) == ["one", "two"]
+    assert readable(store, NEW, "entries") == ["three"]
     await store.close()
     store = opened(sql_url, Seal([NEW], "new"))
     assert {each.name: each for each in records}.items() <= (await store.load()).endpoints.items()
+    assert await store.catalogue.entry(Kind.SECRET, "three") == secret
     await store.close()
 
 
@@ -229,15 +273,23 @@ async def test_opening_with_a_new_key_before_the_old_encrypts_all_with_the_new(
 async def test_rotating_encrypts_all_or_nothing(sql_url: str) -> None:
     store = opened(sql_url, Seal([OLD], "old"))
     await store.commit(Change(endpoints=tuple(endpoint(n, keys={0: SECRET}) for n in "abc")))
+    secret = entry("s", Kind.SECRET, secret={"key": SECRET})
+    await store.catalogue.write(Put(secret), Put(entry("none")))
     await store.close()
     store = opened(sql_url, Seal([NEW], "new"))
     await store.commit(Change(endpoints=(endpoint("a", keys={0: SECRET}),)))
     with pytest.raises(FailedPrecondition, match="endpoint 'b' cannot be decrypted"):
         await store.rotate()
     assert readable(store, NEW) == ["a"]
+    with pytest.raises(
+        FailedPrecondition, match=r"^the secret of secret 's' cannot be decrypted with .* of new$"
+    ):
+        await store.catalogue.entry(Kind.SECRET, "s")
     store._seal = Seal([NEW, OLD], "both")
-    assert await store.rotate() == 3
+    assert await store.rotate() == 4
     assert readable(store, NEW) == ["a", "b", "c"]
+    assert readable(store, NEW, "entries") == ["s"]
+    assert await store.catalogue.entry(Kind.SECRET, "s") == secret
     await store.close()
 
 

@@ -288,7 +288,7 @@ async def test_opening_a_file_holds_a_lock_on_its_folder(tmp_path: Path) -> None
 def test_threads_that_open_one_new_store_at_once_all_get_it(sql_url: str) -> None:
     with ThreadPoolExecutor(6) as threads:
         stores = list(threads.map(lambda _: opened(sql_url), range(6)))
-    assert sorted(store._epoch for store in stores) == [1, 2, 3, 4, 5, 6]
+    assert sorted(store._held.epoch for store in stores) == [1, 2, 3, 4, 5, 6]
     for store in stores:
         asyncio.run(store.close())
 
@@ -296,7 +296,7 @@ def test_threads_that_open_one_new_store_at_once_all_get_it(sql_url: str) -> Non
 def test_threads_that_open_stores_of_their_own_at_once_all_get_them(tmp_path: Path) -> None:
     with ThreadPoolExecutor(6) as threads:
         stores = list(threads.map(opened, (str(tmp_path / str(n) / "mesh.db") for n in range(6))))
-    assert [store._epoch for store in stores] == [1] * 6
+    assert [store._held.epoch for store in stores] == [1] * 6
     for store in stores:
         asyncio.run(store.close())
 
@@ -304,7 +304,7 @@ def test_threads_that_open_stores_of_their_own_at_once_all_get_them(tmp_path: Pa
 def test_processes_that_open_one_new_store_at_once_all_get_it(sql_url: str) -> None:
     program = (
         "import sys; from tests.control.store.stores import opened\n"
-        "input(); print(opened(sys.argv[1])._epoch)"
+        "input(); print(opened(sys.argv[1])._held.epoch)"
     )
     command = [sys.executable, "-c", program, sql_url]
     pipe = subprocess.PIPE
@@ -323,11 +323,11 @@ def test_processes_that_open_one_new_store_at_once_all_get_it(sql_url: str) -> N
 async def test_a_takeover_does_not_come_between_the_steps_of_a_change(sql_url: str) -> None:
     store = opened(sql_url)
     at_once = sql_url + "&options=-c%20lock_timeout%3D20" if "://" in sql_url else sql_url
-    with store._owned(), pytest.raises(Unavailable, match="lock"):
+    with store._held.owned(), pytest.raises(Unavailable, match="lock"):
         opened(at_once, patience=0.02)
     await store.commit(update(1))
     new = opened(at_once, patience=0.02)
-    assert new._epoch == store._epoch + 1
+    assert new._held.epoch == store._held.epoch + 1
     assert await new.count_revisions("d") == 1
     await store.close()
     await new.close()
