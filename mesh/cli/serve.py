@@ -17,6 +17,7 @@ from mesh.cli.logs import LogFormat, LogLevel
 from mesh.cli.ready import ready_text
 from mesh.cli.steps import Steps
 from mesh.client.control.whereabouts import TOKEN
+from mesh.releases.location import located
 from mesh.serving.announced import announcement
 from mesh.serving.application import from_config
 from mesh.serving.gateways import GRACE
@@ -81,6 +82,14 @@ def serve(
             show_default=False,
         ),
     ] = "",
+    releases: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="What keeps releases: a folder, s3://BUCKET/PREFIX; else beside the store.",
+            show_default=False,
+        ),
+    ] = "",
     state: Annotated[
         Path | None,
         typer.Option(
@@ -131,6 +140,7 @@ def serve(
             grace=grace,
             store=store or (home.store_url if home else ""),
             token=token,
+            releases=located(releases, store, home.folder if home else None),
         )
         with RunningMesh(place, steps.say) as mesh:
             signals.listen()  # Ray has put a handler of its own in place

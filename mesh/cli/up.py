@@ -16,6 +16,7 @@ from mesh.cli.remote import AsJson, Token, Url, connected, write, write_json
 from mesh.cli.steps import Steps
 from mesh.client.control.values import MeshView
 from mesh.client.control.whereabouts import PREFIX
+from mesh.releases.location import located
 from mesh.serving import background
 from mesh.serving.gateways import GRACE
 from mesh.serving.home import VARIABLE, Announcement, Home
@@ -29,6 +30,14 @@ Store = Annotated[
     typer.Option(
         metavar="URL",
         help="What keeps deployments: sqlite:///PATH, postgresql://…; else the state folder.",
+        show_default=False,
+    ),
+]
+Releases = Annotated[
+    str,
+    typer.Option(
+        metavar="URL",
+        help="What keeps releases: a folder, s3://BUCKET/PREFIX; else beside the store.",
         show_default=False,
     ),
 ]
@@ -48,6 +57,7 @@ def up(
         str, typer.Option(help="Ray cluster to join; else one of its own.", show_default=False)
     ] = "",
     store: Store = "",
+    releases: Releases = "",
     state: State = None,
     num_cpus: Annotated[
         int | None,
@@ -106,6 +116,7 @@ def up(
         "log_level": log_level.value,
         "web_origins": grpc_web_origin or [],
         "grace": grace,
+        "releases": located(releases, store, home.folder),
     }
     with Steps(Console(stderr=True, highlight=False)) as steps:
         running = background.start(home, place, store, steps.say)

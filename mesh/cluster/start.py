@@ -59,20 +59,27 @@ class Session:
         replica_host: str = HOST,
         store: str = "",
         token: str = "",
+        releases: str = "",
     ) -> Control:
         """Starts a controller on this node, or joins the one that the cluster has.
 
         `port` is that of its gRPC face; 0 means any that is free, and it stays the same when the
         controller is restarted. `replica_host` names what replicas run in. `store` is the URL of
         the controller's database, empty for its memory; its control API wants `token`, if there is
-        one.
+        one. `releases` is where archives are, empty for beside the database.
 
         Raises:
             Unavailable: it can't listen on its addresses, or can't start.
         """
         here = LOCALHOST if self.local else ray.util.get_node_ip_address()
         config = PlaneConfig(
-            here, port or _free_port(here), http_host, http_port, store=store, token=token
+            here,
+            port or _free_port(here),
+            http_host,
+            http_port,
+            store=store,
+            token=token,
+            releases=releases,
         )
         control = start_controller(
             config,

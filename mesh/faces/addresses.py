@@ -9,7 +9,8 @@ class PlaneConfig:
 
     `host` is where callers and replicas reach it; gRPC listens there at `port`. HTTP listens on
     `http_host` at `http_port` (None: no HTTP). Port 0 means any that is free. `store` is where
-    the controller keeps what it must not forget (see `mesh.control.store`; empty: in memory), and
+    the controller keeps what it must not forget (see `mesh.control.store`; empty: in memory),
+    `releases` where archives of releases are (a folder or URL; empty: beside the store), and
     `token` what clients of the control API and gateways have to show (empty: nothing).
     """
 
@@ -19,6 +20,7 @@ class PlaneConfig:
     http_port: int | None = None
     store: str = field(default="", repr=False)  # may hold a password
     token: str = field(default="", repr=False)
+    releases: str = field(default="", repr=False)  # as store
 
 
 @dataclass(frozen=True, slots=True)

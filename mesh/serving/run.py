@@ -42,7 +42,8 @@ class Place:
     Pages of `web_origins` may call gRPC-Web besides the mesh's own, of any if `*` is among them.
     Calls have `grace` seconds to finish when the mesh is stopped. `store` is the URL of the
     database that keeps what is deployed (`sqlite:///PATH`, `postgresql://…`), empty for memory;
-    the control API wants `token`, if there is one.
+    the control API wants `token`, if there is one. Archives of releases are at `releases`, a folder
+    or a URL such as `s3://bucket/prefix` (empty: beside the database).
     """
 
     host: str = "127.0.0.1"
@@ -58,6 +59,7 @@ class Place:
     grace: int = GRACE
     store: str = field(default="", repr=False)  # may hold a password
     token: str = field(default="", repr=False)
+    releases: str = field(default="", repr=False)  # as store
 
 
 class RunningMesh:
@@ -104,6 +106,7 @@ class RunningMesh:
             http_port=place.control_port,
             store=place.store,
             token=place.token,
+            releases=place.releases,
         )
         if given is not None:
             self._parts.callback(control.close)

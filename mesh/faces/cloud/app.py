@@ -10,12 +10,11 @@ from mesh.faces.cloud.absent import absent
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.described import FAILURES, describe
 from mesh.faces.cloud.door import OPEN, Door
-from mesh.faces.cloud.secrets import secrets
 from mesh.faces.rest.failures import handle_failures
 
 Routes = Callable[[Backing], APIRouter]
 
-ROUTES: Sequence[Routes] = (about, absent, secrets)
+ROUTES: Sequence[Routes] = (about, absent)
 """The routes of all families, with their whole paths."""
 
 
@@ -31,9 +30,8 @@ def cloud_api(backing: Backing) -> FastAPI:
     )
     describe(app, OPEN)
     handle_failures(app)
-    opened = [Depends(backing.verbs.until_opened), Depends(backing.access.until_opened)]
     for routes in ROUTES:
-        app.include_router(routes(backing), dependencies=opened)
+        app.include_router(routes(backing), dependencies=[Depends(backing.verbs.until_opened)])
     return app
 
 

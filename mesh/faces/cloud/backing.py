@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from mesh.access.directory import Directory
+from mesh.access.contract import Access
 from mesh.control.store.catalogue import Catalogue, Journal
 from mesh.faces.rest.verbs import Verbs
+from mesh.releases.blobs import Vault
 
 CLUSTER = "default"
 """The name of the Ray cluster that a control plane has."""
@@ -18,13 +19,14 @@ class Backing:
     """The controller and what is kept beside it. For one event loop.
 
     `gateway_url` is where callers reach the gateways, without a slash at its end; `wall` gives
-    seconds since the Unix epoch.
+    seconds since the Unix epoch. `blobs` are the archives of releases (None: there are none).
     """
 
     verbs: Verbs
     catalogue: Catalogue
     journal: Journal
-    access: Directory
+    access: Access
+    blobs: Vault | None = None
     gateway_url: str = ""
     wall: Callable[[], float] = time.time
     new_uid: Callable[[], str] = field(default=lambda: uuid4().hex)
