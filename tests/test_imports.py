@@ -70,6 +70,7 @@ DIRECTIONS = {
         "mesh.control.scale_rule",
     },
     "mesh.replica": BASE | {f"mesh.{name}" for name in REPLICA},
+    "mesh.access": BASE | {"mesh.control.records", "mesh.control.store.catalogue"},
     "mesh.control.store": BASE | DECIDING,
 } | {
     part: BASE | DECIDING | {"mesh.launch", "mesh.traffic.snapshot", "mesh.traffic.latency"}

@@ -6,6 +6,11 @@ from typing import Protocol
 
 from mesh.access.principal import Principal
 
+WANTED = "the control plane wants its token: authorization: Bearer"
+"""What is said to those who show none."""
+WRONG = "this is not the token of the control plane"
+"""What is said to those who show one that is not known (any more)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -35,13 +40,23 @@ class Grant:
 
 
 class Access(Protocol):
-    """Users and tokens of a mesh, all at hand: nothing here waits. For one event loop."""
+    """Users and tokens of a mesh, all at hand once they are read. For one event loop."""
 
     def authenticate(self, token: str) -> Principal:
         """Who shows this token (empty: shows none).
 
-        Raises Unauthenticated, saying whether it is missing, unknown or expired.
+        Raises:
+            Unauthenticated: it is missing, unknown or expired.
+            PermissionDenied: the organization of the token is inactive.
         """
+        ...
+
+    async def admit(self, token: str) -> Principal:
+        """As `authenticate`, once it is known who there is; the owner does not wait for that."""
+        ...
+
+    async def until_opened(self) -> None:
+        """Returns when it is known who there is."""
         ...
 
     def person(self, name: str) -> Person:

@@ -56,6 +56,10 @@ class Cluster(Protocol):
         """Begins to start a replica; it is observed from now on."""
         ...
 
+    async def refuse(self, launch: Launch, reason: str) -> None:
+        """Has a replica that cannot even begin to start become FAILED, with the reason."""
+        ...
+
     def observe(self, deployment: str = "") -> Sequence[ObservedReplica]:
         """The replicas of `deployment`, or of all, that are not forgotten, in the order of ids.
 

@@ -10,7 +10,7 @@ from typing import Protocol
 from mesh.clock import Clock, monotonic
 from mesh.cluster.contract import DRAIN_TIMEOUT, LOG_CHUNK, Failed, LogChunk, Started
 from mesh.control.observed import ObservedReplica, Phase
-from mesh.errors import MeshError, NotFound
+from mesh.errors import MeshError, NotFound, Unavailable
 from mesh.launch import Launch
 
 _log = logging.getLogger(__name__)
@@ -57,6 +57,35 @@ class Process(Protocol):
 
 Running = tuple[Launch, Process, Started | Failed | None]
 """A replica that somebody else has started, and what became of that; None: it starts still."""
+
+
+class _Refused:
+    """A process that never was (see Process)."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    async def placed(self) -> str:
+        raise Unavailable(self._reason)
+
+    async def missing(self) -> str:
+        return ""
+
+    async def start(self) -> Started | Failed:
+        return Failed(self._reason)
+
+    async def watch(self) -> str:
+        return self._reason
+
+    async def drain(self, timeout_s: float) -> None:
+        del timeout_s
+
+    async def end(self, *, gently: bool) -> None:
+        del gently
+
+    async def logs(self, after: int, limit: int) -> LogChunk:
+        del after, limit
+        return LogChunk("", 0)
 
 
 class _Life:
@@ -116,6 +145,10 @@ class Lives(ABC):
     async def start(self, launch: Launch) -> None:
         """As of Cluster."""
         self._follow(_Life(launch, self._spawn(launch), self._clock()))
+
+    async def refuse(self, launch: Launch, reason: str) -> None:
+        """As of Cluster."""
+        self._follow(_Life(launch, _Refused(reason), self._clock()))
 
     def observe(self, deployment: str = "") -> Sequence[ObservedReplica]:
         """As of Cluster."""

@@ -20,6 +20,7 @@ from mesh.control.course import Course
 from mesh.control.desired import DesiredDeployment
 from mesh.control.endpoint_changes import Moment
 from mesh.control.gauges import Gauges
+from mesh.control.injected import injected
 from mesh.control.latest import Latest
 from mesh.control.loads import Report
 from mesh.control.observed import Phase
@@ -28,6 +29,7 @@ from mesh.control.plan import planned_alone
 from mesh.control.progression import Progression
 from mesh.control.reconcile import Action, DrainReplica, Forget, StartReplica, StopReplica
 from mesh.control.records import (
+    DEFAULT_ORGANIZATION,
     Change,
     Event,
     Intent,
@@ -437,7 +439,7 @@ class Loop:
             case StartReplica(launch):
                 launch = replace(launch, replica_id=self._new_id(launch), controller=self._address)
                 _log.info("replica %s: start", launch.replica_id)
-                await self._cluster.start(launch)
+                await self._start(launch)
             case DrainReplica(replica_id):
                 _log.info("replica %s: drain", replica_id)
                 await self._cluster.drain(replica_id)
@@ -446,6 +448,19 @@ class Loop:
                 await self._cluster.stop(replica_id)
             case Forget(replica_id):
                 self._cluster.forget(replica_id)
+
+    async def _start(self, launch: Launch) -> None:
+        """Starts a replica with what is in its secrets now, which is kept nowhere."""
+        if launch.secret_names:
+            record = self._state.deployments.get(launch.deployment)
+            organization = record.organization if record else DEFAULT_ORGANIZATION
+            try:
+                secrets = await injected(self._store.catalogue, launch.secret_names, organization)
+            except MeshError as error:
+                await self._cluster.refuse(launch, error.message)
+                return
+            launch = replace(launch, secrets=secrets)
+        await self._cluster.start(launch)
 
     async def _forget_deleted(self, names: Iterable[str]) -> None:
         """Forgets deleted deployments that have no replicas left."""

@@ -10,14 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from mesh.access.owner import OnlyOwner
+from mesh.access.directory import Directory
 from mesh.cluster.contract import Cluster
 from mesh.control.controller import Controller
 from mesh.control.plan import application
 from mesh.control.status import DeploymentStatus
 from mesh.control.store.contract import Store
 from mesh.control.store.memory import MemoryStore
-from mesh.errors import FailedPrecondition
+from mesh.errors import FailedPrecondition, MeshError
 from mesh.faces.addresses import Addresses, PlaneConfig
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.grpc_face import GrpcServer
@@ -26,6 +26,11 @@ from mesh.loops import LoopThread
 from mesh.releases.place import Opened, open_vault
 
 _log = logging.getLogger(__name__)
+
+KEPT = 60.0
+"""Seconds between two times at which is written down when tokens were last used."""
+AGAIN = 1.0
+"""Seconds until users and tokens are read again where that failed."""
 
 
 class ControlPlane:
@@ -123,6 +128,8 @@ class _Running:
         self._grpc = GrpcServer()
         self._http: HttpServer | None = None
         self._control: asyncio.Task[None] | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._access: Directory | None = None
         self._store: Store | None = None
         self._archives: Opened | None = None
         self.addresses = Addresses("")
@@ -139,31 +146,37 @@ class _Running:
         self.controller = Controller(
             store=store, cluster=self._cluster, epoch=time.time_ns(), address=grpc
         )
+        self._access = Directory.closed(store.catalogue, config.token)
         if self._http is not None:
             self._archives = open_vault(config.releases, config.store)
             backing = Backing(
                 self.controller,
                 store.catalogue,
                 store.journal,
-                OnlyOwner(config.token),
+                self._access,
                 blobs=self._archives.vault,
             )
             self._http.start(http_app(self.controller, config.token, backing=backing))
         await self._grpc.start(self.controller, config.token)
         self._control = asyncio.create_task(self.controller.run(), name="controller")
         self._control.add_done_callback(_report)
+        self._keeping = asyncio.create_task(_keep(self._access, self.controller), name="access")
+        self._keeping.add_done_callback(_report)
 
     async def status(self, name: str) -> tuple[DeploymentStatus, ...]:
         await self.controller.until_opened()
         return self.controller.status(name)
 
     async def stop(self) -> None:
-        if self._control is not None:
-            self._control.cancel()
-            await asyncio.gather(self._control, return_exceptions=True)
+        tasks = [task for task in (self._control, self._keeping) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._http is not None:
             await self._http.stop()
         await self._grpc.stop()
+        if self._access is not None:
+            await _keep_uses(self._access)
         await self._cluster.close()
         if self._store is not None:
             await self._store.close()
@@ -171,6 +184,27 @@ class _Running:
             await asyncio.to_thread(self._archives.close)
 
 
+async def _keep(access: Directory, controller: Controller) -> None:
+    """Reads users and tokens once the store is taken over; then writes down uses for ever."""
+    await controller.until_opened()
+    while not access.is_open:
+        try:
+            await access.open()
+        except MeshError as error:
+            _log.error("users and tokens cannot be read yet: %s", error.message)
+            await asyncio.sleep(AGAIN)
+    while True:
+        await asyncio.sleep(KEPT)
+        await _keep_uses(access)
+
+
+async def _keep_uses(access: Directory) -> None:
+    try:
+        await access.tokens.keep_uses()
+    except MeshError as error:
+        _log.error("when tokens were last used cannot be written: %s", error.message)
+
+
 def _report(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        _log.critical("the controller ended", exc_info=error)
+        _log.critical("%s ended", task.get_name(), exc_info=error)

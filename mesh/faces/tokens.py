@@ -2,10 +2,8 @@
 
 import hmac
 
+from mesh.access.contract import WANTED, WRONG
 from mesh.errors import Unauthenticated
-
-WANTED = "the control plane wants its token: authorization: Bearer"
-WRONG = "this is not the token of the control plane"
 
 
 def bearer(value: bytes) -> bytes:

@@ -63,6 +63,16 @@ async def a_replica_that_cannot_start_fails_with_the_reason_in_one_line(cluster:
     assert failed.reason == "SystemExit: the model is missing"
 
 
+async def a_replica_that_is_refused_has_failed_and_can_be_forgotten(cluster: Cluster) -> None:
+    one = launch()
+    await cluster.refuse(one, "there is no secret 'db'")
+    failed = await until(cluster, one.replica_id, Phase.FAILED)
+    assert failed.reason == "there is no secret 'db'"
+    assert (await cluster.logs(one.replica_id)).text == ""
+    cluster.forget(one.replica_id)
+    assert find(cluster, one.replica_id) is None
+
+
 async def a_replica_drains_and_then_stops(cluster: Cluster) -> None:
     one = launch()
     await cluster.start(one)
@@ -149,6 +159,7 @@ async def a_replica_that_never_was_has_no_log(cluster: Cluster) -> None:
 CHECKS = (
     a_replica_starts_and_becomes_ready_with_an_address,
     a_replica_that_cannot_start_fails_with_the_reason_in_one_line,
+    a_replica_that_is_refused_has_failed_and_can_be_forgotten,
     a_replica_drains_and_then_stops,
     draining_ends_when_the_time_is_up,
     a_replica_can_be_stopped_while_it_drains,

@@ -20,6 +20,7 @@ from mesh.control.observed import ObservedReplica, Phase
 from mesh.control.plan import Application, application
 from mesh.control.records import Change, Intent, State
 from mesh.control.status import DeploymentPhase
+from mesh.control.store.catalogue import Entry, Kind, Put
 from mesh.control.store.contract import Store
 from mesh.control.store.memory import MemoryStore
 from mesh.errors import ConfigError, FailedPrecondition, NotFound, Unavailable
@@ -69,6 +70,18 @@ class PaperCluster(Cluster):
                 service=launch.service,
                 deployment=launch.deployment,
                 reason=self.broken,
+            )
+        )
+
+    async def refuse(self, launch: Launch, reason: str) -> None:
+        self.put(
+            replica(
+                launch.replica_id,
+                launch.version_id,
+                Phase.FAILED,
+                service=launch.service,
+                deployment=launch.deployment,
+                reason=reason,
             )
         )
 
@@ -1018,5 +1031,42 @@ def test_a_store_that_is_away_when_control_begins_is_waited_for() -> None:
         async with measured(cluster, Clocks(), Away()) as controller:
             await controller.apply(app())
             await snapshot_with(controller, "Main-1")
+
+    asyncio.run(main())
+
+
+def secret(name: str, key: str, value: str) -> Put:
+    document = {"type": "env", "stage": "runtime", "items": [{"key": key}]}
+    return Put(
+        Entry(Kind.SECRET, name, name, 0.0, 0.0, document=document, secret={key: value}),
+        is_new=True,
+    )
+
+
+def test_a_replica_starts_with_what_is_in_its_secrets_then_and_nobody_else_keeps_it() -> None:
+    async def main() -> None:
+        cluster, store = PaperCluster(), MemoryStore()
+        await store.catalogue.write(secret("db", "PASSWORD", "s3same"))
+        async with controlling(cluster, store) as controller:
+            await controller.apply(app(secrets=["db"]))
+            await snapshot_with(controller, "Main-1")
+            (launch,) = cluster.launches
+            assert launch.secrets.envs == {"PASSWORD": "s3same"}
+            assert "s3same" not in repr(launch)
+            assert "s3same" not in repr(await store.load())
+            assert "s3same" not in repr(await controller.events())
+
+    asyncio.run(main())
+
+
+def test_a_replica_whose_secret_is_missing_has_failed_and_says_so() -> None:
+    async def main() -> None:
+        cluster = PaperCluster()
+        async with controlling(cluster) as controller:
+            await controller.apply(app(secrets=["db"]))
+            await cluster.until(lambda: "Main-1" in cluster.replicas)
+            assert cluster.replicas["Main-1"].phase is Phase.FAILED
+            assert cluster.replicas["Main-1"].reason == "there is no secret 'db'"
+            assert not cluster.launches
 
     asyncio.run(main())

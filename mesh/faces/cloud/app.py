@@ -10,11 +10,12 @@ from mesh.faces.cloud.absent import absent
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.described import FAILURES, describe
 from mesh.faces.cloud.door import OPEN, Door
+from mesh.faces.cloud.secrets import secrets
 from mesh.faces.rest.failures import handle_failures
 
 Routes = Callable[[Backing], APIRouter]
 
-ROUTES: Sequence[Routes] = (about, absent)
+ROUTES: Sequence[Routes] = (about, absent, secrets)
 """The routes of all families, with their whole paths."""
 
 
@@ -30,8 +31,9 @@ def cloud_api(backing: Backing) -> FastAPI:
     )
     describe(app, OPEN)
     handle_failures(app)
+    opened = [Depends(backing.verbs.until_opened), Depends(backing.access.until_opened)]
     for routes in ROUTES:
-        app.include_router(routes(backing), dependencies=[Depends(backing.verbs.until_opened)])
+        app.include_router(routes(backing), dependencies=opened)
     return app
 
 

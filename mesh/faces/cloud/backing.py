@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from mesh.access.contract import Access
+from mesh.access.directory import Directory
 from mesh.control.store.catalogue import Catalogue, Journal
 from mesh.faces.rest.verbs import Verbs
 from mesh.releases.blobs import Vault
@@ -25,7 +25,7 @@ class Backing:
     verbs: Verbs
     catalogue: Catalogue
     journal: Journal
-    access: Access
+    access: Directory
     blobs: Vault | None = None
     gateway_url: str = ""
     wall: Callable[[], float] = time.time

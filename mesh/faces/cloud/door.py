@@ -51,7 +51,7 @@ class Door:
             await self._app(scope, receive, send)
             return
         try:
-            principal = self._let_in(scope)
+            principal = await self._let_in(scope)
         except MeshError as error:
             await _turn_away(scope, receive, send, error)
             return
@@ -66,14 +66,14 @@ class Door:
             if doing is not None and principal is not None:
                 await self._note(doing, principal, noted)
 
-    def _let_in(self, scope: Scope) -> Principal | None:
+    async def _let_in(self, scope: Scope) -> Principal | None:
         access: Access = self._backing.access
         path = scope["path"]
         fields = {name: value.strip() for name, value in scope["headers"]}
         token = token_of(fields).decode("latin-1")
         if path in OPEN or path.startswith(OPEN_BELOW):
             return None
-        return access.authenticate(token)
+        return await access.admit(token)
 
     async def _note(self, doing: Doing, principal: Principal, noted: "_Noted") -> None:
         deed = Deed(
