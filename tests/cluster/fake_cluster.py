@@ -167,6 +167,10 @@ class _FakeProcess:
     def __repr__(self) -> str:
         return f"<{self.launch.replica_id} on {self._node.name if self._node else 'no node'}>"
 
+    def write(self, text: str) -> None:
+        """Has the process write to its log."""
+        self._log += text
+
     def die(self, reason: str) -> None:
         if not self._death.done():
             self._death.set_result(reason)

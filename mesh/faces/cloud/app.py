@@ -11,11 +11,12 @@ from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.described import FAILURES, describe
 from mesh.faces.cloud.door import OPEN, Door
 from mesh.faces.cloud.secrets import secrets
+from mesh.faces.cloud.sockets import sockets
 from mesh.faces.rest.failures import handle_failures
 
 Routes = Callable[[Backing], APIRouter]
 
-ROUTES: Sequence[Routes] = (about, absent, secrets)
+ROUTES: Sequence[Routes] = (about, absent, secrets, sockets)
 """The routes of all families, with their whole paths."""
 
 
