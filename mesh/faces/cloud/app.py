@@ -16,7 +16,12 @@ from mesh.faces.rest.failures import handle_failures
 
 Routes = Callable[[Backing], APIRouter]
 
-ROUTES: Sequence[Routes] = (about, absent, secrets, sockets)
+ROUTES: Sequence[Routes] = (
+    about,
+    absent,
+    secrets,
+    sockets,
+)
 """The routes of all families, with their whole paths."""
 
 
