@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from mesh.config import MAIN, CanaryVersion, DeploymentConfig, ServiceOverrides, parse
 from mesh.control.desired import DesiredDeployment
-from mesh.control.endpoint_changes import Moment, endpoint_record
+from mesh.control.endpoint_changes import Moment, check_owner, endpoint_record
 from mesh.control.plan import (
     Application,
     kept_application,
@@ -57,10 +57,13 @@ def applied(
 
     Raises:
         ConfigError: the application contradicts itself.
+        AlreadyExists: another organization has a deployment or endpoint of this name.
     """
     name = application.config.name
     before = state.deployments.get(name)
     is_new = before is None or before.intent is Intent.DELETE
+    if before is not None and not is_new:
+        check_owner(f"a deployment {name!r}", before.organization, at)
     revision = None if is_new else state.revisions[name]
     generation = _generation(before, state)
     number = revision.number + 1 if revision is not None else 1
@@ -74,6 +77,7 @@ def applied(
         {version.name: version.id for version in planned.versions},
         generation,
         cause or ("created" if is_new else "updated"),
+        creator=at.by,
     )
     change = Change()
     if not _is_same(revision, new) or (before is not None and before.intent is not Intent.RUN):
@@ -107,14 +111,11 @@ def _revised(
 ) -> Change:
     deleted: tuple[str, ...] = ()
     if before is None:
-        record = DeploymentRecord(new.deployment, at.uid, at.now, at.now, new.number)
+        record = _made(new, at)
     elif before.intent is Intent.DELETE:
         # Another deployment that has the name: nobody shall meet what was deleted again.
         old = tuple(dict.fromkeys(each for ids in before.standing.values() for each in ids))
-        standing = {BEFORE: old} if old else {}
-        record = DeploymentRecord(
-            new.deployment, at.uid, at.now, at.now, new.number, standing=standing
-        )
+        record = replace(_made(new, at), standing={BEFORE: old} if old else {})
         deleted = (new.deployment,)
     else:
         record = replace(before, updated_at=at.now, revision=new.number, intent=Intent.RUN)
@@ -124,6 +125,18 @@ def _revised(
         versions=tuple({each.id: each for each in versions}.values()),
         events=(_event(record, new.cause, at),),
         deleted_deployments=deleted,
+    )
+
+
+def _made(first: RevisionRecord, at: Moment) -> DeploymentRecord:
+    return DeploymentRecord(
+        first.deployment,
+        at.uid,
+        at.now,
+        at.now,
+        first.number,
+        creator=at.by,
+        organization=at.organization,
     )
 
 
@@ -166,6 +179,7 @@ def rolled_back(
         uid=at.uid,
         created_at=at.now,
         cause=f"rollback to {to.number}",
+        creator=at.by,
     )
     return _revised(record, new, versions, at)
 
@@ -186,6 +200,7 @@ def restarted(state: State, name: str, at: Moment) -> Change:
         versions={version.name: version.id for version in planned.versions},
         generation=generation,
         cause="restart",
+        creator=at.by,
     )
     return _revised(record, new, recorded(application, planned), at)
 
@@ -330,6 +345,7 @@ def _reconfigured(
         config=config.model_dump(mode="json"),
         versions=dict(ids),
         cause=cause,
+        creator=at.by,
     )
     if _is_same(current, new):
         return Change()

@@ -13,6 +13,7 @@ from mesh.control.plan import Application
 from mesh.control.progression import CanaryStatus, taken_back
 from mesh.control.promises import broken_promises
 from mesh.control.records import (
+    DEFAULT_ORGANIZATION,
     DeploymentRecord,
     EndpointRecord,
     Event,
@@ -30,7 +31,10 @@ EVENTS = 1_000
 
 
 class Controller(Loop):
-    """The control plane of one mesh. For one event loop; `run` must run for anything to happen."""
+    """The control plane of one mesh. For one event loop; `run` must run for anything to happen.
+
+    Where a method takes `by`, it is the name of the user who asks (empty: nobody known), and kept.
+    """
 
     async def apply(
         self,
@@ -38,18 +42,22 @@ class Controller(Loop):
         code: Mapping[str, bytes] | None = None,
         *,
         cause: str = "",
+        by: str = "",
+        organization: str = DEFAULT_ORGANIZATION,
     ) -> int:
         """Makes a deployment what `application` says; returns its revision.
 
         `code` holds the pickled entry classes of versions that have no target. Returns when the
         change is kept; follow it with `status`. The same application again changes nothing,
-        except that what failed is tried again at once.
+        except that what failed is tried again at once. `by` is the user who asks for it, and
+        `organization` that of whose a new deployment is.
 
         Raises:
             ConfigError: the application contradicts itself.
+            AlreadyExists: another organization has a deployment of this name.
         """
         name = application.config.name
-        async with self._change() as at:
+        async with self._change(by, organization) as at:
             before = self._courses.get(name)
             await self._commit(changes.applied(self._state, application, code or {}, at, cause))
             after = self._courses[name].desired
@@ -58,7 +66,7 @@ class Controller(Loop):
             self._retry(name)
             return self._state.deployments[name].revision
 
-    async def rollback(self, name: str, number: int = 0) -> int:
+    async def rollback(self, name: str, number: int = 0, *, by: str = "") -> int:
         """Makes a new revision that is what revision `number` was; returns its number.
 
         0 is the last revision that ran before the current one; if none did, the one before.
@@ -67,7 +75,7 @@ class Controller(Loop):
             NotFound: there is no such deployment or revision.
             FailedPrecondition: the current revision is the first.
         """
-        async with self._change() as at:
+        async with self._change(by) as at:
             current = changes.found(self._state, name).revision
             number = number or changes.last_that_ran(
                 current, await self._store.events(deployment=name, count=EVENTS)
@@ -77,89 +85,96 @@ class Controller(Loop):
             self._retry(name)
             return self._state.deployments[name].revision
 
-    async def restart(self, name: str) -> int:
+    async def restart(self, name: str, *, by: str = "") -> int:
         """Replaces all replicas, by the deployment's strategy. Raises NotFound."""
-        async with self._change() as at:
+        async with self._change(by) as at:
             await self._commit(changes.restarted(self._state, name, at))
             return self._state.deployments[name].revision
 
-    async def terminate(self, name: str) -> None:
+    async def terminate(self, name: str, *, by: str = "") -> None:
         """Stops all of a deployment and keeps it. Raises NotFound."""
-        async with self._change() as at:
+        async with self._change(by) as at:
             await self._commit(changes.intended(self._state, name, Intent.TERMINATE, at))
 
-    async def start(self, name: str) -> None:
+    async def start(self, name: str, *, by: str = "") -> None:
         """Starts a deployment that is terminated. Raises NotFound."""
-        async with self._change() as at:
+        async with self._change(by) as at:
             await self._commit(changes.intended(self._state, name, Intent.RUN, at))
 
-    async def delete(self, name: str) -> None:
+    async def delete(self, name: str, *, by: str = "") -> None:
         """Stops and forgets a deployment. Raises NotFound."""
-        async with self._change() as at:
+        async with self._change(by) as at:
             await self._commit(changes.intended(self._state, name, Intent.DELETE, at))
 
-    async def set_labels(self, name: str, labels: Mapping[str, str]) -> int:
+    async def set_labels(self, name: str, labels: Mapping[str, str], *, by: str = "") -> int:
         """Replaces the labels; returns the revision. Raises NotFound, ConfigError."""
-        async with self._change() as at:
+        async with self._change(by) as at:
             await self._commit(changes.labelled(self._state, name, labels, at))
             return self._state.deployments[name].revision
 
-    async def set_canary(self, name: str, weights: Mapping[str, int]) -> int:
+    async def set_canary(self, name: str, weights: Mapping[str, int], *, by: str = "") -> int:
         """Gives canaries new percentages; returns the revision.
 
         Like all that moves requests, it returns when every gateway goes by it, if that takes no
         longer than `loop.TELL` seconds. Raises NotFound, ConfigError.
         """
-        async with self._change() as at:
+        async with self._change(by) as at:
             await self._commit(changes.weighted(self._state, name, weights, at))
             revision = self._state.deployments[name].revision
         await self._routed(name)
         return revision
 
-    async def promote(self, name: str, version: str = "") -> int:
+    async def promote(self, name: str, version: str = "", *, by: str = "") -> int:
         """Makes a canary (empty: the only one) `main`; returns the revision.
 
         Raises NotFound, FailedPrecondition.
         """
-        async with self._change() as at:
+        async with self._change(by) as at:
             await self._commit(changes.promoted(self._state, name, version, at))
             revision = self._state.deployments[name].revision
         await self._routed(name)
         return revision
 
-    async def abort(self, name: str, version: str = "") -> int:
+    async def abort(self, name: str, version: str = "", *, by: str = "") -> int:
         """Takes all requests from a canary (empty: from all); returns the revision.
 
         Raises NotFound, FailedPrecondition.
         """
-        async with self._change() as at:
+        async with self._change(by) as at:
             await self._commit(changes.aborted(self._state, name, version, at))
             revision = self._state.deployments[name].revision
         await self._routed(name)
         return revision
 
-    async def apply_endpoint(self, name: str, config: EndpointConfig) -> None:
-        """Makes an endpoint what `config` says. Raises ConfigError."""
-        async with self._change() as at:
+    async def apply_endpoint(
+        self,
+        name: str,
+        config: EndpointConfig,
+        *,
+        by: str = "",
+        organization: str = DEFAULT_ORGANIZATION,
+    ) -> None:
+        """Makes an endpoint what `config` says. Raises ConfigError, AlreadyExists."""
+        async with self._change(by, organization) as at:
             await self._commit(endpoint_changes.with_endpoint(self._state, name, config, at))
         await self._routed()
 
-    async def delete_endpoint(self, name: str) -> None:
+    async def delete_endpoint(self, name: str, *, by: str = "") -> None:
         """Deletes an endpoint. Raises NotFound."""
-        async with self._change() as at:
+        async with self._change(by) as at:
             await self._commit(endpoint_changes.without_endpoint(self._state, name, at))
         await self._routed()
 
-    async def start_endpoint(self, name: str) -> None:
+    async def start_endpoint(self, name: str, *, by: str = "") -> None:
         """Starts an endpoint that is terminated. Raises NotFound."""
-        async with self._change() as at:
+        async with self._change(by) as at:
             change = endpoint_changes.intended_endpoint(self._state, name, Intent.RUN, at)
             await self._commit(change)
         await self._routed()
 
-    async def terminate_endpoint(self, name: str) -> None:
+    async def terminate_endpoint(self, name: str, *, by: str = "") -> None:
         """Has an endpoint refuse requests. Raises NotFound."""
-        async with self._change() as at:
+        async with self._change(by) as at:
             change = endpoint_changes.intended_endpoint(self._state, name, Intent.TERMINATE, at)
             await self._commit(change)
         await self._routed()

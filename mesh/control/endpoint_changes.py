@@ -12,7 +12,7 @@ from mesh.control.records import (
     Intent,
     State,
 )
-from mesh.errors import ConfigError, NotFound
+from mesh.errors import AlreadyExists, ConfigError, NotFound
 
 
 class Moment(NamedTuple):
@@ -27,6 +27,12 @@ class Moment(NamedTuple):
     organization: str = DEFAULT_ORGANIZATION
 
 
+def check_owner(what: str, organization: str, at: Moment) -> None:
+    """Raises AlreadyExists if `what` is of another organization than whoever changes it."""
+    if organization != at.organization:
+        raise AlreadyExists(f"another organization has {what}")
+
+
 def found_endpoint(state: State, name: str) -> EndpointRecord:
     """The endpoint of this name. Raises NotFound."""
     record = state.endpoints.get(name)
@@ -38,7 +44,8 @@ def found_endpoint(state: State, name: str) -> EndpointRecord:
 def with_endpoint(state: State, name: str, config: EndpointConfig, at: Moment) -> Change:
     """Makes an endpoint what `config` says. The same again changes nothing.
 
-    Raises ConfigError if it names a deployment that there is not.
+    Raises ConfigError if it names a deployment that there is not, and AlreadyExists if another
+    organization has an endpoint of this name.
     """
     for unknown in sorted(config.named_deployments()):
         if unknown not in state.deployments or (state.deployments[unknown].intent is Intent.DELETE):
@@ -52,8 +59,13 @@ def with_endpoint(state: State, name: str, config: EndpointConfig, at: Moment) -
 
 
 def endpoint_record(state: State, name: str, config: EndpointConfig, at: Moment) -> EndpointRecord:
-    """The endpoint that `config` makes; the one that is kept, if it is the same."""
+    """The endpoint that `config` makes; the one that is kept, if it is the same.
+
+    Raises AlreadyExists if another organization has one of this name.
+    """
     before = state.endpoints.get(name)
+    if before is not None:
+        check_owner(f"an endpoint {name!r}", before.organization, at)
     document = config.model_dump(mode="json", exclude={"upstreams": {"__all__": {"api_key"}}})
     keys = _keys(before, config)
     if before is None:

@@ -209,12 +209,14 @@ class Loop:
         return course is not None and 0 in course.scale.values()
 
     @contextlib.asynccontextmanager
-    async def _change(self) -> AsyncIterator[Moment]:
+    async def _change(
+        self, by: str = "", organization: str = DEFAULT_ORGANIZATION
+    ) -> AsyncIterator[Moment]:
         await self._opened.wait()
         async with self._changing:
             if self._is_ending:
                 raise Unavailable("the mesh is being stopped")
-            yield Moment(self._wall(), self._new_uid())
+            yield Moment(self._wall(), self._new_uid(), by, organization)
 
     async def _routed(self, deployment: str = "") -> None:
         """Returns when every gateway routes by what was changed, or after TELL seconds.

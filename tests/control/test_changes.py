@@ -9,7 +9,7 @@ from mesh.config import EndpointConfig, parse
 from mesh.control import changes
 from mesh.control.endpoint_changes import Moment, with_endpoint
 from mesh.control.records import Change, Intent, State
-from mesh.errors import ConfigError, FailedPrecondition, MeshError, NotFound
+from mesh.errors import AlreadyExists, ConfigError, FailedPrecondition, MeshError, NotFound
 from tests.control.test_controller import app
 
 Verb = Callable[[State], Change]
@@ -45,6 +45,48 @@ class World:
     def canaries(self) -> Mapping[str, int]:
         versions = self.state.revisions["d"].config["canary"]["versions"]
         return {name: each["weight"] for name, each in versions.items()}
+
+
+def test_what_is_made_says_by_whom_and_whose_it_is_and_each_revision_by_whom() -> None:
+    world = World()
+    made = Moment(1.0, "one", "ann", "acme")
+    world.take(changes.applied(world.state, app(canaries={"a": 10, "b": 5}), {}, made))
+    first = world.state.revisions["d"]
+    versions = tuple(world.state.versions.values())
+    steps: list[Callable[[State, Moment], Change]] = [
+        lambda state, at: changes.applied(state, app("n:Main", canaries={"a": 10}), {}, at),
+        lambda state, at: changes.restarted(state, "d", at),
+        lambda state, at: changes.weighted(state, "d", {"a": 7}, at),
+        lambda state, at: changes.aborted(state, "d", "a", at),
+        lambda state, at: changes.labelled(state, "d", {"k": "v"}, at),
+        lambda state, at: changes.promoted(state, "d", "a", at),
+        lambda state, at: changes.rolled_back(state, first, versions, at),
+    ]
+    assert first.creator == "ann"
+    for number, step in enumerate(steps):
+        change = world.take(step(world.state, Moment(2.0, f"u{number}", f"bob{number}", "acme")))
+        assert change.revisions[0].creator == f"bob{number}"
+    world.intend("d", Intent.TERMINATE)
+    record = world.state.deployments["d"]
+    assert (record.creator, record.organization) == ("ann", "acme")
+
+
+def test_the_name_of_another_organizations_deployment_or_endpoint_is_taken() -> None:
+    world = World()
+    one, other = Moment(1.0, "1", "ann", "acme"), Moment(2.0, "2", "bob", "other")
+    world.take(changes.applied(world.state, app(), {}, one))
+    with pytest.raises(AlreadyExists, match="another organization has a deployment 'd'"):
+        changes.applied(world.state, app(), {}, other)
+    config = parse(EndpointConfig, {"deployments": {"d": 1}}, what="e")
+    world.take(with_endpoint(world.state, "e", config, one))
+    with pytest.raises(AlreadyExists, match="another organization has an endpoint 'e'"):
+        with_endpoint(world.state, "e", config, other)
+    assert world.state.endpoints["e"].organization == "acme"
+    # What is deleted is nobody's, even while its replicas end.
+    world.intend("d", Intent.DELETE)
+    world.take(changes.applied(world.state, app(), {}, other))
+    record = world.state.deployments["d"]
+    assert (record.creator, record.organization) == ("bob", "other")
 
 
 def test_of_several_canaries_the_one_to_promote_must_be_named_and_the_others_stay() -> None:

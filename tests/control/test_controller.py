@@ -23,7 +23,7 @@ from mesh.control.status import DeploymentPhase
 from mesh.control.store.catalogue import Entry, Kind, Put
 from mesh.control.store.contract import Store
 from mesh.control.store.memory import MemoryStore
-from mesh.errors import ConfigError, FailedPrecondition, NotFound, Unavailable
+from mesh.errors import AlreadyExists, ConfigError, FailedPrecondition, NotFound, Unavailable
 from mesh.launch import Launch
 from mesh.traffic.snapshot import Snapshot
 from tests.control.simulation import replica
@@ -208,6 +208,40 @@ def test_each_change_makes_a_revision_and_the_same_again_does_not() -> None:
         async with controlling(PaperCluster()) as controller:
             revisions = [await controller.apply(app(replicas=n)) for n in (1, 1, 2, 2, 1)]
             assert revisions == [1, 1, 2, 2, 3]
+
+    asyncio.run(main())
+
+
+def test_each_verb_keeps_who_asked_for_it() -> None:
+    async def main() -> None:
+        async with controlling(PaperCluster()) as controller:
+            canaries = app(canaries={"a": 10})
+            await controller.apply(canaries, by="ann", organization="acme")
+            await controller.restart("d", by="restarts")
+            await controller.set_canary("d", {"a": 5}, by="weighs")
+            await controller.abort("d", by="aborts")
+            await controller.set_labels("d", {"k": "v"}, by="labels")
+            await controller.promote("d", by="promotes")
+            await controller.rollback("d", 1, by="rolls back")
+            assert [each.creator for each in await controller.revisions("d")][::-1] == [
+                "ann",
+                "restarts",
+                "weighs",
+                "aborts",
+                "labels",
+                "promotes",
+                "rolls back",
+            ]
+            config = parse(EndpointConfig, {"deployments": {"d": 1}}, what="e")
+            await controller.apply_endpoint("e", config, by="eve", organization="acme")
+            for record in (controller.deployment("d"), controller.endpoint("e")):
+                assert record.organization == "acme"
+            assert controller.deployment("d").creator == "ann"
+            assert controller.endpoint("e").creator == "eve"
+            with pytest.raises(AlreadyExists):
+                await controller.apply(app(), by="ann")
+            with pytest.raises(AlreadyExists):
+                await controller.apply_endpoint("e", config, by="eve")
 
     asyncio.run(main())
 

@@ -8,7 +8,13 @@ from mesh.control.latest import Latest
 from mesh.control.observed import ObservedReplica
 from mesh.control.outcomes import VersionMetrics
 from mesh.control.plan import Application
-from mesh.control.records import DeploymentRecord, EndpointRecord, Event, RevisionRecord
+from mesh.control.records import (
+    DEFAULT_ORGANIZATION,
+    DeploymentRecord,
+    EndpointRecord,
+    Event,
+    RevisionRecord,
+)
 from mesh.control.status import DeploymentStatus
 from mesh.traffic.snapshot import Snapshot
 
@@ -52,7 +58,10 @@ class Canaries(Protocol):
 
 
 class Verbs(Protocol):
-    """What can be done with a mesh. All raise MeshError; doing a thing twice does it once."""
+    """What can be done with a mesh. All raise MeshError; doing a thing twice does it once.
+
+    `by` is the name of the user who asks for a change (empty: nobody known).
+    """
 
     snapshots: Latest[Snapshot]
     """The routing tables that are published."""
@@ -72,8 +81,10 @@ class Verbs(Protocol):
         code: Mapping[str, bytes] | None = None,
         *,
         cause: str = "",
+        by: str = "",
+        organization: str = DEFAULT_ORGANIZATION,
     ) -> int:
-        """Creates or changes a deployment; returns its revision."""
+        """Creates or changes a deployment, new ones in `organization`; returns its revision."""
         ...
 
     def status(self, name: str = "") -> tuple[DeploymentStatus, ...]:
@@ -102,39 +113,39 @@ class Verbs(Protocol):
         """One of these."""
         ...
 
-    async def rollback(self, name: str, number: int = 0) -> int:
+    async def rollback(self, name: str, number: int = 0, *, by: str = "") -> int:
         """Sets it to what it was; returns the new revision."""
         ...
 
-    async def terminate(self, name: str) -> None:
+    async def terminate(self, name: str, *, by: str = "") -> None:
         """Stops all of it, and keeps what it is set to."""
         ...
 
-    async def start(self, name: str) -> None:
+    async def start(self, name: str, *, by: str = "") -> None:
         """Starts what was terminated."""
         ...
 
-    async def restart(self, name: str) -> int:
+    async def restart(self, name: str, *, by: str = "") -> int:
         """Replaces all replicas; returns the new revision."""
         ...
 
-    async def delete(self, name: str) -> None:
+    async def delete(self, name: str, *, by: str = "") -> None:
         """Stops and forgets it."""
         ...
 
-    async def set_labels(self, name: str, labels: Mapping[str, str]) -> Any:
+    async def set_labels(self, name: str, labels: Mapping[str, str], *, by: str = "") -> Any:
         """Replaces its labels."""
         ...
 
-    async def set_canary(self, name: str, weights: Mapping[str, int]) -> int:
+    async def set_canary(self, name: str, weights: Mapping[str, int], *, by: str = "") -> int:
         """Gives canaries other percentages; returns the new revision."""
         ...
 
-    async def promote(self, name: str, version: str = "") -> int:
+    async def promote(self, name: str, version: str = "", *, by: str = "") -> int:
         """Makes a canary (empty: the only one) `main`; returns the new revision."""
         ...
 
-    async def abort(self, name: str, version: str = "") -> int:
+    async def abort(self, name: str, version: str = "", *, by: str = "") -> int:
         """Takes the weight of a canary away, or of all; returns the new revision."""
         ...
 
@@ -162,18 +173,25 @@ class Verbs(Protocol):
         """One endpoint."""
         ...
 
-    async def apply_endpoint(self, name: str, config: EndpointConfig) -> Any:
-        """Creates or changes an endpoint."""
+    async def apply_endpoint(
+        self,
+        name: str,
+        config: EndpointConfig,
+        *,
+        by: str = "",
+        organization: str = DEFAULT_ORGANIZATION,
+    ) -> Any:
+        """Creates or changes an endpoint, new ones in `organization`."""
         ...
 
-    async def delete_endpoint(self, name: str) -> None:
+    async def delete_endpoint(self, name: str, *, by: str = "") -> None:
         """Forgets it."""
         ...
 
-    async def start_endpoint(self, name: str) -> None:
+    async def start_endpoint(self, name: str, *, by: str = "") -> None:
         """Has it take requests again."""
         ...
 
-    async def terminate_endpoint(self, name: str) -> None:
+    async def terminate_endpoint(self, name: str, *, by: str = "") -> None:
         """Has it take none, and keeps what it is set to."""
         ...

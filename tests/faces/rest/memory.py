@@ -7,12 +7,13 @@ from typing import Any
 
 from mesh.config import DeploymentConfig, EndpointConfig, parse
 from mesh.control.changes import last_that_ran
-from mesh.control.endpoint_changes import Moment, endpoint_record
+from mesh.control.endpoint_changes import Moment, check_owner, endpoint_record
 from mesh.control.latest import Latest
 from mesh.control.observed import ObservedReplica, Phase
 from mesh.control.outcomes import VersionMetrics
 from mesh.control.plan import Application
 from mesh.control.records import (
+    DEFAULT_ORGANIZATION,
     DeploymentRecord,
     EndpointRecord,
     Event,
@@ -73,7 +74,16 @@ class MemoryVerbs:
             raise NotFound(f"there is no deployment {name!r}")
         return self._deployments[name]
 
-    def _revise(self, name: str, config: Mapping[str, Any], cause: str, *, again: int = 0) -> int:
+    def _revise(
+        self,
+        name: str,
+        config: Mapping[str, Any],
+        cause: str,
+        *,
+        by: str,
+        organization: str = DEFAULT_ORGANIZATION,
+        again: int = 0,
+    ) -> int:
         parse(DeploymentConfig, config, what=name)
         earlier = self._revisions.setdefault(name, [])
         generation = (earlier[-1].generation if earlier else 0) + again
@@ -84,14 +94,22 @@ class MemoryVerbs:
             key: f"{name}-{key}-{config['target']}-{generation}" for key in ("main", *canaries)
         }
         made = RevisionRecord(
-            name, len(earlier) + 1, next(self._uids), BORN, config, versions, generation, cause
+            name, len(earlier) + 1, next(self._uids), BORN, config, versions, generation, cause, by
         )
         earlier.append(made)
         record = self._deployments.get(name)
         self._deployments[name] = (
             replace(record, revision=made.number, intent=Intent.RUN)
             if record
-            else DeploymentRecord(name, next(self._uids), BORN, BORN, made.number)
+            else DeploymentRecord(
+                name,
+                next(self._uids),
+                BORN,
+                BORN,
+                made.number,
+                creator=by,
+                organization=organization,
+            )
         )
         self.happened.append(Event(BORN, "change", name, revision=made.number, reason=cause))
         return made.number
@@ -102,11 +120,19 @@ class MemoryVerbs:
         code: Mapping[str, bytes] | None = None,
         *,
         cause: str = "",
+        by: str = "",
+        organization: str = DEFAULT_ORGANIZATION,
     ) -> int:
         config = application.config.model_dump(mode="json")
-        number = self._revise(application.config.name, config, cause or "apply")
+        name = application.config.name
+        if (record := self._deployments.get(name)) is not None:
+            check_owner(
+                f"a deployment {name!r}", record.organization, Moment(BORN, "", by, organization)
+            )
+        cause = cause or "apply"
+        number = self._revise(name, config, cause, by=by, organization=organization)
         for name, endpoint in application.endpoints.items():
-            await self.apply_endpoint(name, endpoint)
+            await self.apply_endpoint(name, endpoint, by=by, organization=organization)
         return number
 
     def status(self, name: str = "") -> tuple[DeploymentStatus, ...]:
@@ -162,31 +188,31 @@ class MemoryVerbs:
             raise NotFound(f"{name!r} has no revision {number}")
         return self._revisions[name][number - 1]
 
-    async def rollback(self, name: str, number: int = 0) -> int:
+    async def rollback(self, name: str, number: int = 0, *, by: str = "") -> int:
         number = number or last_that_ran(self._found(name).revision, ())
         earlier = await self.revision(name, number)
-        return self._revise(name, earlier.config, f"rollback to {number}")
+        return self._revise(name, earlier.config, f"rollback to {number}", by=by)
 
-    async def terminate(self, name: str) -> None:
+    async def terminate(self, name: str, *, by: str = "") -> None:
         self._deployments[name] = replace(self._found(name), intent=Intent.TERMINATE)
 
-    async def start(self, name: str) -> None:
+    async def start(self, name: str, *, by: str = "") -> None:
         self._deployments[name] = replace(self._found(name), intent=Intent.RUN)
 
-    async def restart(self, name: str) -> int:
+    async def restart(self, name: str, *, by: str = "") -> int:
         if self._found(name).intent is not Intent.RUN:
             raise FailedPrecondition(f"{name!r} is terminated")
-        return self._revise(name, self._revisions[name][-1].config, "restart", again=1)
+        return self._revise(name, self._revisions[name][-1].config, "restart", by=by, again=1)
 
-    async def delete(self, name: str) -> None:
+    async def delete(self, name: str, *, by: str = "") -> None:
         self._found(name)
         del self._deployments[name], self._revisions[name]
 
-    async def set_labels(self, name: str, labels: Mapping[str, str]) -> int:
+    async def set_labels(self, name: str, labels: Mapping[str, str], *, by: str = "") -> int:
         config = self.current(name).config
-        return self._revise(name, {**config, "labels": dict(labels)}, "labels")
+        return self._revise(name, {**config, "labels": dict(labels)}, "labels", by=by)
 
-    async def _canary(self, name: str, weights: Mapping[str, int], cause: str) -> int:
+    async def _canary(self, name: str, weights: Mapping[str, int], cause: str, by: str) -> int:
         config = self.current(name).config
         versions = dict(config["canary"]["versions"])
         for version, weight in weights.items():
@@ -194,12 +220,12 @@ class MemoryVerbs:
                 raise NotFound(f"{name!r} has no canary {version!r}")
             versions[version] = {**versions[version], "weight": weight}
         canary = {**config["canary"], "versions": versions}
-        return self._revise(name, {**config, "canary": canary}, cause)
+        return self._revise(name, {**config, "canary": canary}, cause, by=by)
 
-    async def set_canary(self, name: str, weights: Mapping[str, int]) -> int:
-        return await self._canary(name, weights, "weights")
+    async def set_canary(self, name: str, weights: Mapping[str, int], *, by: str = "") -> int:
+        return await self._canary(name, weights, "weights", by)
 
-    async def promote(self, name: str, version: str = "") -> int:
+    async def promote(self, name: str, version: str = "", *, by: str = "") -> int:
         config = self.current(name).config
         versions = dict(config["canary"]["versions"])
         if not version and len(versions) == 1:
@@ -209,12 +235,12 @@ class MemoryVerbs:
         target = versions.pop(version)["target"]
         canary = {**config["canary"], "versions": versions}
         changed = {**config, "target": target, "canary": canary}
-        return self._revise(name, changed, f"promote {version}")
+        return self._revise(name, changed, f"promote {version}", by=by)
 
-    async def abort(self, name: str, version: str = "") -> int:
+    async def abort(self, name: str, version: str = "", *, by: str = "") -> int:
         versions = self.current(name).config["canary"]["versions"]
         zero = {version: 0} if version else dict.fromkeys(versions, 0)
-        return await self._canary(name, zero, "abort")
+        return await self._canary(name, zero, "abort", by)
 
     def canary_status(self, name: str) -> Found:
         weights = self._weights(self.current(name))
@@ -255,20 +281,29 @@ class MemoryVerbs:
             raise NotFound(f"there is no endpoint {name!r}")
         return self._endpoints[name]
 
-    async def apply_endpoint(self, name: str, config: EndpointConfig) -> EndpointRecord:
+    async def apply_endpoint(
+        self,
+        name: str,
+        config: EndpointConfig,
+        *,
+        by: str = "",
+        organization: str = DEFAULT_ORGANIZATION,
+    ) -> EndpointRecord:
         for unknown in sorted(config.named_deployments() - self._deployments.keys()):
             raise ConfigError(f"endpoints.{name}: there is no deployment {unknown!r}")
         state = State(endpoints=self._endpoints)
-        made = endpoint_record(state, name, config, Moment(BORN, next(self._uids)))
+        made = endpoint_record(
+            state, name, config, Moment(BORN, next(self._uids), by, organization)
+        )
         self._endpoints[name] = made
         return made
 
-    async def delete_endpoint(self, name: str) -> None:
+    async def delete_endpoint(self, name: str, *, by: str = "") -> None:
         self.endpoint(name)
         del self._endpoints[name]
 
-    async def start_endpoint(self, name: str) -> None:
+    async def start_endpoint(self, name: str, *, by: str = "") -> None:
         self._endpoints[name] = replace(self.endpoint(name), intent=Intent.RUN)
 
-    async def terminate_endpoint(self, name: str) -> None:
+    async def terminate_endpoint(self, name: str, *, by: str = "") -> None:
         self._endpoints[name] = replace(self.endpoint(name), intent=Intent.TERMINATE)
