@@ -19,7 +19,10 @@ from mesh.access.tokens import NEVER, Token, digest_of, grant_of, principal_of
 from mesh.access.users import Users
 from mesh.control.records import DEFAULT_ORGANIZATION
 from mesh.control.store.catalogue import Catalogue
-from mesh.errors import NotFound, PermissionDenied, Unauthenticated
+from mesh.errors import PermissionDenied, Unauthenticated
+
+CLUSTER = "default"
+"""The name of the cluster that a control plane has."""
 
 
 def _bytes(text: str) -> bytes:
@@ -95,7 +98,7 @@ class Directory:
                     now,
                     now,
                     creator=OWNER.user,
-                    clusters=frozenset({"default"}),
+                    clusters={CLUSTER: ""},
                 )
             )
         if OWNER.user not in self.roll.users:
@@ -138,14 +141,15 @@ class Directory:
         # Others are looked up by their digest. How long that takes may tell something of digests,
         # from which nobody finds a token; so it need not be in constant time.
         found = self.roll.tokens.get(digest_of(token))
-        if found is None or (role := self.role_of(found)) is None:
+        principal = None if found is None else self.who_shows(found)
+        if found is None or principal is None:
             raise Unauthenticated(WRONG)
         if found.has_expired(self.wall()):
             raise Unauthenticated(f"the token {found.name!r} has expired")
         if not self._is_active(found.organization):
             raise PermissionDenied(f"organization {found.organization!r} is {INACTIVE}")
         self.tokens.note_use(found)
-        return principal_of(found, role, is_super_admin=self._is_super(found))
+        return principal
 
     def principal(self, user: str, organization: str = "") -> Principal:
         """A user who has shown otherwise who they are, in one of their organizations.
@@ -169,33 +173,53 @@ class Directory:
             raise PermissionDenied(f"{user} is no member of {where}")
         if not self._is_active(chosen):
             raise PermissionDenied(f"organization {chosen!r} is {INACTIVE}")
-        return Principal(user, member.role, chosen, is_super_admin=known.is_super_admin)
+        return Principal(
+            user,
+            member.role,
+            chosen,
+            is_super_admin=known.is_super_admin,
+            cluster_role=self._cluster_role(chosen, user),
+        )
 
     def elsewhere(self, asker: Principal, organization: str) -> Principal:
         """The same asker in the organization that they name: what administrators of all may.
 
         Raises:
             PermissionDenied: others name one that is not theirs.
-            NotFound: there is none.
+            NotFound: there is none (any more).
         """
         if organization == asker.organization:
             return asker
         if not asker.is_super_admin:
             raise PermissionDenied(f"this token is of organization {asker.organization!r}")
-        if organization not in self.roll.organizations:
-            raise NotFound(f"there is no organization {organization!r}")
-        return replace(asker, organization=organization, role=Role.ADMIN)
+        self.organizations.organization(organization)
+        return replace(asker, organization=organization, role=Role.ADMIN, cluster_role=None)
 
-    def role_of(self, token: Token) -> Role | None:
-        """What who shows the token is; None for one whose user has left.
+    def who_shows(self, token: Token) -> Principal | None:
+        """Who shows the token, be it expired or not; None for one whose user has left.
 
         A token of the organization belongs to no person, so it manages no people: it is a
         developer.
         """
         if token.is_of_organization:
-            return Role.DEVELOPER
+            return principal_of(token, Role.DEVELOPER)
         member = self.roll.members.get((token.organization, "", token.user))
-        return None if member is None else member.role
+        if member is None:
+            return None
+        user = self.roll.users.get(token.user)
+        return principal_of(
+            token,
+            member.role,
+            is_super_admin=user is not None and user.is_super_admin,
+            cluster_role=self._cluster_role(token.organization, token.user),
+        )
+
+    def opens(self, token: Token) -> Grant | None:
+        """What it opens of protected deployments; None for nothing."""
+        who = self.who_shows(token)
+        if who is None or not self._is_active(token.organization):
+            return None
+        return grant_of(token, who)
 
     def person(self, name: str) -> Person:
         """As of Access."""
@@ -220,11 +244,9 @@ class Directory:
                 "", everything=True, expires_at=NEVER
             )
         for token in self.roll.tokens.values():
-            role = self.role_of(token)
-            if role is not None and self._is_active(token.organization):
-                grant = grant_of(token, role)
-                if grant is not None:
-                    found[bytes.fromhex(token.digest)] = grant
+            grant = self.opens(token)
+            if grant is not None:
+                found[bytes.fromhex(token.digest)] = grant
         return found
 
     def _is_owner(self, token: str) -> bool:
@@ -235,6 +257,6 @@ class Directory:
         found = self.roll.organizations.get(organization)
         return found is not None and found.status == ACTIVE
 
-    def _is_super(self, token: Token) -> bool:
-        user = self.roll.users.get(token.user)
-        return user is not None and user.is_super_admin and not token.is_of_organization
+    def _cluster_role(self, organization: str, user: str) -> Role | None:
+        member = self.roll.members.get((organization, CLUSTER, user))
+        return None if member is None else member.role

@@ -95,7 +95,10 @@ class Issued:
             then = before.scopes if scopes is None else checked_scopes(scopes)
             if not then and not (before.opens or before.opens_all or before.opens_endpoints):
                 raise InvalidArgument("a token needs a scope, or deployments that it opens")
-            require_no_more(asker, then - before.scopes, opens=False)
+            longer = expires_at is not None and expires_at > before.expires_at
+            opens = bool(before.opens or before.opens_all or before.opens_endpoints)
+            gained = then if longer else then - before.scopes
+            require_no_more(asker, gained, opens=longer and opens)
             after = replace(
                 before,
                 description=before.description if description is None else description,

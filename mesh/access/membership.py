@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from mesh.access.people import Member
+from mesh.access.people import DELETED, Member
 from mesh.access.principal import OWNER, Role
 from mesh.access.roll import Roll
 from mesh.control.records import DEFAULT_ORGANIZATION
@@ -92,7 +92,8 @@ class Membership:
             return member
 
     def _require(self, organization: str) -> None:
-        if organization not in self._roll.organizations:
+        found = self._roll.organizations.get(organization)
+        if found is None or found.status == DELETED:
             raise NotFound(f"there is no organization {organization!r}")
 
     def _made(self, organization: str, user: str, role: Role, by: str, cluster: str) -> Member:

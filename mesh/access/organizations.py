@@ -6,6 +6,7 @@ from typing import Any
 
 from mesh.access.people import (
     ACTIVE,
+    DELETED,
     INACTIVE,
     Member,
     Organization,
@@ -28,13 +29,13 @@ class Organizations:
 
     def all(self) -> tuple[Organization, ...]:
         """The newest first."""
-        found = self._roll.organizations.values()
+        found = (each for each in self._roll.organizations.values() if each.status != DELETED)
         return tuple(sorted(found, key=lambda each: (each.created_at, each.uid), reverse=True))
 
     def organization(self, name: str) -> Organization:
         """One by name. Raises NotFound."""
         found = self._roll.organizations.get(name)
-        if found is None:
+        if found is None or found.status == DELETED:
             raise NotFound(f"there is no organization {name!r}")
         return found
 
@@ -42,14 +43,14 @@ class Organizations:
         """A new one, whose first administrator is its creator.
 
         Raises:
-            AlreadyExists: there is one of this name.
+            AlreadyExists: there is one of this name, or there was.
             InvalidArgument: the name is none.
         """
         checked_organization(name)
         checked_text("the description", description)
         async with self._roll.changing():
             if name in self._roll.organizations:
-                raise AlreadyExists(f"there is an organization {name!r} already")
+                raise AlreadyExists(f"there is or was an organization {name!r} already")
             now = self._wall()
             made = Organization(name, self._new_uid(), now, now, description, creator)
             admin = Member(creator, Role.ADMIN, self._new_uid(), now, now, name, creator=creator)
@@ -88,5 +89,9 @@ class Organizations:
             found = self.organization(name)
             members = (each for key, each in self._roll.members.items() if key[0] == name)
             tokens = (each for each in self._roll.tokens.values() if each.organization == name)
-            await self._roll.write(removed=(found, *members, *tokens))
-            return found
+            invitations = (
+                each for each in self._roll.invitations.values() if each.organization == name
+            )
+            after = replace(found, status=DELETED, updated_at=self._wall())
+            await self._roll.write(after, removed=(*members, *tokens, *invitations))
+            return after

@@ -1,6 +1,7 @@
 """Users, organizations and who is what in them, and how each is kept as an entry."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +13,12 @@ from mesh.errors import InvalidArgument
 
 LONGEST = 1000
 """Characters of a text that somebody gives: a description, an email."""
-ACTIVE, INACTIVE = "active", "inactive"
-"""What an organization can be: nobody gets into one that is inactive, and what it has stays."""
+ACTIVE, INACTIVE, DELETED = "active", "inactive", "deleted"
+"""What an organization can be: nobody gets into one that is inactive, and what it has stays.
+
+One that is deleted is kept under its name, so that nobody makes another one of this name and finds
+the events of the old.
+"""
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@+-]{0,126}[A-Za-z0-9])?")
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
@@ -24,8 +29,8 @@ _ORGANIZATION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 class User(Person):
     """A user with what they show who they are by.
 
-    What is in `credentials` is said by those who check them; there are no passwords in it, only
-    what is made of them.
+    What is in `credentials` is said by those who check them; of a password (`password`) there is
+    only what `passwords` makes of it.
     """
 
     credentials: Document = field(default_factory=dict, repr=False)
@@ -44,8 +49,8 @@ class Organization:
     status: str = ACTIVE
     limit_group: str = ""
     """The quotas that hold for it; empty: none."""
-    clusters: frozenset[str] = frozenset()
-    """Names of the clusters that it may use."""
+    clusters: Mapping[str, str] = field(default_factory=dict)
+    """The clusters that it may use, by name, each with a description."""
     config: Document = field(default_factory=dict)
 
 
@@ -60,6 +65,26 @@ class Member:
     updated_at: float
     organization: str = DEFAULT_ORGANIZATION
     cluster: str = ""
+    creator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """Somebody who may become a user and a member. Times are seconds since the Unix epoch.
+
+    `digest` is the SHA-256 of the code that they were sent, in hex.
+    """
+
+    digest: str
+    uid: str
+    created_at: float
+    updated_at: float
+    organization: str
+    email: str
+    expires_at: float
+    role: Role = Role.DEVELOPER
+    first_name: str = ""
+    last_name: str = ""
     creator: str = ""
 
 
@@ -98,7 +123,7 @@ def of_organization(found: Organization) -> Entry:
         "creator": found.creator,
         "status": found.status,
         "limit_group": found.limit_group,
-        "clusters": sorted(found.clusters),
+        "clusters": found.clusters,
         "config": found.config,
     }
     return Entry(
@@ -124,7 +149,7 @@ def organization_of(entry: Entry) -> Organization:
         creator=found.get("creator", ""),
         status=found.get("status", ACTIVE),
         limit_group=found.get("limit_group", ""),
-        clusters=frozenset(found.get("clusters", ())),
+        clusters=found.get("clusters", {}),
         config=found.get("config", {}),
     )
 
@@ -154,6 +179,45 @@ def member_of(entry: Entry) -> Member:
         entry.organization,
         entry.scope,
         entry.document.get("creator", ""),
+    )
+
+
+def of_invitation(found: Invitation) -> Entry:
+    """As it is kept."""
+    document = {
+        "email": found.email,
+        "expires_at": found.expires_at,
+        "role": found.role.value,
+        "first_name": found.first_name,
+        "last_name": found.last_name,
+        "creator": found.creator,
+    }
+    return Entry(
+        Kind.INVITATION,
+        found.digest,
+        found.uid,
+        found.created_at,
+        found.updated_at,
+        document,
+        organization=found.organization,
+    )
+
+
+def invitation_of(entry: Entry) -> Invitation:
+    """As it was kept."""
+    found = entry.document
+    return Invitation(
+        entry.name,
+        entry.uid,
+        entry.created_at,
+        entry.updated_at,
+        entry.organization,
+        found["email"],
+        found["expires_at"],
+        Role(found["role"]),
+        found.get("first_name", ""),
+        found.get("last_name", ""),
+        found.get("creator", ""),
     )
 
 

@@ -79,7 +79,8 @@ class Principal:
     """Somebody who has shown who they are.
 
     `token` is the name of the token that was shown and `token_uid` its uid (empty: a session, or
-    the owner's token). `is_super_admin` is an administrator of all organizations.
+    the owner's token). `is_super_admin` is an administrator of all organizations. A role in the
+    cluster takes the place of `role` for what is done to deployments and clusters.
     """
 
     user: str
@@ -89,6 +90,7 @@ class Principal:
     token: str = ""
     token_uid: str = ""
     is_super_admin: bool = False
+    cluster_role: Role | None = None
 
     def may(self, verb: Verb, area: Area) -> bool:
         """Whether the role and the token's scopes both allow it."""
@@ -97,15 +99,21 @@ class Principal:
     def require(self, verb: Verb, area: Area) -> None:
         """Raises PermissionDenied, saying what is missing."""
         if not self._by_role(verb, area):
-            raise PermissionDenied(f"{self.user}: a {self.role} may not {verb} {area}")
+            raise PermissionDenied(f"{self.user}: a {self.role_for(area)} may not {verb} {area}")
         if not self._by_scope(verb, area):
             raise PermissionDenied(
                 f"the token {self.token!r} has no scope to {verb} {area}:"
                 f" it needs {API} or {verb}_{_target(area)}"
             )
 
+    def role_for(self, area: Area) -> Role:
+        """The role that counts there."""
+        if self.cluster_role is not None and area in _OF_CLUSTER:
+            return self.cluster_role
+        return self.role
+
     def _by_role(self, verb: Verb, area: Area) -> bool:
-        most = RIGHTS[self.role].get(area)
+        most = RIGHTS[self.role_for(area)].get(area)
         return most is not None and _ORDER.index(verb) <= _ORDER.index(most)
 
     def _by_scope(self, verb: Verb, area: Area) -> bool:

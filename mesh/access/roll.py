@@ -6,10 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from mesh.access.people import (
+    Invitation,
     Member,
     Organization,
     User,
+    invitation_of,
     member_of,
+    of_invitation,
     of_member,
     of_organization,
     of_user,
@@ -19,8 +22,8 @@ from mesh.access.people import (
 from mesh.access.tokens import Token, of_token, token_of
 from mesh.control.store.catalogue import Catalogue, Entry, Kind, Put, Remove
 
-Known = User | Organization | Member | Token
-KINDS = (Kind.ORGANIZATION, Kind.USER, Kind.MEMBER, Kind.TOKEN)
+Known = User | Organization | Member | Token | Invitation
+KINDS = (Kind.ORGANIZATION, Kind.USER, Kind.MEMBER, Kind.TOKEN, Kind.INVITATION)
 
 
 @dataclass(slots=True)
@@ -28,8 +31,8 @@ class Roll:
     """What is known of people and tokens. For one event loop.
 
     `users` and `organizations` are by name, `members` by organization, cluster (empty: of the
-    organization itself) and user, `tokens` by digest. They are read at any time and changed only
-    through `write`, within `changing`.
+    organization itself) and user, `tokens` and `invitations` by digest. They are read at
+    any time and changed only through `write`, within `changing`.
     """
 
     catalogue: Catalogue
@@ -37,6 +40,7 @@ class Roll:
     organizations: dict[str, Organization] = field(default_factory=dict)
     members: dict[tuple[str, str, str], Member] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
+    invitations: dict[str, Invitation] = field(default_factory=dict)
     changed: Callable[[], None] = lambda: None
     """Is called after each change."""
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -94,6 +98,8 @@ class Roll:
                 self.organizations[entry.name] = organization_of(entry)
             case Kind.MEMBER:
                 self.members[entry.organization, entry.scope, entry.name] = member_of(entry)
+            case Kind.INVITATION:
+                self.invitations[entry.name] = invitation_of(entry)
             case _:
                 self.tokens[entry.name] = token_of(entry)
 
@@ -105,6 +111,8 @@ class Roll:
                 self.organizations.pop(entry.name, None)
             case Kind.MEMBER:
                 self.members.pop((entry.organization, entry.scope, entry.name), None)
+            case Kind.INVITATION:
+                self.invitations.pop(entry.name, None)
             case _:
                 self.tokens.pop(entry.name, None)
 
@@ -118,5 +126,7 @@ def entry_of(known: Known) -> Entry:
             return of_organization(known)
         case Member():
             return of_member(known)
+        case Invitation():
+            return of_invitation(known)
         case Token():
             return of_token(known)

@@ -123,26 +123,33 @@ def _at_least(verb: str) -> Iterable[str]:
     return order[order.index(Verb(verb)) :] if verb in order else ()
 
 
-def principal_of(token: Token, role: Role, *, is_super_admin: bool) -> Principal:
-    """Who shows a token that is good."""
+def principal_of(
+    token: Token, role: Role, *, is_super_admin: bool = False, cluster_role: Role | None = None
+) -> Principal:
+    """Who shows a token that is good.
+
+    One of an organization is nobody's: it goes by its own name, which is that of no user.
+    """
     return Principal(
-        token.user,
+        f"token:{token.name}" if token.is_of_organization else token.user,
         role,
         token.organization,
         token.scopes,
         token.name,
         token.uid,
         is_super_admin,
+        cluster_role,
     )
 
 
-def grant_of(token: Token, role: Role) -> Grant | None:
+def grant_of(token: Token, who: Principal) -> Grant | None:
     """What a token opens of protected deployments; None for nothing.
 
     Tokens of scope `api`, the only ones that BentoML's own client can make, open all that their
     organization has, if their user may change deployments or is there to call them.
     """
-    calls = role is Role.API_USER or Principal(token.user, role).may(Verb.WRITE, Area.DEPLOYMENTS)
+    role = who.role_for(Area.DEPLOYMENTS)
+    calls = role is Role.API_USER or who.may(Verb.WRITE, Area.DEPLOYMENTS)
     everything = token.opens_all or (API in token.scopes and calls)
     if not everything and not token.opens:
         return None

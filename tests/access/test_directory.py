@@ -13,7 +13,7 @@ from mesh.access.directory import Directory
 from mesh.access.people import INACTIVE
 from mesh.access.principal import OWNER, Area, Principal, Role, Verb
 from mesh.access.tokens import PREFIX, Wish
-from mesh.access.users import NewUser
+from mesh.access.users import INVITED, Invited, NewUser
 from mesh.control.store.catalogue import Kind, Put, Remove
 from mesh.control.store.memory_catalogue import MemoryCatalogue
 from mesh.errors import (
@@ -189,7 +189,9 @@ def test_members_who_leave_take_their_own_tokens_with_them() -> None:
         )
         await directory.members.remove("default", "ann")
         assert refused(directory, own) == WRONG
-        assert directory.authenticate(shared).role is Role.DEVELOPER
+        assert directory.authenticate(shared) == Principal(
+            "token:t", Role.DEVELOPER, token="t", token_uid=directory.tokens.of("default")[0].uid
+        )
         assert directory.authenticate(elsewhere).organization == "lab"
         assert len(await catalogue.entries(Kind.TOKEN)) == 1
         await directory.members.add("default", ["ann"], Role.ADMIN, "owner")
@@ -389,6 +391,10 @@ def test_nobody_gets_into_an_organization_that_is_inactive_or_gone() -> None:
         assert digest in directory.grants()
         await directory.organizations.remove("lab")
         assert refused(directory, text) == WRONG
+        with pytest.raises(NotFound):
+            directory.organizations.organization("lab")
+        with pytest.raises(AlreadyExists, match="there is or was an organization 'lab'"):
+            await directory.organizations.make("lab", "owner")
         assert directory.members.organizations_of("ann") == ("default",)
         for call in (
             directory.organizations.remove("default"),
@@ -415,5 +421,74 @@ def test_only_administrators_of_all_organizations_go_elsewhere() -> None:
             directory.principal("ann", "lab")
         with pytest.raises(Unauthenticated):
             directory.principal("nobody")
+
+    run(test)
+
+
+def test_a_role_in_the_cluster_counts_for_deployments_and_nothing_else() -> None:
+    async def test(directory: Directory, *_: Any) -> None:
+        ann = await member(directory, "ann", Role.GUEST)
+        await directory.members.add("default", ["ann"], Role.DEVELOPER, "owner", "default")
+        text = await issued(directory, ann)
+        for who in (directory.principal("ann"), directory.authenticate(text)):
+            assert who.may(Verb.WRITE, Area.DEPLOYMENTS)
+            assert not who.may(Verb.WRITE, Area.RELEASES)
+        assert hashlib.sha256(text.encode()).digest() in directory.grants()
+        await directory.members.change("default", "ann", Role.ADMIN)
+        await directory.members.add("default", ["ann"], Role.GUEST, "owner", "default")
+        with pytest.raises(PermissionDenied, match="ann: a guest may not write deployments"):
+            directory.authenticate(text).require(Verb.WRITE, Area.DEPLOYMENTS)
+        await directory.members.remove("default", "ann", "default")
+        assert directory.authenticate(text).may(Verb.WRITE, Area.DEPLOYMENTS)
+
+    run(test)
+
+
+def test_a_token_of_the_organization_makes_none_of_a_person() -> None:
+    async def test(directory: Directory, *_: Any) -> None:
+        shared = await issued(directory, OWNER, is_of_organization=True)
+        asker = directory.authenticate(shared)
+        assert not asker.is_super_admin
+        with pytest.raises(FailedPrecondition, match="'token:t' is no member"):
+            await issued(directory, asker)
+
+    run(test)
+
+
+def test_an_invitation_makes_one_user() -> None:
+    async def test(directory: Directory, clock: Clock, catalogue: Counting) -> None:
+        asked = Invited("ann@example.com", Role.GUEST, "Ann")
+        _, code = await directory.users.invite(OWNER, asked)
+        again = await Directory.opened(catalogue, SECRET, clock)
+        assert again.users.invited(code) == directory.users.invited(code)
+        with pytest.raises(InvalidArgument):
+            await directory.users.accept(code, "no name", {})
+        assert refused(directory, code) == WRONG
+        ann = await directory.users.accept(code, "ann", {"password": "x"}, last_name="Lee")
+        assert (ann.email, ann.first_name, ann.last_name) == ("ann@example.com", "Ann", "Lee")
+        assert directory.principal("ann").role is Role.GUEST
+        with pytest.raises(NotFound):
+            await directory.users.accept(code, "bob", {})
+        with pytest.raises(AlreadyExists):
+            await directory.users.invite(OWNER, asked)
+        _, late = await directory.users.invite(OWNER, Invited("bob@example.com"))
+        clock.now += INVITED
+        with pytest.raises(NotFound):
+            directory.users.invited(late)
+        await directory.users.invite(OWNER, Invited("eve@example.com"))
+        assert len(await catalogue.entries(Kind.INVITATION)) == 1
+
+    run(test)
+
+
+def test_a_token_does_not_prolong_one_that_is_good_for_more() -> None:
+    async def test(directory: Directory, clock: Clock, _: Counting) -> None:
+        token, _text = await directory.tokens.make(OWNER, Wish("t", expires_at=clock.now + 9))
+        less = await issued(directory, OWNER, scopes=["write_organization"])
+        asker = directory.authenticate(less)
+        with pytest.raises(PermissionDenied):
+            await directory.tokens.change(asker, token.uid, expires_at=clock.now + 99)
+        changed = await directory.tokens.change(asker, token.uid, expires_at=clock.now)
+        assert changed.has_expired(clock.now)
 
     run(test)

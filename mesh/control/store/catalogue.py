@@ -22,6 +22,8 @@ class Kind(StrEnum):
     """[name of a cluster, or empty for the organization] A user's role; named by the user."""
     TOKEN = "api_token"  # noqa: S105  # a kind
     """Named by the SHA-256 of the token, in hex; the token itself is nowhere."""
+    INVITATION = "invitation"
+    """Named by the SHA-256 of its code, in hex."""
     SECRET = "secret"  # noqa: S105  # a kind
     BENTO_REPOSITORY = "bento_repository"
     BENTO = "bento"
