@@ -11,6 +11,7 @@ from mesh.client.control.canaries import Canaries
 from mesh.client.control.connection import Connection, path as path_of
 from mesh.client.control.deployments import Deployments
 from mesh.client.control.endpoints import Endpoints
+from mesh.client.control.releases import Releases
 from mesh.client.control.rollout import Progress, progress
 from mesh.client.control.values import DeploymentView, EventView, LogLine, MeshView, ReplicaView
 from mesh.client.control.whereabouts import find
@@ -55,6 +56,7 @@ class ControlClient:
         self.deployments = Deployments(self._connection)
         self.endpoints = Endpoints(self._connection)
         self.canary = Canaries(self._connection)
+        self.releases = Releases(self._connection)
 
     def __repr__(self) -> str:
         return f"<ControlClient {self.url}>"

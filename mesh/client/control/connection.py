@@ -1,6 +1,6 @@
 """Questions to the control API, and answers as values."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -103,6 +103,38 @@ class Connection:
                 if response.status_code >= 300:
                     raise self._refusal(response, response.read())
                 yield from response.iter_lines()
+        except httpx.HTTPError as error:
+            raise self._broken(error) from error
+
+    def send(
+        self, method: str, where: str, content: Iterable[bytes], size: int
+    ) -> Mapping[str, str]:
+        """Sends `size` bytes; returns the fields of the answer's head. Raises as `ask`.
+
+        `where` is a URL, or a path from the root of the control API's port.
+        """
+        url = where if "://" in where else f"{self.url}{where}"
+        fields = {"content-type": "application/octet-stream", "content-length": str(size)}
+        try:
+            response = self._client.request(method, url, content=content, headers=fields)
+        except httpx.HTTPError as error:
+            raise self._broken(error) from error
+        if response.status_code >= 300:
+            raise self._refusal(response, response.content)
+        return response.headers
+
+    def pieces(self, where: str, size: int) -> Iterator[tuple[bytes, int]]:
+        """An answer in pieces of `size` bytes at most, each with how many it is in all.
+
+        `where` is as for `send`; 0 stands for a length that is not known. Raises as `ask`.
+        """
+        try:
+            with self._client.stream("GET", f"{self.url}{where}") as response:
+                if response.status_code >= 300:
+                    raise self._refusal(response, response.read())
+                whole = int(response.headers.get("content-length", 0))
+                for piece in response.iter_bytes(size):
+                    yield piece, whole
         except httpx.HTTPError as error:
             raise self._broken(error) from error
 

@@ -1,0 +1,1 @@
+"""Releases on this machine: made of code, and kept in a store that `bentoml` shares."""
