@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mesh.control.observed import ObservedReplica
+from mesh.control.placement import Node
 from mesh.launch import Launch
 
 DRAIN_TIMEOUT = 30.0
@@ -92,6 +93,14 @@ class Cluster(Protocol):
         Raises:
             NotFound: there is no such replica, and none of those that ended lately is it.
             Unavailable: the log cannot be reached.
+        """
+        ...
+
+    async def nodes(self) -> Sequence[Node]:
+        """The nodes that are alive; none where resources are not counted.
+
+        Raises:
+            Unavailable: nobody tells.
         """
         ...
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from mesh.clock import Clock, monotonic
 from mesh.cluster.contract import DRAIN_TIMEOUT, LOG_CHUNK, Failed, LogChunk, Started
 from mesh.control.observed import ObservedReplica, Phase
+from mesh.control.placement import Node
 from mesh.errors import MeshError, NotFound, Unavailable
 from mesh.launch import Launch
 
@@ -195,6 +196,10 @@ class Lives(ABC):
         if process is None:
             raise NotFound(f"there is no replica {replica_id!r}")
         return await process.logs(after, limit)
+
+    async def nodes(self) -> Sequence[Node]:
+        """As of Cluster; a cluster that counts resources says which."""
+        return ()
 
     async def changed(self) -> frozenset[str]:
         """As of Cluster."""

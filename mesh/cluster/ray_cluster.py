@@ -79,6 +79,10 @@ class RayCluster(Lives):
 
         return _RayProcess(launch, self._places, made, reconsider=self._reconsider)
 
+    async def nodes(self) -> Sequence[Node]:
+        """As of Cluster."""
+        return await self._places.alive()
+
     async def _running(self) -> list[Running]:
         names = await asyncio.to_thread(ray.util.list_named_actors, all_namespaces=True)
         found = await asyncio.gather(

@@ -16,6 +16,7 @@ _SUFFIXES = {
     "Gi": 2**30,
     "Ti": 2**40,
 }
+_DIGITS = 30  # more make no number of bytes, and may make none at all
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 
 
@@ -30,7 +31,7 @@ def _cpu(value: object) -> object:
 def _memory(value: object) -> object:
     if isinstance(value, str) and (match := _QUANTITY.fullmatch(value)):
         number, suffix = match.groups()
-        if suffix != "m":
+        if suffix != "m" and len(number) < _DIGITS:
             return int(float(number) * _SUFFIXES[suffix or ""])
     return value
 

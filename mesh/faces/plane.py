@@ -155,6 +155,7 @@ class _Running:
                 store.journal,
                 self._access,
                 blobs=self._archives.vault,
+                nodes=self._cluster.nodes,
             )
             self._http.start(http_app(self.controller, config.token, backing=backing))
         await self._grpc.start(self.controller, config.token)

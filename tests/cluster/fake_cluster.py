@@ -4,13 +4,13 @@ Times are those of the event loop. In one of `tests.virtual_time` an hour of it 
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
 from mesh.cluster.contract import Failed, LogChunk, Started
 from mesh.cluster.lives import Lives, Process, Running
-from mesh.control.placement import needs
+from mesh.control.placement import Node, needs
 from mesh.errors import Unavailable
 from mesh.launch import Launch
 
@@ -66,6 +66,13 @@ class World:
     def nodes(self) -> tuple[str, ...]:
         """The names of the nodes that are there."""
         return tuple(self._nodes)
+
+    def offered(self) -> tuple[Node, ...]:
+        """The nodes as a cluster tells of them."""
+        return tuple(
+            Node(node.name, node.name, self._resources, dict(node.free))
+            for node in self._nodes.values()
+        )
 
     def on(self, node: str) -> tuple[str, ...]:
         """The ids of the replicas on a node."""
@@ -147,6 +154,9 @@ class FakeCluster(Lives):
 
     def _spawn(self, launch: Launch) -> Process:
         return _FakeProcess(self.world, launch)
+
+    async def nodes(self) -> Sequence[Node]:
+        return self.world.offered()
 
     async def _running(self) -> list[Running]:
         return [(each.launch, each, each.started) for each in self.world.processes()]

@@ -17,6 +17,7 @@ from mesh.control.controller import Controller
 from mesh.control.endpoint_changes import Moment
 from mesh.control.loads import Outcomes, ReplicaLoad, Report
 from mesh.control.observed import ObservedReplica, Phase
+from mesh.control.placement import Node
 from mesh.control.plan import Application, application
 from mesh.control.records import Change, Intent, State
 from mesh.control.status import DeploymentPhase
@@ -57,6 +58,9 @@ class PaperCluster(Cluster):
     async def adopt(self) -> None:
         self.log.append("adopt")
         self._tell()
+
+    async def nodes(self) -> Sequence[Node]:
+        return ()
 
     async def start(self, launch: Launch) -> None:
         self.launches.append(launch)

@@ -8,8 +8,13 @@ from starlette.types import ASGIApp
 from mesh.faces.cloud.about import about
 from mesh.faces.cloud.absent import absent
 from mesh.faces.cloud.backing import Backing
+from mesh.faces.cloud.clusters import clusters
 from mesh.faces.cloud.described import FAILURES, describe
 from mesh.faces.cloud.door import OPEN, Door
+from mesh.faces.cloud.gpu_configs import gpu_configs
+from mesh.faces.cloud.instance_types import instance_types
+from mesh.faces.cloud.labels import labels
+from mesh.faces.cloud.parts import parts
 from mesh.faces.cloud.secrets import secrets
 from mesh.faces.cloud.sockets import sockets
 from mesh.faces.rest.failures import handle_failures
@@ -21,6 +26,11 @@ ROUTES: Sequence[Routes] = (
     absent,
     secrets,
     sockets,
+    instance_types,
+    gpu_configs,
+    clusters,
+    parts,
+    labels,
 )
 """The routes of all families, with their whole paths."""
 

@@ -1,14 +1,20 @@
 """What the cloud API works with: one value that every part of it is given."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
 from mesh.access.directory import Directory
+from mesh.control.placement import Node
 from mesh.control.store.catalogue import Catalogue, Journal
 from mesh.faces.rest.verbs import Verbs
 from mesh.releases.blobs import Vault
+
+
+async def _no_nodes() -> Sequence[Node]:
+    return ()
+
 
 CLUSTER = "default"
 """The name of the Ray cluster that a control plane has."""
@@ -20,6 +26,7 @@ class Backing:
 
     `gateway_url` is where callers reach the gateways, without a slash at its end; `wall` gives
     seconds since the Unix epoch. `blobs` are the archives of releases (None: there are none).
+    `nodes` are those of the cluster; none where resources are not counted.
     """
 
     verbs: Verbs
@@ -29,4 +36,5 @@ class Backing:
     blobs: Vault | None = None
     gateway_url: str = ""
     wall: Callable[[], float] = time.time
+    nodes: Callable[[], Awaitable[Sequence[Node]]] = _no_nodes
     new_uid: Callable[[], str] = field(default=lambda: uuid4().hex)

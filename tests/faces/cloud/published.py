@@ -16,7 +16,15 @@ from openapi_schema_validator import OAS30Validator
 HERE = Path(__file__).parent
 
 # Kinds that the API has beyond the enumeration of its own document.
-KINDS = {"secret", "endpoint", "resource_instance", "limit_group", "deployment_target", "label"}
+KINDS = {
+    "secret",
+    "endpoint",
+    "resource_instance",
+    "limit_group",
+    "deployment_target",
+    "label",
+    "yatai_component",
+}
 # Pointers to structs of its server are objects on the wire, and nullable texts in its document.
 OBJECTS = {"config", "limit_group", "manifest", "options", "context", "metadata", "schema"}
 
