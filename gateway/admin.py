@@ -1,10 +1,11 @@
 """Health, descriptions, metrics and the docs page: what the gateway itself answers to GET."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import NamedTuple
 from urllib.parse import quote
 
 from gateway import docs
+from gateway.authorization import Guard
 from gateway.endpoints import endpoints
 from gateway.forward import Request
 from mesh.errors import MeshError, NotFound
@@ -42,15 +43,20 @@ class Admin:
     """Answers by the newest snapshot. `render_metrics` gives media type and body."""
 
     def __init__(
-        self, dispatcher: Dispatcher, render_metrics: Callable[[], tuple[bytes, bytes]]
+        self,
+        dispatcher: Dispatcher,
+        guard: Guard,
+        render_metrics: Callable[[], tuple[bytes, bytes]],
     ) -> None:
         self._dispatcher = dispatcher
+        self._guard = guard
         self._render_metrics = render_metrics
 
     def page(self, request: Request) -> Page | None:
         """The page that the request's path names, at the root or under `/e/<endpoint>`; or None.
 
-        Raises NotFound if the path names an endpoint that does not exist.
+        Raises NotFound if the path names an endpoint that does not exist, Unauthenticated and
+        PermissionDenied if what is described is protected.
         """
         path = request.path
         if path in LIVE:
@@ -92,13 +98,19 @@ class Admin:
         try:
             if self._leads_outside(request):
                 return OK
-            entry = self.entry(request)
+            deployment, version = self._version(request)
+            entry = version.services[version.entry]
         except MeshError as error:
             return Page(503, PLAIN, f"Service is not ready: {error.message}\n".encode())
         if not entry.replicas:
-            self._dispatcher.wish(entry)
+            if self._may_call(request, deployment):
+                self._dispatcher.wish(entry)
             return Page(503, PLAIN, b"Service is not ready: its first replica is being started\n")
         return OK
+
+    def _may_call(self, request: Request, deployment: str) -> bool:
+        snapshot = self._dispatcher.snapshot
+        return deployment not in self._guard.hidden(request.shown, snapshot)
 
     def _leads_outside(self, request: Request) -> bool:
         """Whether a server outside the mesh takes requests like this one."""
@@ -108,19 +120,28 @@ class Admin:
         return not named and any(upstream.weight for upstream in endpoint.upstreams)
 
     def _document(self, request: Request) -> docs.Content | None:
-        version = self._version(request)
+        version = self._described(request)
         compressed = version.services[version.entry].docs
         return docs.document(compressed, version.id) if compressed else None
 
     def entry(self, request: Request) -> Service:
         """The entry service of the version that describes the endpoint. Raises MeshError."""
-        version = self._version(request)
+        version = self._described(request)
         return version.services[version.entry]
 
-    def _version(self, request: Request) -> Version:
+    def _described(self, request: Request) -> Version:
+        """The version that describes the endpoint, for who may call it. Raises MeshError."""
+        snapshot = self._dispatcher.snapshot
+        hidden = self._guard.hidden(request.shown, snapshot)
+        deployment, version = self._version(request, hidden)
+        self._guard.admit(request.shown, snapshot, snapshot.deployments[deployment])
+        return version
+
+    def _version(self, request: Request, hidden: Container[str] = ()) -> tuple[str, Version]:
         """The version that the request names, else the first one that takes requests.
 
-        Not by weight: what is said of a service must not change from one look to the next.
+        With its deployment, which is none of the `hidden` ones as long as there are others. Not by
+        weight: what is said of a service must not change from one look to the next.
         """
         snapshot = self._dispatcher.snapshot
         name, _ = self._endpoint(request)
@@ -129,15 +150,17 @@ class Admin:
             raise _outside(name)
         named = request.text(b"x-mesh-version") or request.text(b"mesh-version")
         for share in endpoint.deployments if not named else ():
+            if share.deployment in hidden:
+                continue
             deployment = snapshot.deployments.get(share.deployment)
             for version in deployment.versions if deployment is not None and share.weight else ():
                 if version.weight and version.services[version.entry].replicas:
-                    return version
-        _, version = self._dispatcher.choose(endpoint, named=named, key=lambda _: None)
+                    return share.deployment, version
+        found, version = self._dispatcher.choose(endpoint, named=named, key=lambda _: None)
         entry = version.services[version.entry]
         if not (entry.replicas or entry.cold_start):
             raise NotFound(f"version {version.name!r} has no replica")
-        return version
+        return found, version
 
 
 def _outside(endpoint: str) -> NotFound:

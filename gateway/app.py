@@ -118,7 +118,8 @@ class _Parts:
 
     def _measure(self, _: float) -> Report:
         outcomes = self.gateway.outcomes.take()
-        return Report(waiting=self._dispatcher.waiting(), outcomes=outcomes)
+        uses = self.gateway.guard.take_uses()
+        return Report(waiting=self._dispatcher.waiting(), outcomes=outcomes, uses=uses)
 
     async def close(self) -> None:
         if self._termination is not None:

@@ -4,6 +4,7 @@ import json
 from base64 import b64encode
 from urllib.parse import quote
 
+from gateway.authorization import TokenWantedError
 from mesh import rich_status
 from mesh.compat.bentoml.error_body import error_body
 from mesh.edge import Dialect
@@ -42,9 +43,11 @@ def last_frame(error: MeshError) -> bytes:
 
 
 def http_headers(error: MeshError) -> list[tuple[bytes, bytes]]:
-    """Header fields that go with the error: `retry-after` in whole seconds, `allow`."""
+    """Header fields that go with the error, such as `retry-after` in whole seconds."""
     if error.status == 405:
         return [(b"allow", b"POST")]
+    if isinstance(error, TokenWantedError):
+        return [(b"www-authenticate", b"Bearer")]
     if error.retry_after is None:
         return []
     return [(b"retry-after", b"%d" % max(1, round(error.retry_after)))]

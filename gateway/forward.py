@@ -8,6 +8,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from gateway.asgi import Scope
+from gateway.authorization import Guard, without_credential
 from mesh.call import NO_TRACE, CallHead, Metadata, Trace
 from mesh.errors import NotFound, TooLarge, Unavailable
 from mesh.link.dispatch import Dispatcher
@@ -140,6 +141,11 @@ class Request(NamedTuple):
             text = f"the request has more than {MAX_FIELDS} header fields"
             raise TooLarge(text, http_status=431)
 
+    @property
+    def shown(self) -> bytes:
+        """The `authorization` field; empty if it is not there."""
+        return self.fields.get(b"authorization", b"")
+
     def text(self, name: bytes) -> str:
         """The field's value; empty if it is not there."""
         value = self.fields.get(name)
@@ -162,16 +168,33 @@ PickMethod = Callable[[Version], tuple[Service, Method]]
 class Aim:
     """Chooses the target of one request, and another if its version is gone before it is sent."""
 
-    __slots__ = ("_dispatcher", "_request", "_snapshot", "endpoint", "pick", "target")
+    __slots__ = (
+        "_dispatcher",
+        "_guard",
+        "_request",
+        "_snapshot",
+        "endpoint",
+        "metadata",
+        "pick",
+        "target",
+    )
 
     def __init__(
-        self, dispatcher: Dispatcher, request: Request, endpoint: str, pick: PickMethod
+        self,
+        dispatcher: Dispatcher,
+        guard: Guard,
+        request: Request,
+        endpoint: str,
+        pick: PickMethod,
     ) -> None:
         """Raises what `choose` raises."""
         self._dispatcher = dispatcher
+        self._guard = guard
         self._request = request
         self.pick = pick
         self.endpoint = endpoint
+        self.metadata = request.metadata
+        """What of the request's fields goes on to the target."""
         self.target = self._choose()
 
     def _choose(self) -> Target:
@@ -180,6 +203,7 @@ class Aim:
         Raises:
             NotFound: there is no such endpoint, version or method.
             Unavailable: nobody is ready.
+            Unauthenticated, PermissionDenied: the request may not go there.
         """
         request, dispatcher = self._request, self._dispatcher
         self._snapshot = dispatcher.snapshot
@@ -193,6 +217,14 @@ class Aim:
             key=lambda found: split_key(request, found),
             preference=NO_PREFERENCE if endpoint.is_plain else preference_of(request, endpoint),
         )
+        found = self._snapshot.deployments[deployment]
+        if found.protected:
+            self._guard.admit(request.shown, self._snapshot, found)
+            self.metadata = without_credential(request.metadata)
+        elif len(endpoint.reachable) > 1:
+            self.metadata = self._guard.forwarded(
+                request.shown, self._snapshot, endpoint, request.metadata
+            )
         service, method = self.pick(version)
         return Target(deployment, version, service, method)
 
@@ -211,7 +243,10 @@ class Aim:
             return target.service
         service = self._found(target)
         if service is None or not service.replicas:
+            told = self.metadata
             other = self._choose()
+            if told != self.metadata:  # the call has it in its head already
+                raise Unavailable("who may call has changed while the request waited")
             if service is not None and service.cold_start and not other.service.replicas:
                 return service
             self.target = other
@@ -256,15 +291,15 @@ def call_head(
     accept: str,
     deadline: float | None,
     trace: Trace,
-    metadata: Metadata | None = None,
+    metadata: Metadata,
 ) -> CallHead:
-    """The head of the call that a request becomes; `metadata` replaces the request's."""
+    """The head of the call that a request becomes, with the fields that go on."""
     return CallHead(
         method.name,
         media_type,
         accept,
         deadline,
-        request.metadata if metadata is None else metadata,
+        metadata,
         request.request_id,
         trace,
         request.query,

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from gateway import errors
 from gateway.asgi import ClientGoneError, Send
+from gateway.authorization import Guard
 from gateway.forward import Aim, PickMethod, Request, call_head, reply_fields
 from gateway.grpc_compression import ACCEPTED, IDENTITY, Codec, codec_of, takes
 from gateway.grpc_frames import MessageReader, framed, prefix, timeout_seconds
@@ -68,6 +69,7 @@ class GrpcExchange:
         "_ending",
         "_fields",
         "_gone",
+        "_guard",
         "_has_begun",
         "_incoming",
         "_limits",
@@ -80,6 +82,7 @@ class GrpcExchange:
     def __init__(
         self,
         dispatcher: Dispatcher,
+        guard: Guard,
         alarms: Alarms,
         clock: Clock,
         request: Request,
@@ -89,6 +92,7 @@ class GrpcExchange:
         mirrors: Mirrors,
     ) -> None:
         self._dispatcher = dispatcher
+        self._guard = guard
         self._mirrors = mirrors
         self._alarms = alarms
         self._clock = clock
@@ -281,7 +285,7 @@ class GrpcExchange:
         head = call_head(
             self._request,
             aim.target.method,
-            metadata=read(self._request.metadata),
+            metadata=read(aim.metadata),
             media_type=form.media_type,
             accept=form.media_type,
             deadline=self._deadline,
@@ -301,7 +305,7 @@ class GrpcExchange:
         await self._asking(aim, head, first)
 
     def _aimed(self, endpoint: str, pick: PickMethod) -> Aim:
-        aim = self._aim = Aim(self._dispatcher, self._request, endpoint, pick)
+        aim = self._aim = Aim(self._dispatcher, self._guard, self._request, endpoint, pick)
         return aim
 
     def _limit(self, aim: Aim) -> int:

@@ -1,7 +1,7 @@
 """The rpcs of inference.GRPCInferenceService that ask about server and models."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Container, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
@@ -18,6 +18,8 @@ INFER = f"{SERVICE}ModelInfer"
 STREAM = f"{SERVICE}ModelStreamInfer"
 HEALTH = frozenset({f"{SERVICE}ServerLive", f"{SERVICE}ServerReady"})
 """Rpcs that need no endpoint."""
+OPEN = HEALTH | {f"{SERVICE}ServerMetadata"}
+"""Rpcs whose replies tell nothing of what is deployed."""
 MISSING: Mapping[str, str] = {
     f"{SERVICE}ModelStatistics": missing.NO_STATISTICS,
     **{f"{SERVICE}RepositoryModel{verb}": missing.NO_LOADING for verb in ("Load", "Unload")},
@@ -31,9 +33,23 @@ MISSING: Mapping[str, str] = {
 """Rpcs by path that are not served, and why."""
 
 MessageT = TypeVar("MessageT", bound=Message)
-Answer = Callable[[bytes, Snapshot, str, str], Message]
-"""Makes the reply from the request's message, the routing table, the endpoint, and the version
-that the metadata asks for (empty: any)."""
+
+
+class About(NamedTuple):
+    """What a request asks about, besides its message.
+
+    `named` is the version that its metadata asks for (empty: any); of `hidden` deployments it must
+    not be told anything.
+    """
+
+    snapshot: Snapshot
+    endpoint: str
+    named: str
+    hidden: Container[str]
+
+
+Answer = Callable[[bytes, About], Message]
+"""Makes the reply from the request's message and what else there is of it."""
 
 
 def _parsed(of: type[MessageT], message: bytes) -> MessageT:
@@ -43,41 +59,43 @@ def _parsed(of: type[MessageT], message: bytes) -> MessageT:
         raise InvalidArgument(f"the message is not an {of.DESCRIPTOR.full_name}") from None
 
 
-def _found(asked: Any, snapshot: Snapshot, endpoint: str, named: str) -> list[Model]:
-    return find(snapshot, endpoint, asked.name, asked.version or named)
+def _found(asked: Any, about: About) -> list[Model]:
+    version = asked.version or about.named
+    return find(about.snapshot, about.endpoint, asked.name, version, about.hidden)
 
 
-def _live(_message: bytes, _snapshot: Snapshot, _endpoint: str, _named: str) -> Message:
+def _live(_message: bytes, _about: About) -> Message:
     return pb.ServerLiveResponse(live=True)
 
 
-def _ready(_message: bytes, snapshot: Snapshot, endpoint: str, _named: str) -> Message:
-    return pb.ServerReadyResponse(ready=is_ready(snapshot, endpoint))
+def _ready(_message: bytes, about: About) -> Message:
+    return pb.ServerReadyResponse(ready=is_ready(about.snapshot, about.endpoint))
 
 
-def _server(_message: bytes, _snapshot: Snapshot, _endpoint: str, _named: str) -> Message:
+def _server(_message: bytes, _about: About) -> Message:
     return pb.ServerMetadataResponse(**server_metadata())
 
 
-def _model_ready(message: bytes, snapshot: Snapshot, endpoint: str, named: str) -> Message:
-    found = _found(_parsed(pb.ModelReadyRequest, message), snapshot, endpoint, named)
+def _model_ready(message: bytes, about: About) -> Message:
+    found = _found(_parsed(pb.ModelReadyRequest, message), about)
     return pb.ModelReadyResponse(ready=any(model.is_ready for model in found))
 
 
-def _model(message: bytes, snapshot: Snapshot, endpoint: str, named: str) -> Message:
-    found = _found(_parsed(pb.ModelMetadataRequest, message), snapshot, endpoint, named)
+def _model(message: bytes, about: About) -> Message:
+    found = _found(_parsed(pb.ModelMetadataRequest, message), about)
     return pb.ModelMetadataResponse(**model_metadata(found))
 
 
-def _config(message: bytes, snapshot: Snapshot, endpoint: str, named: str) -> Message:
-    found = _found(_parsed(pb.ModelConfigRequest, message), snapshot, endpoint, named)
+def _config(message: bytes, about: About) -> Message:
+    found = _found(_parsed(pb.ModelConfigRequest, message), about)
     config: Any = model_config(found[0])
     return pb.ModelConfigResponse(config=config)
 
 
-def _index(message: bytes, snapshot: Snapshot, endpoint: str, _named: str) -> Message:
+def _index(message: bytes, about: About) -> Message:
     asked = _parsed(pb.RepositoryIndexRequest, message)
-    listed: Any = index(models(snapshot, endpoint), only_ready=asked.ready)
+    known = models(about.snapshot, about.endpoint, about.hidden)
+    listed: Any = index(known, only_ready=asked.ready)
     return pb.RepositoryIndexResponse(models=listed)
 
 
@@ -94,12 +112,12 @@ ANSWERS: Mapping[str, Answer] = {
 
 
 def answer(
-    path: str, snapshot: Snapshot, endpoint: str, request: Request
+    path: str, snapshot: Snapshot, endpoint: str, request: Request, hidden: Container[str]
 ) -> Callable[[bytes], bytes]:
     """What makes the reply to a message of the rpc at `path`, one of ANSWERS; raises MeshError."""
-    named = request.text(b"x-mesh-version")
+    about = About(snapshot, endpoint, request.text(b"x-mesh-version"), hidden)
 
     def reply(message: bytes) -> bytes:
-        return ANSWERS[path](message, snapshot, endpoint, named).SerializeToString()
+        return ANSWERS[path](message, about).SerializeToString()
 
     return reply

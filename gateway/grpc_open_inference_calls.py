@@ -10,7 +10,7 @@ from gateway.forward import Aim, call_head
 from gateway.grpc import GrpcExchange
 from gateway.grpc_frames import MessageReader, framed
 from gateway.grpc_metadata import read
-from gateway.grpc_open_inference import ANSWERS, INFER, MISSING, SERVICE, STREAM, answer
+from gateway.grpc_open_inference import ANSWERS, INFER, MISSING, OPEN, SERVICE, STREAM, answer
 from gateway.open_inference import at_version
 from gateway.open_inference_models import name_of, picker
 from gateway.open_inference_names import Names, names
@@ -48,7 +48,7 @@ class InferenceExchange(GrpcExchange):
             ClientGoneError: nobody waits for the reply any more.
         """
         if path in ANSWERS:
-            make = answer(path, self._dispatcher.snapshot, endpoint, self._request)
+            make = self._answering(endpoint, path)
             await self.answer(make(await self.asked()))
         elif path == INFER:
             await self._infer(endpoint, begin)
@@ -56,6 +56,14 @@ class InferenceExchange(GrpcExchange):
             await self._stream(endpoint, begin)
         else:
             raise Unimplemented(MISSING.get(path, f"there is no gRPC method {path!r}"))
+
+    def _answering(self, endpoint: str, path: str) -> Callable[[bytes], bytes]:
+        """What makes the gateway's own reply to a message. Raises MeshError."""
+        snapshot, request = self._dispatcher.snapshot, self._request
+        if path not in OPEN and endpoint in snapshot.endpoints:
+            self._guard.admit_anywhere(request.shown, snapshot, snapshot.endpoints[endpoint])
+        hidden = self._guard.hidden(request.shown, snapshot)
+        return answer(path, snapshot, endpoint, request, hidden)
 
     async def _infer(self, endpoint: str, begin: Begin) -> None:
         self._choose_codecs()
@@ -73,7 +81,7 @@ class InferenceExchange(GrpcExchange):
         """Chooses the target of one request. Raises MeshError."""
         request = at_version(self._request, named.version)
         pick = picker(named.model, streams=streams)
-        return Aim(self._dispatcher, request, endpoint, pick)
+        return Aim(self._dispatcher, self._guard, request, endpoint, pick)
 
     def _check(self, aim: Aim, message: bytes) -> None:
         """Raises TooLarge for a message that is too large for its target."""
@@ -84,7 +92,7 @@ class InferenceExchange(GrpcExchange):
         return call_head(
             self._request,
             aim.target.method,
-            metadata=read(self._request.metadata),
+            metadata=read(aim.metadata),
             media_type=str(body),
             accept="",
             deadline=self._deadline,
@@ -98,6 +106,9 @@ class InferenceExchange(GrpcExchange):
         yield when they are there.
         """
         self._choose_codecs()
+        snapshot = self._dispatcher.snapshot
+        if endpoint in snapshot.endpoints:  # else each message tells of its own failure
+            self._guard.admit_anywhere(self._request.shown, snapshot, snapshot.endpoints[endpoint])
         requests = _Requests(endpoint, begin)
         reader = MessageReader(self._limits.of(endpoint))
         running = Running(MOST)

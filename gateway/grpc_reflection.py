@@ -76,10 +76,14 @@ _KNOWN: tuple[FileDescriptor, ...] = tuple(
 
 
 class Asked(NamedTuple):
-    """Whose services a client asks for, by its metadata; empty: all."""
+    """Whose services a client asks for, by its metadata; empty: all.
+
+    None of those of deployments that are `hidden` from it.
+    """
 
     endpoint: str = ""
     version: str = ""
+    hidden: frozenset[str] = frozenset()
 
 
 class Reflection:
@@ -126,11 +130,14 @@ def _services(snapshot: Snapshot, asked: Asked) -> Iterator[tuple[str, Service]]
     """The entry services that the client may mean, with where they are; those preferred first."""
     for endpoint in by_precedence(snapshot):
         if asked.endpoint in ("", endpoint.name):
-            yield from _entries(snapshot, endpoint, asked.version)
+            yield from _entries(snapshot, endpoint, asked)
 
 
-def _entries(snapshot: Snapshot, endpoint: Endpoint, named: str) -> Iterator[tuple[str, Service]]:
+def _entries(snapshot: Snapshot, endpoint: Endpoint, asked: Asked) -> Iterator[tuple[str, Service]]:
+    named = asked.version
     for share in endpoint.deployments:
+        if share.deployment in asked.hidden:
+            continue
         deployment = snapshot.deployments.get(share.deployment)
         for version in deployment.versions if deployment is not None else ():
             entry = version.services.get(version.entry)

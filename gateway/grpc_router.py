@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 
 from gateway.admin import Admin
+from gateway.authorization import Guard
 from gateway.describe import describe
 from gateway.forward import Request
 from gateway.grpc import GrpcExchange
@@ -25,8 +26,11 @@ Own = Callable[[GrpcExchange, Request, str], Awaitable[None]]
 class GrpcRouter:
     """Has each request answered by the newest snapshot."""
 
-    def __init__(self, dispatcher: Dispatcher, admin: Admin, crossing: Crossing) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, guard: Guard, admin: Admin, crossing: Crossing
+    ) -> None:
         self._dispatcher = dispatcher
+        self._guard = guard
         self._crossing = crossing
         self._admin = admin
         self._typed = TypedRpcs()
@@ -82,7 +86,8 @@ class GrpcRouter:
         ):
             return
         if form is None:
-            raise unknown_rpc(self._dispatcher.snapshot, path)
+            snapshot = self._dispatcher.snapshot
+            raise unknown_rpc(snapshot, path, self._guard.hidden(request.shown, snapshot))
         await exchange.run(endpoint, form, lambda aim: record.begin(request, aim))
 
     async def _describe(self, exchange: GrpcExchange, request: Request, _: str) -> None:
@@ -95,7 +100,11 @@ class GrpcRouter:
         await exchange.follow(self._health.watch(named, await exchange.asked()))
 
     async def _reflect(self, exchange: GrpcExchange, request: Request, named: str) -> None:
-        asked = Asked(named, request.text(b"x-mesh-version"))
+        snapshot = self._dispatcher.snapshot
+        if named:
+            self._guard.admit_anywhere(request.shown, snapshot, snapshot.endpoints[named])
+        hidden = self._guard.hidden(request.shown, snapshot)
+        asked = Asked(named, request.text(b"x-mesh-version"), hidden)
         await exchange.converse(lambda message: self._reflection.answer(asked, message))
 
     def _default(self) -> str:

@@ -1,6 +1,6 @@
 """Typed gRPC services: the methods of entry services by the paths of their rpcs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import NamedTuple
 
 from gateway.affected import Affected
@@ -67,22 +67,24 @@ def by_precedence(snapshot: Snapshot) -> list[Endpoint]:
     return sorted(snapshot.endpoints.values(), key=lambda each: (each.name != default, each.name))
 
 
-def entries(snapshot: Snapshot, endpoint: Endpoint) -> Iterator[Service]:
-    """The entry services of all versions that the endpoint leads to."""
+def entries(
+    snapshot: Snapshot, endpoint: Endpoint, hidden: Container[str] = ()
+) -> Iterator[Service]:
+    """The entry services of all versions that it leads to, but for those of `hidden` ones."""
     for name in endpoint.reachable:
-        deployment = snapshot.deployments.get(name)
+        deployment = snapshot.deployments.get(name) if name not in hidden else None
         for version in deployment.versions if deployment is not None else ():
             if (service := version.services.get(version.entry)) is not None:
                 yield service
 
 
-def unknown_rpc(snapshot: Snapshot, path: str) -> Unimplemented:
-    """Why there is no call for `path`, with what there is instead."""
+def unknown_rpc(snapshot: Snapshot, path: str, hidden: Container[str] = ()) -> Unimplemented:
+    """Why there is no call for `path`, with what there is instead, but in `hidden` deployments."""
     service = path.rpartition("/")[0].removeprefix("/")
     rpcs: dict[str, None] = {}
     services: dict[str, None] = {}
     for endpoint in by_precedence(snapshot):
-        for entry in entries(snapshot, endpoint):
+        for entry in entries(snapshot, endpoint, hidden):
             if not entry.rpc_service:
                 continue
             services[entry.rpc_service] = None

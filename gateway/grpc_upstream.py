@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 import grpc
 import grpc.aio
 
+from gateway.authorization import Guard
 from gateway.forward import Request
 from gateway.grpc import GrpcExchange
 from gateway.grpc_metadata import read
@@ -108,8 +109,11 @@ class GrpcUpstreams:
 class Crossing:
     """Has gRPC upstreams answer what is for them."""
 
-    def __init__(self, dispatcher: Dispatcher, outside: Outside, upstreams: GrpcUpstreams) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, guard: Guard, outside: Outside, upstreams: GrpcUpstreams
+    ) -> None:
         self._dispatcher = dispatcher
+        self._guard = guard
         self._outside = outside
         self._upstreams = upstreams
         self._urls = outside.urls
@@ -147,6 +151,9 @@ class Crossing:
             )
             if upstream is None:
                 return False
+            allowed = self._guard.admit_outside(
+                request.shown, self._dispatcher.snapshot, found, request.metadata
+            )
             trace = record.leave(request, endpoint, upstream)
             try:
                 channel = await self._upstreams.channel(upstream)
@@ -157,7 +164,7 @@ class Crossing:
                 tried.add(upstream.url)
                 continue
             self._outside.reached(upstream)
-            metadata = outgoing(request, upstream, trace)
+            metadata = outgoing(request._replace(metadata=allowed), upstream, trace)
             await exchange.relay(partial(_Call, channel, path, metadata))
             return True
 

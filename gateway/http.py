@@ -8,6 +8,7 @@ from urllib.parse import quote
 from gateway import errors
 from gateway.admin import Page
 from gateway.asgi import BrokenReplyError, ClientGoneError, Event, Receive, Send
+from gateway.authorization import Guard
 from gateway.forward import Aim, Request, call_head, field_value, reply_fields
 from gateway.fronts import BARE, failure_headers, reply_headers
 from gateway.mirror import LARGE, Mirrors
@@ -52,6 +53,7 @@ class HttpExchange:
         "_clients",
         "_dispatcher",
         "_fields",
+        "_guard",
         "_mirrors",
         "_receive",
         "_request",
@@ -63,6 +65,7 @@ class HttpExchange:
     def __init__(
         self,
         dispatcher: Dispatcher,
+        guard: Guard,
         clients: Clients,
         request: Request,
         receive: Receive,
@@ -70,6 +73,7 @@ class HttpExchange:
         mirrors: Mirrors,
     ) -> None:
         self._dispatcher = dispatcher
+        self._guard = guard
         self._mirrors = mirrors
         self._clients = clients
         self._request = request
@@ -87,7 +91,8 @@ class HttpExchange:
         """Chooses the target by path.
 
         Raises:
-            MeshError: the path leads nowhere, not with this verb, or nobody is ready.
+            MeshError: the path leads nowhere, not with this verb, nobody is ready, or the request
+                may not go there.
             RedirectError: there is a method at the path without its slash at the end.
         """
 
@@ -103,7 +108,7 @@ class HttpExchange:
                 raise MeshError("Method Not Allowed", code=Code.UNIMPLEMENTED, http_status=405)
             return found
 
-        return Aim(self._dispatcher, self._request, endpoint, pick)
+        return Aim(self._dispatcher, self._guard, self._request, endpoint, pick)
 
     async def run(self, aim: Aim, trace: Trace, default_limit: int, media_type: str = "") -> None:
         """Makes the call and writes the reply. `media_type` replaces the one that the client said.
@@ -124,6 +129,7 @@ class HttpExchange:
             accept=request.text(b"accept"),
             deadline=None,
             trace=trace,
+            metadata=aim.metadata,
         )
         call = await self._ask(aim, head, limit)
         self._fields.append(aim.version_field())

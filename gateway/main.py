@@ -1,6 +1,7 @@
 """The gateway: every request is one of its own pages, gRPC or HTTP, and ends in a status."""
 
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -9,6 +10,7 @@ from random import Random
 from gateway import open_inference
 from gateway.admin import METRICS, Admin, Page
 from gateway.asgi import BrokenReplyError, ClientGoneError, Receive, Scope, Send
+from gateway.authorization import Guard
 from gateway.errors import UNEXPECTED
 from gateway.forward import Request
 from gateway.fronts import Fronted, Fronts, serve_cross_origin
@@ -30,7 +32,7 @@ from gateway.service_metrics import ServiceMetrics
 from gateway.upstream_http import Answer, HttpUpstreams, has_body
 from gateway.user_metrics import UserMetrics
 from mesh.alarms import Alarms
-from mesh.call import Trace
+from mesh.call import Metadata, Trace
 from mesh.clock import Clock
 from mesh.errors import Cancelled, Internal, MeshError
 from mesh.link.dispatch import Dispatcher
@@ -69,8 +71,10 @@ class Gateway:
         outcomes: OutcomeCounts | None = None,
         mirrored: MirrorMetrics | None = None,
         rng: Random | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._dispatcher = dispatcher
+        self.guard = Guard(wall)
         self._clock = clock
         self._tracing = tracing
         self._metrics = metrics
@@ -78,14 +82,15 @@ class Gateway:
         self._body_timeout = body_timeout
         self._alarms = Alarms()
         self._limits = Limits(dispatcher, max_request_bytes)
-        self._admin = Admin(dispatcher, render_metrics)
+        self._admin = Admin(dispatcher, self.guard, render_metrics)
         self._outside = Outside(dispatcher, clock)
         self._upstreams = HttpUpstreams()
         self._grpc_upstreams = GrpcUpstreams(max_request_bytes)
         self._rpcs = GrpcRouter(
             dispatcher,
+            self.guard,
             self._admin,
-            Crossing(dispatcher, self._outside, self._grpc_upstreams),
+            Crossing(dispatcher, self.guard, self._outside, self._grpc_upstreams),
         )
         self._fronts = Fronts(dispatcher)
         questions = Questions(dispatcher, clock)
@@ -141,27 +146,37 @@ class Gateway:
             return None
         try:
             upstream = self._outside.choose(entered.endpoint, entered.request, grpc=False)
+            if upstream is None:
+                return None
+            metadata = self.guard.admit_outside(
+                entered.request.shown,
+                self._dispatcher.snapshot,
+                entered.endpoint,
+                entered.request.metadata,
+            )
         except MeshError as error:
             return partial(_refuse, error)
-        return None if upstream is None else partial(self._pass_on, verb, entered, upstream)
+        return partial(self._pass_on, verb, entered, metadata, upstream)
 
     async def _pass_on(
         self,
         verb: str,
         entered: Entered,
+        metadata: Metadata,
         upstream: Upstream,
         exchange: HttpExchange,
         record: Record,
     ) -> None:
         """Has an upstream answer; if no connection can be opened another one, or a deployment."""
         request, endpoint, path = entered
+        outgoing = request._replace(metadata=metadata)
         record.is_call = True
         tried: set[str] = set()
         found: Upstream | None = upstream
         while found is not None:
             trace = record.leave(request, endpoint.name, found)
             with_body = has_body(verb, request)
-            ask = partial(self._ask_upstream, found, verb, path, request, trace)
+            ask = partial(self._ask_upstream, found, verb, path, outgoing, trace)
             try:
                 await exchange.relay(ask, self._limit, has_body=with_body)
             except UnreachableError as error:
@@ -212,7 +227,7 @@ class Gateway:
         fronted: Fronted | None = None,
     ) -> None:
         inference = open_inference.asked(
-            self._dispatcher, request, None if fronted is None else fronted.at
+            self._dispatcher, self.guard, request, None if fronted is None else fronted.at
         )
         if inference is None:
             serve = partial(self._serve, verb, request, fronted)
@@ -269,7 +284,7 @@ class Gateway:
         `told` gives media type and body of the reply to a failed one, if they are not the usual.
         """
         exchange = HttpExchange(
-            self._dispatcher, self.clients, request, receive, send, self._mirrors
+            self._dispatcher, self.guard, self.clients, request, receive, send, self._mirrors
         )
         error: MeshError | None = None
         record = Record("http", self._metrics, self.outcomes, self._tracing, self._clock)
@@ -320,6 +335,7 @@ class Gateway:
         incoming = Incoming(receive, self.clients, self._alarms, self._body_timeout)
         exchange = kind(
             self._dispatcher,
+            self.guard,
             self._alarms,
             self._clock,
             request,

@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway import errors
 from gateway.admin import Page
+from gateway.authorization import Guard
 from gateway.forward import Aim, Request
 from gateway.open_inference_metadata import index, model_config, model_metadata, server_metadata
 from gateway.open_inference_models import check_ready, find, is_ready, models, name_of, picker
@@ -28,6 +29,7 @@ class Asked:
     """One request of the protocol. `request` is it as the rest of the gateway is to see it."""
 
     dispatcher: Dispatcher
+    guard: Guard
     endpoint: str
     path: str
     request: Request
@@ -57,10 +59,13 @@ class Asked:
             case What.READY:
                 ready = is_ready(snapshot, endpoint)
                 return _page({"ready": ready}, 200 if ready else 503)
-            case What.INDEX:
-                # A body could ask for ready ones only; all are told apart by their state.
-                return _page(index(models(snapshot, endpoint), only_ready=False))
-        found = find(snapshot, endpoint, asked.model, asked.version or self._named)
+        shown = self.request.shown
+        self.guard.admit_anywhere(shown, snapshot, snapshot.endpoints[endpoint])
+        hidden = self.guard.hidden(shown, snapshot)
+        if asked.what is What.INDEX:
+            # A body could ask for ready ones only; all are told apart by their state.
+            return _page(index(models(snapshot, endpoint, hidden), only_ready=False))
+        found = find(snapshot, endpoint, asked.model, asked.version or self._named, hidden)
         match asked.what:
             case What.CONFIG:
                 return _page(model_config(found[0]))
@@ -79,7 +84,7 @@ class Asked:
             raise MeshError("Use POST", code=Code.UNIMPLEMENTED, http_status=405)
         request = at_version(self.request, asked.version)
         pick = picker(asked.model, streams=asked.what is What.GENERATE_STREAM)
-        return Aim(self.dispatcher, request, self.endpoint, pick)
+        return Aim(self.dispatcher, self.guard, request, self.endpoint, pick)
 
     def media_type(self, asked: Question, aim: Aim, default_limit: int) -> str:
         """What its body is, for the replica. Raises InvalidArgument for a header that is wrong."""
@@ -105,7 +110,9 @@ class Asked:
         )
 
 
-def asked(dispatcher: Dispatcher, request: Request, at: tuple[str, str] | None) -> Asked | None:
+def asked(
+    dispatcher: Dispatcher, guard: Guard, request: Request, at: tuple[str, str] | None
+) -> Asked | None:
     """The request if it is one of the protocol; a method at its path comes first.
 
     `at` are endpoint and path, if they are known.
@@ -123,7 +130,7 @@ def asked(dispatcher: Dispatcher, request: Request, at: tuple[str, str] | None) 
     except NotFound:
         # A gateway is alive, and not ready, without any endpoint.
         is_health = request.path.startswith(f"{PREFIX}/health/")
-        return Asked(dispatcher, "", request.path, request, "") if is_health else None
+        return Asked(dispatcher, guard, "", request.path, request, "") if is_health else None
     if not (path == PREFIX or path.startswith(f"{PREFIX}/")) or _is_method(
         snapshot, endpoint, path
     ):
@@ -134,7 +141,7 @@ def asked(dispatcher: Dispatcher, request: Request, at: tuple[str, str] | None) 
     else:
         fields = {key: each for key, each in request.fields.items() if key != b"content-encoding"}
         request = request._replace(fields=fields)
-    return Asked(dispatcher, endpoint, path, request, encoding)
+    return Asked(dispatcher, guard, endpoint, path, request, encoding)
 
 
 def _is_method(snapshot: Snapshot, endpoint: str, path: str) -> bool:

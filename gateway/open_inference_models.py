@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -34,22 +34,27 @@ class Model:
     document: Document
 
 
-def models(snapshot: Snapshot, endpoint: str) -> Iterator[Model]:
-    """All models of the endpoint, those of one version after the other."""
-    for version in _versions(snapshot, endpoint):
+def models(snapshot: Snapshot, endpoint: str, hidden: Container[str] = ()) -> Iterator[Model]:
+    """All models of the endpoint, those of one version after the other.
+
+    Without those of the deployments whose names are `hidden`.
+    """
+    for version in _versions(snapshot, endpoint, hidden):
         service = version.services[version.entry]
         for method, document in documents(service.models).items():
             yield Model(f"{service.name}.{method}", version.name, bool(service.replicas), document)
 
 
-def find(snapshot: Snapshot, endpoint: str, name: str, version: str) -> list[Model]:
+def find(
+    snapshot: Snapshot, endpoint: str, name: str, version: str, hidden: Container[str] = ()
+) -> list[Model]:
     """The model of this name in each version that has it; in one with `version`, unless empty.
 
-    Raises NotFound if there is none.
+    Not in `hidden` deployments. Raises NotFound if there is none.
     """
     found = [
         model
-        for model in models(snapshot, endpoint)
+        for model in models(snapshot, endpoint, hidden)
         if name in (model.name, model.name.partition(".")[2])
     ]
     if not found:
@@ -65,10 +70,10 @@ def _unknown(name: str) -> NotFound:
     return NotFound(f"there is no model {name!r}")
 
 
-def _versions(snapshot: Snapshot, endpoint: str) -> Iterator[Version]:
+def _versions(snapshot: Snapshot, endpoint: str, hidden: Container[str] = ()) -> Iterator[Version]:
     """The versions of the endpoint's deployments, without those that are still on their way."""
     for name in snapshot.endpoints[endpoint].reachable:
-        deployment = snapshot.deployments.get(name)
+        deployment = snapshot.deployments.get(name) if name not in hidden else None
         for version in deployment.versions if deployment is not None else ():
             if version.name != version.id and version.entry in version.services:
                 yield version

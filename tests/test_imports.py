@@ -70,7 +70,8 @@ DIRECTIONS = {
         "mesh.control.scale_rule",
     },
     "mesh.replica": BASE | {f"mesh.{name}" for name in REPLICA},
-    "mesh.access": BASE | {"mesh.control.records", "mesh.control.store.catalogue"},
+    "mesh.access": BASE
+    | {"mesh.control.records", "mesh.control.store.catalogue", "mesh.traffic.grants"},
     "mesh.control.store": BASE | DECIDING,
 } | {
     part: BASE | DECIDING | {"mesh.launch", "mesh.traffic.snapshot", "mesh.traffic.latency"}

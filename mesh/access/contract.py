@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mesh.access.principal import Principal
+from mesh.traffic.grants import Grant
+
+__all__ = ("Access", "Grant", "Person")
 
 WANTED = "the control plane wants its token: authorization: Bearer"
 """What is said to those who show none."""
@@ -24,19 +27,6 @@ class Person:
     first_name: str = ""
     last_name: str = ""
     is_super_admin: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What a token opens of protected deployments: `deployments` by uid, or all of `organization`.
-
-    An empty `organization` is any. `expires_at` is in seconds since the epoch (infinite: never).
-    """
-
-    organization: str
-    everything: bool = False
-    deployments: frozenset[str] = frozenset()
-    expires_at: float = float("inf")
 
 
 class Access(Protocol):
@@ -66,6 +56,13 @@ class Access(Protocol):
     def when_granted(self, tell: Callable[[Mapping[bytes, Grant]], None]) -> None:
         """Tells now, and whenever it changes, what opens protected deployments.
 
-        Grants are by the SHA-256 of the token.
+        Grants are by the SHA-256 of the token. Until this returns, no request is let in.
         """
         ...
+
+    def used(self, digest: bytes, at: float) -> None:
+        """A token, by its SHA-256, has opened a protected deployment last at `at`, Unix time.
+
+        Told now and then by each gateway, so not always in order; of a token that is not known any
+        more it means nothing.
+        """

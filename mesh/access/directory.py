@@ -230,6 +230,12 @@ class Directory:
         self._told.append(tell)
         tell(self.grants())
 
+    def used(self, digest: bytes, at: float) -> None:
+        """As of Access."""
+        found = self.roll.tokens.get(digest.hex())
+        if found is not None:
+            self.tokens.note_use(found, at)
+
     def tell(self) -> None:
         """Tells everyone what opens protected deployments now."""
         grants = self.grants() if self._told else {}

@@ -117,9 +117,10 @@ class Issued:
             self._used.pop(found.digest, None)
             return found
 
-    def note_use(self, token: Token) -> None:
-        """Remembers that it was used now."""
-        self._used[token.digest] = self._wall()
+    def note_use(self, token: Token, at: float | None = None) -> None:
+        """Remembers that it was used `at` that time, or now; what is known of later counts."""
+        at = self._wall() if at is None else at
+        self._used[token.digest] = max(self._used.get(token.digest, token.last_used_at), at)
 
     async def keep_uses(self) -> None:
         """Writes down when tokens were last used; for a call once in a while.

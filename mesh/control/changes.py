@@ -393,7 +393,13 @@ def desired_of(state: State, name: str) -> DesiredDeployment:
     record = state.deployments[name]
     revision = state.revisions[name]
     planned = planned_again(revision, _versions(state, revision))
-    return replace(planned, intent=record.intent, since=record.updated_at)
+    return replace(
+        planned,
+        intent=record.intent,
+        since=record.updated_at,
+        uid=record.uid,
+        organization=record.organization,
+    )
 
 
 def after(state: State, change: Change) -> State:

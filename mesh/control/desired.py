@@ -89,7 +89,8 @@ class DesiredDeployment:
 
     With `intent` other than RUN nothing of it shall run. `since` is when it began to be wanted so,
     in seconds since the Unix epoch; a rollout that has no ready replica `progress_deadline` seconds
-    later counts as failed.
+    later counts as failed. If it is `protected`, gateways let in only who may call it, which they
+    know by its `uid` and its `organization`.
     """
 
     name: str
@@ -101,6 +102,9 @@ class DesiredDeployment:
     intent: Intent = Intent.RUN
     since: float = 0.0
     progress_deadline: float = 600.0
+    protected: bool = False
+    uid: str = ""
+    organization: str = ""
 
     @property
     def wanted(self) -> tuple[DesiredVersion, ...]:

@@ -69,7 +69,9 @@ class Report:
 
     `seconds` is the time over which loads are averaged, `replicas` are loads by replica id,
     `waiting` the calls that wait now by deployment, version id and service, `outcomes` the requests
-    that ended and were in no report before, by deployment and version id.
+    that ended and were in no report before, by deployment and version id. `uses` are the tokens,
+    by their SHA-256, that opened protected deployments, with when they did last in seconds since
+    the Unix epoch.
     """
 
     reporter: str = ""
@@ -77,8 +79,11 @@ class Report:
     replicas: Mapping[str, ReplicaLoad] = field(default_factory=dict)
     waiting: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     outcomes: Mapping[tuple[str, str], Outcomes] = field(default_factory=dict)
+    uses: Mapping[bytes, float] = field(default_factory=dict)
 
 
+MOST_USES = 10_000
+"""Tokens whose use is remembered until it is reported."""
 MOST_OUTCOMES = 10_000
 """Versions whose requests are remembered while they cannot be reported."""
 

@@ -9,7 +9,14 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Set as AbstractSet
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Set as AbstractSet,
+)
 from dataclasses import replace
 from uuid import uuid4
 
@@ -41,7 +48,7 @@ from mesh.control.store.settled import TakenOver
 from mesh.control.watchers import Watchers
 from mesh.errors import MeshError, Unavailable
 from mesh.launch import Launch
-from mesh.traffic.snapshot import Snapshot
+from mesh.traffic.snapshot import Grant, Snapshot
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +72,8 @@ class Loop:
     `address` is the `host:port` of its gRPC face, told to replicas. `epoch` orders its snapshots
     after those of earlier controllers: nanoseconds since the Unix epoch. `tick` is the longest
     time in seconds between two looks at what has to be done. `clock` is that of the cluster,
-    `wall` gives seconds since the Unix epoch.
+    `wall` gives seconds since the Unix epoch. If it `waits_for_grants`, there is no first snapshot
+    until it is told of some: gateways would refuse all tokens meanwhile.
     """
 
     def __init__(
@@ -80,6 +88,7 @@ class Loop:
         new_id: Callable[[Launch], str] = random_id,
         new_uid: Callable[[], str] = lambda: uuid4().hex,
         tick: float = 1.0,
+        waits_for_grants: bool = False,
     ) -> None:
         self._store = store
         self._cluster = cluster
@@ -90,6 +99,7 @@ class Loop:
         self._new_id = new_id
         self._new_uid = new_uid
         self._tick = tick
+        self._waits_for_grants = waits_for_grants
         self._state = State()
         self._courses: dict[str, Course] = {}
         self._dirty: set[str] = set()
@@ -105,6 +115,7 @@ class Loop:
         self._changing = asyncio.Lock()
         self._untold: set[str] = set()  # changed, but not in a snapshot yet; "" is for endpoints
         self._told = asyncio.Event()
+        self._on_use: Callable[[bytes, float], None] = lambda _digest, _at: None
         self.watchers = Watchers()
         self.snapshots: Latest[Snapshot] = Latest()
 
@@ -196,6 +207,9 @@ class Loop:
         """Takes what a process has measured; returns in how many seconds it should report again."""
         now = self._clock()
         waiting = self._gauges.take(report, now)
+        wall = self._wall()
+        for digest, at in report.uses.items():
+            self._on_use(digest, min(at, wall))
         for (deployment, version), outcomes in report.outcomes.items():
             if deployment in self._courses:
                 self._ledger.add(deployment, version, outcomes, now)
@@ -203,6 +217,23 @@ class Loop:
             self._weighed_at = float("-inf")  # whoever waits for a first replica waits for us
             self._woken.set()
         return self._gauges.interval
+
+    def grant(self, grants: Mapping[bytes, Grant]) -> None:
+        """Has gateways go by these grants, by the SHA-256 of tokens; see `granted`."""
+        self._routes.grant(grants)
+        self._waits_for_grants = False
+        # Who is revoked must not wait for a look; but the first table comes with one.
+        if self.snapshots.value is not None:
+            self._publish(())
+        self._woken.set()
+
+    def when_used(self, tell: Callable[[bytes, float], None]) -> None:
+        """Tells which tokens, by their digests, gateways have let in, and when last (Unix time)."""
+        self._on_use = tell
+
+    async def granted(self) -> None:
+        """Returns when every gateway goes by the newest grants, or after TELL seconds."""
+        await self._routed()
 
     def _is_asleep(self, name: str) -> bool:
         course = self._courses.get(name)
@@ -427,6 +458,8 @@ class Loop:
         for name in names:
             step = self._courses[name].step
             self._routes.put(name, step.traffic if step is not None else None)
+        if self._waits_for_grants:
+            return
         last = self.snapshots.value
         is_empty = not (self._state.deployments or self._state.endpoints)
         if last is None and is_empty and self._cluster.observe():

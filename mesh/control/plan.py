@@ -240,6 +240,7 @@ def _deployment(
         config.canary.route_by,
         config.canary.without_replicas == "spill",
         progress_deadline=config.progress_deadline,
+        protected=config.access_authorization,
     )
 
 

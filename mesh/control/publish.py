@@ -109,6 +109,9 @@ def publish(
         deployment.split_by,
         deployment.split_key,
         deployment.spills,
+        deployment.protected,
+        deployment.uid,
+        deployment.organization,
     )
 
 

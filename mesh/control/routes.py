@@ -7,7 +7,7 @@ from mesh.config import EndpointConfig, parse
 from mesh.control.endpoints import endpoint_of_config
 from mesh.control.records import DeploymentRecord, EndpointRecord, Intent, State
 from mesh.errors import ConfigError
-from mesh.traffic.snapshot import Deployment, Endpoint, Snapshot, WeightedDeployment
+from mesh.traffic.snapshot import Deployment, Endpoint, Grant, Snapshot, WeightedDeployment
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ class Routes:
         self._own: dict[str, Endpoint] = {}
         self._endpoints: Mapping[str, Endpoint] = {}
         self._default = ""
+        self._grants: Mapping[bytes, Grant] = {}
 
     def __repr__(self) -> str:
         return f"<Routes {len(self._deployments)} deployments, {len(self._endpoints)} endpoints>"
@@ -43,6 +44,11 @@ class Routes:
             self._deployments[name] = deployment
         self._shown = None
 
+    def grant(self, grants: Mapping[bytes, Grant]) -> None:
+        """Makes `grants` what opens protected deployments, by the digests of tokens."""
+        if grants != self._grants:
+            self._grants = dict(grants)
+
     def snapshot(self, state: State, epoch: int, last: Snapshot | None) -> Snapshot:
         """The snapshot that follows `last`; `last` itself if nothing has changed."""
         self._follow(state)
@@ -52,6 +58,7 @@ class Routes:
             last is not None
             and last.deployments is self._shown
             and last.endpoints is self._endpoints
+            and last.grants is self._grants
         ):
             return last
         return Snapshot(
@@ -60,6 +67,7 @@ class Routes:
             endpoints=self._endpoints,
             deployments=self._shown,
             default_endpoint=self._default,
+            grants=self._grants,
         )
 
     def _follow(self, state: State) -> None:

@@ -144,9 +144,14 @@ class _Running:
         grpc = f"{config.host}:{self._grpc.bind(config.host, config.port)}"
         self.addresses = Addresses(grpc, http, config.token)
         self.controller = Controller(
-            store=store, cluster=self._cluster, epoch=time.time_ns(), address=grpc
+            store=store,
+            cluster=self._cluster,
+            epoch=time.time_ns(),
+            address=grpc,
+            waits_for_grants=True,
         )
         self._access = Directory.closed(store.catalogue, config.token)
+        self.controller.when_used(self._access.used)
         if self._http is not None:
             self._archives = open_vault(config.releases, config.store)
             backing = Backing(
@@ -194,6 +199,8 @@ async def _keep(access: Directory, controller: Controller) -> None:
         except MeshError as error:
             _log.error("users and tokens cannot be read yet: %s", error.message)
             await asyncio.sleep(AGAIN)
+    # Not before: gateways would refuse all tokens until the others are read.
+    access.when_granted(controller.grant)
     while True:
         await asyncio.sleep(KEPT)
         await _keep_uses(access)

@@ -1,12 +1,13 @@
 """The bytes that bring watchers from one snapshot to another, made once for all of them."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from mesh.link.delta_wire import deployment_part, endpoint_part, gone, head
+from mesh.link.delta_wire import deployment_part, endpoint_part, gone, grants_part, head
 from mesh.traffic.delta import difference, lean
+from mesh.traffic.grants import Grant
 from mesh.traffic.snapshot import Deployment, Snapshot
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ class Updates:
         """What watchers of one deployment get of `snapshot`."""
         found = snapshot.deployments.get(deployment)
         own = {} if found is None else {deployment: self._parts.get(lean, found)}
-        return replace(snapshot, endpoints={}, deployments=own, default_endpoint="")
+        return replace(snapshot, endpoints={}, deployments=own, default_endpoint="", grants={})
 
     def update(self, old: Snapshot | None, new: Snapshot) -> bytes:
         """A serialized update from `old` (None: from nothing) to `new`.
@@ -49,7 +50,8 @@ class Updates:
         get = self._parts.get
         endpoints = [get(endpoint_part, each) for each in new.endpoints.values()]
         deployments = [get(_whole_part, each) for each in new.deployments.values()]
-        return b"".join([head(new), *endpoints, *deployments])
+        grants = [get(_whole_grants, new.grants)] if new.grants else []
+        return b"".join([head(new), *endpoints, *deployments, *grants])
 
     def _difference(self, old: Snapshot, new: Snapshot) -> bytes:
         delta = difference(old, new)
@@ -60,11 +62,17 @@ class Updates:
         ]
         if delta.gone_endpoints or delta.gone_deployments:
             parts.append(gone(delta.gone_endpoints, delta.gone_deployments))
+        if delta.grants or delta.gone_grants:
+            parts.append(grants_part(delta.grants, delta.gone_grants))
         return b"".join([head(new, old.number), *parts])
 
 
 def _whole_part(deployment: Deployment) -> bytes:
     return deployment_part(None, deployment)
+
+
+def _whole_grants(grants: Mapping[bytes, Grant]) -> bytes:
+    return grants_part(grants, ())
 
 
 class _Recent:

@@ -4,8 +4,9 @@ Updates written one after another are one update with all that is in them: that 
 merges messages. So the bytes of an update are those of its parts, joined.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from math import inf, isinf
 
 from mesh.errors import FailedPrecondition
 from mesh.link.endpoint_wire import endpoint_from_proto, endpoint_to_proto
@@ -14,6 +15,7 @@ from mesh.link.snapshot_wire import (
     deployment_to_proto,
 )
 from mesh.traffic.delta import Delta, applied, difference
+from mesh.traffic.grants import Grant
 from mesh.traffic.snapshot import Deployment, Endpoint, Service, Snapshot, Version
 from mesh.v1 import routing_pb2
 
@@ -57,6 +59,31 @@ def deployment_part(old: Deployment | None, new: Deployment) -> bytes:
     return _bytes(routing_pb2.Update(deployments=[proto]))
 
 
+def grants_part(grants: Mapping[bytes, Grant], gone: Collection[bytes]) -> bytes:
+    """The part with grants, and with the digests of those that are there no more."""
+    found = [_grant_to_proto(digest, grant) for digest, grant in grants.items()]
+    return _bytes(routing_pb2.Update(grants=found, gone_grants=gone))
+
+
+def _grant_to_proto(digest: bytes, grant: Grant) -> routing_pb2.Grant:
+    return routing_pb2.Grant(
+        digest=digest,
+        organization=grant.organization,
+        everything=grant.everything,
+        deployments=sorted(grant.deployments),
+        expires_at=None if isinf(grant.expires_at) else grant.expires_at,
+    )
+
+
+def _grant(proto: routing_pb2.Grant) -> Grant:
+    return Grant(
+        proto.organization,
+        proto.everything,
+        frozenset(proto.deployments),
+        proto.expires_at if proto.HasField("expires_at") else inf,
+    )
+
+
 def _bytes(proto: routing_pb2.Update) -> bytes:
     raw: bytes = proto.SerializeToString()
     return raw
@@ -94,8 +121,11 @@ def take(snapshot: Snapshot, proto: routing_pb2.Update) -> Snapshot:
     endpoints = {each.name: endpoint_from_proto(each) for each in proto.endpoints}
     old = snapshot.deployments
     deployments = {each.name: _deployment(old.get(each.name), each) for each in proto.deployments}
+    grants = {each.digest: _grant(each) for each in proto.grants}
     if is_whole:
-        whole = Snapshot(proto.epoch, proto.number, endpoints, deployments, proto.default_endpoint)
+        whole = Snapshot(
+            proto.epoch, proto.number, endpoints, deployments, proto.default_endpoint, grants
+        )
         return applied(snapshot, difference(snapshot, whole))
     delta = Delta(
         proto.epoch,
@@ -105,6 +135,8 @@ def take(snapshot: Snapshot, proto: routing_pb2.Update) -> Snapshot:
         proto.gone_endpoints,
         proto.gone_deployments,
         proto.default_endpoint,
+        grants,
+        proto.gone_grants,
     )
     return applied(snapshot, delta)
 

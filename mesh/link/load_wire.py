@@ -40,6 +40,7 @@ def to_proto(report: Report) -> load_pb2.LoadReport:
             )
             for (deployment, version), outcomes in report.outcomes.items()
         ],
+        uses=[load_pb2.TokenUse(digest=digest, at=at) for digest, at in report.uses.items()],
     )
 
 
@@ -71,6 +72,7 @@ def from_proto(proto: load_pb2.LoadReport, now: float) -> Report:
             )
             for each in proto.outcomes
         },
+        {each.digest: each.at for each in proto.uses if _level(each.at)},
     )
 
 

@@ -11,7 +11,7 @@ import grpc
 import grpc.aio
 
 from mesh.clock import Clock
-from mesh.control.loads import Outcomes, Report, together
+from mesh.control.loads import MOST_USES, Report, together
 from mesh.link import load_wire
 from mesh.link.watch import OPTIONS
 from mesh.v1 import load_pb2
@@ -37,8 +37,9 @@ class Reporter:
     """Reports to the controller at `address` (`host:port`). For one event loop.
 
     `measure` is asked on the loop before each report; what it raises is logged. `reporter` says
-    who it is, `rng` spreads the reports of many, which wait with `pause`. The outcomes of a report
-    that did not arrive are sent with the next; loads and waiting calls are worth nothing later.
+    who it is, `rng` spreads the reports of many, which wait with `pause`. Outcomes and uses of
+    tokens of a report that did not arrive are sent with the next; loads and waiting calls are worth
+    nothing later.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Reporter:
         self._rng = rng
         self._clock = clock
         self._pause = pause
-        self._unsent: Mapping[tuple[str, str], Outcomes] = {}
+        self._unsent = Report()
         self._interval = FIRST_INTERVAL
         self._failures = 0
         self._has_news = asyncio.Event()
@@ -119,11 +120,15 @@ class Reporter:
         except Exception:  # noqa: BLE001  # whatever it is, to report no more is worse
             _log.exception("%s cannot measure", self._reporter)
             return None
-        outcomes = together(self._unsent, fresh.outcomes) if self._unsent else fresh.outcomes
-        return replace(fresh, reporter=self._reporter, seconds=seconds, outcomes=outcomes)
+        left = self._unsent
+        outcomes = together(left.outcomes, fresh.outcomes) if left.outcomes else fresh.outcomes
+        uses = _last_uses(left.uses, fresh.uses) if left.uses else fresh.uses
+        return replace(
+            fresh, reporter=self._reporter, seconds=seconds, outcomes=outcomes, uses=uses
+        )
 
     async def _send(self, send: Callable[..., Any], report: Report) -> None:
-        self._unsent = report.outcomes  # in case that this is cancelled, too
+        self._unsent = report  # in case that this is cancelled, too
         try:
             reply = await send(load_wire.to_proto(report), timeout=PATIENCE)
         except grpc.aio.AioRpcError as error:
@@ -134,7 +139,7 @@ class Reporter:
         except Exception as error:  # noqa: BLE001  # as above
             self._failed(logging.WARNING, f"{type(error).__name__}: {error}")
             return
-        self._unsent = {}
+        self._unsent = Report()
         if self._failures:
             _log.info("%s reports to %s", self._reporter, self._address)
         self._failures = 0
@@ -145,3 +150,9 @@ class Reporter:
         self._failures += 1
         if self._failures == 1:
             _log.log(level, "%s cannot report to %s: %s", self._reporter, self._address, why)
+
+
+def _last_uses(old: Mapping[bytes, float], new: Mapping[bytes, float]) -> dict[bytes, float]:
+    """Those of both, the newest times; of more than MOST_USES the newest."""
+    both = {**{digest: at for digest, at in old.items() if digest not in new}, **new}
+    return dict(list(both.items())[-MOST_USES:])

@@ -45,6 +45,9 @@ def deployment_to_proto(deployment: Deployment) -> routing_pb2.Deployment:
         split_by=_SPLIT_NUMBERS[deployment.split_by],
         split_key=deployment.split_key,
         fails_without_replicas=not deployment.spills,
+        protected=deployment.protected,
+        uid=deployment.uid,
+        organization=deployment.organization,
     )
 
 
@@ -130,7 +133,16 @@ def deployment_from_proto(proto: routing_pb2.Deployment) -> Deployment:
         raise Internal(f"deployment {proto.name!r} is split by a rule unknown here")
     versions = tuple(_version(version) for version in proto.versions)
     spills = not proto.fails_without_replicas
-    return Deployment(proto.name, versions, split_by, proto.split_key, spills)
+    return Deployment(
+        proto.name,
+        versions,
+        split_by,
+        proto.split_key,
+        spills,
+        proto.protected,
+        proto.uid,
+        proto.organization,
+    )
 
 
 def _version(proto: routing_pb2.Version) -> Version:

@@ -8,8 +8,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from mesh.traffic.grants import Grant
 from mesh.traffic.snapshot import Deployment, Endpoint, Service, Snapshot, Version
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -18,7 +20,7 @@ class Delta:
     """What makes one snapshot another, whose `epoch`, `number` and `default_endpoint` it has.
 
     `endpoints` and `deployments` are those that are new or changed, by name; `gone_endpoints` and
-    `gone_deployments` name those that are there no more.
+    `gone_deployments` name those that are there no more. So it is with `grants`, by their digests.
     """
 
     epoch: int = 0
@@ -28,6 +30,8 @@ class Delta:
     gone_endpoints: Collection[str] = ()
     gone_deployments: Collection[str] = ()
     default_endpoint: str = ""
+    grants: Mapping[bytes, Grant] = field(default_factory=dict)
+    gone_grants: Collection[bytes] = ()
 
 
 def difference(old: Snapshot, new: Snapshot) -> Delta:
@@ -44,10 +48,12 @@ def difference(old: Snapshot, new: Snapshot) -> Delta:
         _gone(old.endpoints, new.endpoints),
         _gone(old.deployments, new.deployments),
         new.default_endpoint,
+        changed(old.grants, new.grants),
+        _gone(old.grants, new.grants),
     )
 
 
-def changed(old: Mapping[str, T], new: Mapping[str, T]) -> dict[str, T]:
+def changed(old: Mapping[K, T], new: Mapping[K, T]) -> dict[K, T]:
     """Those of `new` that `old` does not have, or not so."""
     if old is new:
         return {}
@@ -57,7 +63,7 @@ def changed(old: Mapping[str, T], new: Mapping[str, T]) -> dict[str, T]:
     return {name: one for name, one in others if name not in old or old[name] != one}
 
 
-def _gone(old: Mapping[str, T], new: Mapping[str, T]) -> tuple[str, ...]:
+def _gone(old: Mapping[K, T], new: Mapping[K, T]) -> tuple[K, ...]:
     return () if old is new else tuple(name for name in old if name not in new)
 
 
@@ -69,12 +75,11 @@ def applied(snapshot: Snapshot, delta: Delta) -> Snapshot:
         _applied(snapshot.endpoints, delta.endpoints, delta.gone_endpoints),
         _applied(snapshot.deployments, delta.deployments, delta.gone_deployments),
         delta.default_endpoint,
+        _applied(snapshot.grants, delta.grants, delta.gone_grants),
     )
 
 
-def _applied(
-    old: Mapping[str, T], changed: Mapping[str, T], gone: Collection[str]
-) -> Mapping[str, T]:
+def _applied(old: Mapping[K, T], changed: Mapping[K, T], gone: Collection[K]) -> Mapping[K, T]:
     if not changed and not gone:
         return old
     new = {**old, **changed}
@@ -84,8 +89,9 @@ def _applied(
 
 
 def lean(deployment: Deployment) -> Deployment:
-    """The deployment without what only gateways read of its services: documents and models."""
-    return replace(deployment, versions=tuple(map(_lean_version, deployment.versions)))
+    """The deployment without what only gateways read: documents, models, who may call it."""
+    versions = tuple(map(_lean_version, deployment.versions))
+    return replace(deployment, versions=versions, protected=False, uid="", organization="")
 
 
 def _lean_version(version: Version) -> Version:

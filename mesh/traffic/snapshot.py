@@ -22,12 +22,14 @@ from mesh.traffic.endpoint import (
     Upstream,
     WeightedDeployment,
 )
+from mesh.traffic.grants import Grant
 from mesh.traffic.shares import Shares
 
 __all__ = (
     "EMPTY",
     "Deployment",
     "Endpoint",
+    "Grant",
     "HeaderMatch",
     "LoadBalance",
     "MatchKind",
@@ -148,7 +150,9 @@ class Deployment:
     """Versions and the rule that divides requests among them.
 
     `split_key` is the header field or query parameter; empty for `SplitBy.RANDOM`. With `spills`
-    requests for a version without a ready replica go to the others, else they fail.
+    requests for a version without a ready replica go to the others, else they fail. If it is
+    `protected`, requests from outside need a token with a grant for it, which knows it by its `uid`
+    and its `organization`.
     """
 
     name: str
@@ -156,6 +160,9 @@ class Deployment:
     split_by: SplitBy = SplitBy.RANDOM
     split_key: str = ""
     spills: bool = True
+    protected: bool = False
+    uid: str = ""
+    organization: str = ""
     shares: Shares[Version] = field(init=False, repr=False, compare=False)
     names: Mapping[str, tuple[Version, ...]] = field(init=False, repr=False, compare=False)
     """The versions by their names."""
@@ -175,13 +182,17 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The whole table. Of two snapshots the one with the greater `(epoch, number)` is newer."""
+    """The whole table. Of two snapshots the one with the greater `(epoch, number)` is newer.
+
+    `grants` are by the SHA-256 of their tokens.
+    """
 
     epoch: int = 0
     number: int = 0
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     deployments: Mapping[str, Deployment] = field(default_factory=dict)
     default_endpoint: str = ""
+    grants: Mapping[bytes, Grant] = field(default_factory=dict, repr=False)
 
     def is_newer_than(self, other: "Snapshot") -> bool:
         """Whether this snapshot replaces `other`."""

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12mesh/v1/load.proto\x12\x07mesh.v1\"\x9e\x01\n\nLoadReport\x12\x10\n\x08reporter\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\x12&\n\x08replicas\x18\x03 \x03(\x0b\x32\x14.mesh.v1.ReplicaLoad\x12!\n\x07waiting\x18\x04 \x03(\x0b\x32\x10.mesh.v1.Waiting\x12\"\n\x08outcomes\x18\x05 \x03(\x0b\x32\x10.mesh.v1.Outcome\"\x1d\n\tLoadReply\x12\x10\n\x08interval\x18\x01 \x01(\x01\"j\n\x0bReplicaLoad\x12\x0f\n\x07replica\x18\x01 \x01(\t\x12\x11\n\tin_flight\x18\x02 \x01(\x01\x12\x0b\n\x03\x63pu\x18\x03 \x01(\x01\x12\x0b\n\x03gpu\x18\x04 \x01(\x01\x12\x0e\n\x06memory\x18\x05 \x01(\x04\x12\r\n\x05\x65nded\x18\x06 \x01(\x04\"Q\n\x07Waiting\x12\x12\n\ndeployment\x18\x01 \x01(\t\x12\x12\n\nversion_id\x18\x02 \x01(\t\x12\x0f\n\x07service\x18\x03 \x01(\t\x12\r\n\x05\x63\x61lls\x18\x04 \x01(\r\"\xb9\x01\n\x07Outcome\x12\x12\n\ndeployment\x18\x01 \x01(\t\x12\x12\n\nversion_id\x18\x02 \x01(\t\x12\x10\n\x08requests\x18\x03 \x01(\x04\x12\x0e\n\x06\x65rrors\x18\x04 \x01(\x04\x12\x32\n\tlatencies\x18\x05 \x03(\x0b\x32\x1f.mesh.v1.Outcome.LatenciesEntry\x1a\x30\n\x0eLatenciesEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x32:\n\x05Loads\x12\x31\n\x06Report\x12\x13.mesh.v1.LoadReport\x1a\x12.mesh.v1.LoadReplyB\x12P\x01Z\x0emesh/v1;meshv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12mesh/v1/load.proto\x12\x07mesh.v1\"\xbf\x01\n\nLoadReport\x12\x10\n\x08reporter\x18\x01 \x01(\t\x12\x0f\n\x07seconds\x18\x02 \x01(\x01\x12&\n\x08replicas\x18\x03 \x03(\x0b\x32\x14.mesh.v1.ReplicaLoad\x12!\n\x07waiting\x18\x04 \x03(\x0b\x32\x10.mesh.v1.Waiting\x12\"\n\x08outcomes\x18\x05 \x03(\x0b\x32\x10.mesh.v1.Outcome\x12\x1f\n\x04uses\x18\x06 \x03(\x0b\x32\x11.mesh.v1.TokenUse\"&\n\x08TokenUse\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\x12\n\n\x02\x61t\x18\x02 \x01(\x01\"\x1d\n\tLoadReply\x12\x10\n\x08interval\x18\x01 \x01(\x01\"j\n\x0bReplicaLoad\x12\x0f\n\x07replica\x18\x01 \x01(\t\x12\x11\n\tin_flight\x18\x02 \x01(\x01\x12\x0b\n\x03\x63pu\x18\x03 \x01(\x01\x12\x0b\n\x03gpu\x18\x04 \x01(\x01\x12\x0e\n\x06memory\x18\x05 \x01(\x04\x12\r\n\x05\x65nded\x18\x06 \x01(\x04\"Q\n\x07Waiting\x12\x12\n\ndeployment\x18\x01 \x01(\t\x12\x12\n\nversion_id\x18\x02 \x01(\t\x12\x0f\n\x07service\x18\x03 \x01(\t\x12\r\n\x05\x63\x61lls\x18\x04 \x01(\r\"\xb9\x01\n\x07Outcome\x12\x12\n\ndeployment\x18\x01 \x01(\t\x12\x12\n\nversion_id\x18\x02 \x01(\t\x12\x10\n\x08requests\x18\x03 \x01(\x04\x12\x0e\n\x06\x65rrors\x18\x04 \x01(\x04\x12\x32\n\tlatencies\x18\x05 \x03(\x0b\x32\x1f.mesh.v1.Outcome.LatenciesEntry\x1a\x30\n\x0eLatenciesEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x32:\n\x05Loads\x12\x31\n\x06Report\x12\x13.mesh.v1.LoadReport\x1a\x12.mesh.v1.LoadReplyB\x12P\x01Z\x0emesh/v1;meshv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,17 +35,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OUTCOME_LATENCIESENTRY']._loaded_options = None
   _globals['_OUTCOME_LATENCIESENTRY']._serialized_options = b'8\001'
   _globals['_LOADREPORT']._serialized_start=32
-  _globals['_LOADREPORT']._serialized_end=190
-  _globals['_LOADREPLY']._serialized_start=192
-  _globals['_LOADREPLY']._serialized_end=221
-  _globals['_REPLICALOAD']._serialized_start=223
-  _globals['_REPLICALOAD']._serialized_end=329
-  _globals['_WAITING']._serialized_start=331
-  _globals['_WAITING']._serialized_end=412
-  _globals['_OUTCOME']._serialized_start=415
-  _globals['_OUTCOME']._serialized_end=600
-  _globals['_OUTCOME_LATENCIESENTRY']._serialized_start=552
-  _globals['_OUTCOME_LATENCIESENTRY']._serialized_end=600
-  _globals['_LOADS']._serialized_start=602
-  _globals['_LOADS']._serialized_end=660
+  _globals['_LOADREPORT']._serialized_end=223
+  _globals['_TOKENUSE']._serialized_start=225
+  _globals['_TOKENUSE']._serialized_end=263
+  _globals['_LOADREPLY']._serialized_start=265
+  _globals['_LOADREPLY']._serialized_end=294
+  _globals['_REPLICALOAD']._serialized_start=296
+  _globals['_REPLICALOAD']._serialized_end=402
+  _globals['_WAITING']._serialized_start=404
+  _globals['_WAITING']._serialized_end=485
+  _globals['_OUTCOME']._serialized_start=488
+  _globals['_OUTCOME']._serialized_end=673
+  _globals['_OUTCOME_LATENCIESENTRY']._serialized_start=625
+  _globals['_OUTCOME_LATENCIESENTRY']._serialized_end=673
+  _globals['_LOADS']._serialized_start=675
+  _globals['_LOADS']._serialized_end=733
 # @@protoc_insertion_point(module_scope)

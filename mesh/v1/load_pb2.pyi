@@ -7,18 +7,28 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class LoadReport(_message.Message):
-    __slots__ = ("reporter", "seconds", "replicas", "waiting", "outcomes")
+    __slots__ = ("reporter", "seconds", "replicas", "waiting", "outcomes", "uses")
     REPORTER_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
     WAITING_FIELD_NUMBER: _ClassVar[int]
     OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    USES_FIELD_NUMBER: _ClassVar[int]
     reporter: str
     seconds: float
     replicas: _containers.RepeatedCompositeFieldContainer[ReplicaLoad]
     waiting: _containers.RepeatedCompositeFieldContainer[Waiting]
     outcomes: _containers.RepeatedCompositeFieldContainer[Outcome]
-    def __init__(self, reporter: _Optional[str] = ..., seconds: _Optional[float] = ..., replicas: _Optional[_Iterable[_Union[ReplicaLoad, _Mapping]]] = ..., waiting: _Optional[_Iterable[_Union[Waiting, _Mapping]]] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ...) -> None: ...
+    uses: _containers.RepeatedCompositeFieldContainer[TokenUse]
+    def __init__(self, reporter: _Optional[str] = ..., seconds: _Optional[float] = ..., replicas: _Optional[_Iterable[_Union[ReplicaLoad, _Mapping]]] = ..., waiting: _Optional[_Iterable[_Union[Waiting, _Mapping]]] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ..., uses: _Optional[_Iterable[_Union[TokenUse, _Mapping]]] = ...) -> None: ...
+
+class TokenUse(_message.Message):
+    __slots__ = ("digest", "at")
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    digest: bytes
+    at: float
+    def __init__(self, digest: _Optional[bytes] = ..., at: _Optional[float] = ...) -> None: ...
 
 class LoadReply(_message.Message):
     __slots__ = ("interval",)

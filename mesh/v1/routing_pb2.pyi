@@ -55,7 +55,7 @@ class WatchRequest(_message.Message):
     def __init__(self, watcher: _Optional[str] = ..., epoch: _Optional[int] = ..., number: _Optional[int] = ..., deployment: _Optional[str] = ...) -> None: ...
 
 class Update(_message.Message):
-    __slots__ = ("epoch", "number", "base", "endpoints", "deployments", "gone_endpoints", "gone_deployments", "default_endpoint")
+    __slots__ = ("epoch", "number", "base", "endpoints", "deployments", "gone_endpoints", "gone_deployments", "default_endpoint", "grants", "gone_grants")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     BASE_FIELD_NUMBER: _ClassVar[int]
@@ -64,6 +64,8 @@ class Update(_message.Message):
     GONE_ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
     GONE_DEPLOYMENTS_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    GRANTS_FIELD_NUMBER: _ClassVar[int]
+    GONE_GRANTS_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     number: int
     base: int
@@ -72,7 +74,23 @@ class Update(_message.Message):
     gone_endpoints: _containers.RepeatedScalarFieldContainer[str]
     gone_deployments: _containers.RepeatedScalarFieldContainer[str]
     default_endpoint: str
-    def __init__(self, epoch: _Optional[int] = ..., number: _Optional[int] = ..., base: _Optional[int] = ..., endpoints: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ..., deployments: _Optional[_Iterable[_Union[Deployment, _Mapping]]] = ..., gone_endpoints: _Optional[_Iterable[str]] = ..., gone_deployments: _Optional[_Iterable[str]] = ..., default_endpoint: _Optional[str] = ...) -> None: ...
+    grants: _containers.RepeatedCompositeFieldContainer[Grant]
+    gone_grants: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, epoch: _Optional[int] = ..., number: _Optional[int] = ..., base: _Optional[int] = ..., endpoints: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ..., deployments: _Optional[_Iterable[_Union[Deployment, _Mapping]]] = ..., gone_endpoints: _Optional[_Iterable[str]] = ..., gone_deployments: _Optional[_Iterable[str]] = ..., default_endpoint: _Optional[str] = ..., grants: _Optional[_Iterable[_Union[Grant, _Mapping]]] = ..., gone_grants: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class Grant(_message.Message):
+    __slots__ = ("digest", "organization", "everything", "deployments", "expires_at")
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
+    EVERYTHING_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENTS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    digest: bytes
+    organization: str
+    everything: bool
+    deployments: _containers.RepeatedScalarFieldContainer[str]
+    expires_at: float
+    def __init__(self, digest: _Optional[bytes] = ..., organization: _Optional[str] = ..., everything: bool = ..., deployments: _Optional[_Iterable[str]] = ..., expires_at: _Optional[float] = ...) -> None: ...
 
 class Endpoint(_message.Message):
     __slots__ = ("name", "deployments", "load_balance", "scale_out_delay", "upstreams", "mirror", "rules", "session", "terminated")
@@ -161,18 +179,24 @@ class WeightedDeployment(_message.Message):
     def __init__(self, deployment: _Optional[str] = ..., weight: _Optional[int] = ...) -> None: ...
 
 class Deployment(_message.Message):
-    __slots__ = ("name", "versions", "split_by", "split_key", "fails_without_replicas")
+    __slots__ = ("name", "versions", "split_by", "split_key", "fails_without_replicas", "protected", "uid", "organization")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
     SPLIT_BY_FIELD_NUMBER: _ClassVar[int]
     SPLIT_KEY_FIELD_NUMBER: _ClassVar[int]
     FAILS_WITHOUT_REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    PROTECTED_FIELD_NUMBER: _ClassVar[int]
+    UID_FIELD_NUMBER: _ClassVar[int]
+    ORGANIZATION_FIELD_NUMBER: _ClassVar[int]
     name: str
     versions: _containers.RepeatedCompositeFieldContainer[Version]
     split_by: SplitBy
     split_key: str
     fails_without_replicas: bool
-    def __init__(self, name: _Optional[str] = ..., versions: _Optional[_Iterable[_Union[Version, _Mapping]]] = ..., split_by: _Optional[_Union[SplitBy, str]] = ..., split_key: _Optional[str] = ..., fails_without_replicas: bool = ...) -> None: ...
+    protected: bool
+    uid: str
+    organization: str
+    def __init__(self, name: _Optional[str] = ..., versions: _Optional[_Iterable[_Union[Version, _Mapping]]] = ..., split_by: _Optional[_Union[SplitBy, str]] = ..., split_key: _Optional[str] = ..., fails_without_replicas: bool = ..., protected: bool = ..., uid: _Optional[str] = ..., organization: _Optional[str] = ...) -> None: ...
 
 class Version(_message.Message):
     __slots__ = ("name", "weight", "entry", "services", "id", "share")

@@ -287,6 +287,23 @@ def test_last_use_is_known_at_once_and_written_later() -> None:
     run(test)
 
 
+def test_uses_that_gateways_tell_count_in_any_order() -> None:
+    async def test(directory: Directory, clock: Clock, _: Counting) -> None:
+        text = await issued(directory, OWNER)
+        digest = hashlib.sha256(text.encode()).digest()
+        directory.used(digest, clock.now + 5)
+        directory.used(digest, clock.now + 2)
+        directory.used(b"nobody's", clock.now)
+        (token,) = directory.tokens.of("default")
+        assert token.last_used_at == clock.now + 5
+        await directory.tokens.keep_uses()
+        directory.used(digest, clock.now + 3)  # from a gateway that was cut off
+        (token,) = directory.tokens.of("default")
+        assert token.last_used_at == clock.now + 5
+
+    run(test)
+
+
 def test_what_cannot_be_kept_does_not_happen() -> None:
     async def test(directory: Directory, _: Clock, catalogue: Counting) -> None:
         token, text = await directory.tokens.make(OWNER, Wish("t"))

@@ -26,7 +26,7 @@ from mesh.control.store.contract import Store
 from mesh.control.store.memory import MemoryStore
 from mesh.errors import AlreadyExists, ConfigError, FailedPrecondition, NotFound, Unavailable
 from mesh.launch import Launch
-from mesh.traffic.snapshot import Snapshot
+from mesh.traffic.snapshot import Grant, Snapshot
 from tests.control.simulation import replica
 
 
@@ -1094,6 +1094,26 @@ def test_a_replica_starts_with_what_is_in_its_secrets_then_and_nobody_else_keeps
             assert "s3same" not in repr(await store.load())
             assert "s3same" not in repr(await controller.events())
 
+
+async def snapshot_that(controller: Controller, true: Callable[[Snapshot], bool]) -> Snapshot:
+    async for snapshot in controller.snapshots.watch():
+        if true(snapshot):
+            return snapshot
+    raise AssertionError("it never ends")
+
+
+def test_callers_see_whether_a_deployment_is_protected_and_by_what_grants_know_it() -> None:
+    async def main() -> None:
+        async with controlling(PaperCluster()) as controller:
+            await controller.apply(app(access_authorization=True))
+            table = await snapshot_that(controller, lambda found: "d" in found.deployments)
+            record = controller.deployment("d")
+            found = table.deployments["d"]
+            assert (found.protected, found.uid) == (True, record.uid)
+            assert found.organization == record.organization == "default"
+            await controller.apply(app(access_authorization=False))
+            await snapshot_that(controller, lambda table: not table.deployments["d"].protected)
+
     asyncio.run(main())
 
 
@@ -1106,5 +1126,41 @@ def test_a_replica_whose_secret_is_missing_has_failed_and_says_so() -> None:
             assert cluster.replicas["Main-1"].phase is Phase.FAILED
             assert cluster.replicas["Main-1"].reason == "there is no secret 'db'"
             assert not cluster.launches
+
+
+def test_grants_are_published_at_once_but_not_before_the_first_look() -> None:
+    async def main() -> None:
+        grants = {b"a": Grant("", everything=True)}
+        cluster = PaperCluster()
+        controller = Controller(
+            store=MemoryStore(), cluster=cluster, epoch=1, waits_for_grants=True
+        )
+        task = asyncio.create_task(controller.run())
+        await controller.apply(app())
+        await cluster.until(lambda: bool(cluster.launches))
+        assert controller.snapshots.value is None
+        controller.grant(grants)
+        await snapshot_that(controller, lambda table: table.grants == grants)
+        controller.grant({})
+        last = controller.snapshots.value
+        assert last is not None
+        assert not last.grants
+        await controller.granted()  # no gateway follows
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(main())
+
+
+def test_uses_of_tokens_are_told_and_none_is_in_the_future() -> None:
+    used: list[tuple[bytes, float]] = []
+
+    async def main() -> None:
+        clocks = Clocks()
+        async with measured(PaperCluster(), clocks) as controller:
+            controller.when_used(lambda digest, at: used.append((digest, at)))
+            wall = clocks()
+            controller.report(Report("gateway/1", 1.0, uses={b"a": wall - 5.0, b"b": wall + 5.0}))
+            assert used == [(b"a", wall - 5.0), (b"b", wall)]
 
     asyncio.run(main())

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from mesh.control.records import DeploymentRecord, EndpointRecord, Intent, State
 from mesh.control.routes import Routes
-from mesh.traffic.snapshot import Deployment, LoadBalance, WeightedDeployment
+from mesh.traffic.snapshot import Deployment, Grant, LoadBalance, WeightedDeployment
 
 
 def deployment(name: str, intent: Intent = Intent.RUN) -> DeploymentRecord:
@@ -89,3 +89,17 @@ def test_an_endpoint_has_what_its_settings_say_and_the_keys_that_are_kept_apart(
     assert found.load_balance is LoadBalance.OVERFLOW
     assert found.upstreams[0].api_key == "k3y"
     assert "k3y" not in repr(snapshot)
+
+
+def test_new_grants_make_a_new_snapshot_and_equal_ones_none() -> None:
+    routes = Routes()
+    first = routes.snapshot(STATE, 7, None)
+    grants = {b"digest": Grant("org", everything=True)}
+    routes.grant(grants)
+    second = routes.snapshot(STATE, 7, first)
+    assert (second.number, second.grants) == (2, grants)
+    assert second.deployments is first.deployments
+    routes.grant(dict(grants))
+    assert routes.snapshot(STATE, 7, second) is second
+    grants.clear()  # the giver's own business
+    assert second.grants

@@ -42,7 +42,10 @@ class World:
             ),
             max_request_bytes=GATEWAY_LIMIT,
             body_timeout=body_timeout,
+            wall=lambda: self.wall,
         )
+        self.wall = 1000.0
+        """What the gateway takes for the seconds since the Unix epoch."""
         self._baseline: set[asyncio.Task[Any]] = set()
 
     @property

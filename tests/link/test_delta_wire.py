@@ -80,6 +80,7 @@ def test_a_watcher_of_one_deployment_has_no_other(history: list[Snapshot]) -> No
         assert mine == only
         assert mine.deployments.keys() <= {"b"}
         assert not mine.endpoints
+        assert not mine.grants
 
 
 @given(histories(2))

@@ -35,6 +35,7 @@ reports = st.builds(
     replicas=st.dictionaries(names, loads, max_size=3),
     waiting=st.dictionaries(st.tuples(names, names, names), st.integers(1, 2**32 - 1), max_size=3),
     outcomes=st.dictionaries(st.tuples(names, names), outcomes, max_size=3),
+    uses=st.dictionaries(st.binary(max_size=32), st.floats(1, 1e12), max_size=3),
 )
 
 

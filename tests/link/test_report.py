@@ -151,6 +151,7 @@ def test_a_controller_that_comes_later_is_told_of_all_requests_until_then() -> N
         return Report(
             replicas={"r1": ReplicaLoad(in_flight=float(len(ended)))},
             outcomes={("d", "main-1"): outcome},
+            uses={b"a": float(len(ended)), b"b" if len(ended) == 1 else b"c": 1.0},
         )
 
     async def main() -> None:
@@ -169,6 +170,7 @@ def test_a_controller_that_comes_later_is_told_of_all_requests_until_then() -> N
         assert told.outcomes == {
             ("d", "main-1"): Outcomes(2 * count, count, {FAST: count, SLOW: count})
         }
+        assert told.uses == {b"a": float(count), b"b": 1.0, b"c": 1.0}
         await rig.reported(2)
         assert controller.reports[1].outcomes == {("d", "main-1"): ended[0]}
         assert repr(rig.reporter).endswith("heard>")

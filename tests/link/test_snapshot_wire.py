@@ -16,6 +16,7 @@ from mesh.traffic.snapshot import (
     EMPTY,
     Deployment,
     Endpoint,
+    Grant,
     HeaderMatch,
     LoadBalance,
     MatchKind,
@@ -84,7 +85,26 @@ services = st.builds(
 )
 versions = st.builds(Version, text, text, text, by_name(services), uint32, uint32)
 deployments = st.builds(
-    Deployment, text, few(versions), st.sampled_from(SplitBy), text, st.booleans()
+    Deployment,
+    text,
+    few(versions),
+    st.sampled_from(SplitBy),
+    text,
+    st.booleans(),
+    st.booleans(),
+    text,
+    text,
+)
+grants = st.dictionaries(
+    st.binary(min_size=32, max_size=32),
+    st.builds(
+        Grant,
+        text,
+        st.booleans(),
+        st.frozensets(text, max_size=3),
+        st.floats(0, 1e12) | st.just(float("inf")),
+    ),
+    max_size=3,
 )
 percents = st.integers(0, 100).map(float)
 kinds = st.sampled_from([MatchKind.EXACT, MatchKind.PREFIX])
@@ -104,7 +124,9 @@ endpoints = st.builds(
     few(st.builds(Rule, few(matches), text, text)),
     st.none() | st.builds(Session, text, text, uint32),
 )
-snapshots = st.builds(Snapshot, uint64, uint64, by_name(endpoints), by_name(deployments), text)
+snapshots = st.builds(
+    Snapshot, uint64, uint64, by_name(endpoints), by_name(deployments), text, grants
+)
 
 
 def crossed(snapshot: Snapshot) -> Snapshot:

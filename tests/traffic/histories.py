@@ -9,6 +9,7 @@ from mesh.edge import PLAIN, Edge
 from mesh.traffic.snapshot import (
     Deployment,
     Endpoint,
+    Grant,
     Method,
     Replica,
     Service,
@@ -44,13 +45,30 @@ versions = st.builds(
     weights,
 )
 versions_of_one = st.lists(versions, max_size=3).map(tuple)
-deployments = st.builds(Deployment, names, versions_of_one, st.sampled_from(SplitBy), names)
+deployments = st.builds(
+    Deployment,
+    names,
+    versions_of_one,
+    st.sampled_from(SplitBy),
+    names,
+    protected=st.booleans(),
+    uid=names,
+)
 shares = st.lists(st.builds(WeightedDeployment, names, weights), max_size=2).map(tuple)
 endpoints = st.builds(Endpoint, names, shares)
 _endpoints = st.lists(endpoints, max_size=3).map(lambda some: {each.name: each for each in some})
 _deployments = st.lists(deployments, max_size=3).map(
     lambda some: {each.name: each for each in some}
 )
+digests = st.sampled_from([bytes([number]) * 32 for number in range(3)])
+some_grants = st.builds(
+    Grant,
+    st.sampled_from(["", "org"]),
+    st.booleans(),
+    st.frozensets(names, max_size=2),
+    st.sampled_from([1.5, float("inf")]),
+)
+_grants = st.dictionaries(digests, some_grants, max_size=3)
 
 
 @st.composite
@@ -81,13 +99,14 @@ def _later(draw: st.DrawFn, snapshot: Snapshot) -> Snapshot:
         {**draw(_endpoints), **kept},
         deployments,
         draw(names),
+        draw(st.just(snapshot.grants) | _grants),
     )
 
 
 @st.composite
 def histories(draw: st.DrawFn, length: int) -> list[Snapshot]:
     """So many snapshots of one epoch, each newer than the one before."""
-    found = [Snapshot(7, 1, draw(_endpoints), draw(_deployments), draw(names))]
+    found = [Snapshot(7, 1, draw(_endpoints), draw(_deployments), draw(names), draw(_grants))]
     while len(found) < length:
         found.append(draw(_later(found[-1])))
     return found

@@ -45,6 +45,9 @@ def test_a_difference_names_nothing_that_stayed(pair: list[Snapshot]) -> None:
         assert old.deployments.get(name) != changed
     for name, moved in delta.endpoints.items():
         assert old.endpoints.get(name) != moved
+    for digest, grant in delta.grants.items():
+        assert old.grants.get(digest) != grant
+    assert set(delta.gone_grants) == old.grants.keys() - new.grants.keys()
     assert set(delta.gone_deployments) == old.deployments.keys() - new.deployments.keys()
     assert set(delta.gone_endpoints) == old.endpoints.keys() - new.endpoints.keys()
 
@@ -73,7 +76,9 @@ def test_an_object_that_stayed_is_not_looked_into() -> None:
 
 
 def test_a_lean_deployment_has_what_calls_need_and_no_documents() -> None:
-    full = deployment("a", "1", "2", docs=b"long")
+    full = replace(
+        deployment("a", "1", "2", docs=b"long"), protected=True, uid="u", organization="o"
+    )
     found = lean(full)
     assert found == deployment("a", "1", "2", docs=b"")
     assert full.versions[0].services["S"].docs == b"long"
