@@ -7,25 +7,20 @@ from rich.table import Table
 from rich.text import Text
 
 from mesh.cli.example import curl, python, simplest
+from mesh.cli.owner_token import TokenPlace, bentoml_login
 from mesh.serving.application import Application
 from mesh.serving.run import RunningMesh
 
 
-def ready_text(
-    mesh: RunningMesh, application: Application, control_token: str = ""
-) -> RenderableType:
-    """Addresses, methods, and one call each with curl and in Python over gRPC.
-
-    `control_token` is what the control API wants, or the file that has it.
-    """
+def ready_text(mesh: RunningMesh, application: Application, token: TokenPlace) -> RenderableType:
+    """Addresses, methods, and one call each with curl and in Python over gRPC."""
     manifest = application.document["versions"]["main"]["manifest"]
     entry = manifest["services"][manifest["entry"]]
     routes = json.loads(entry["schema_json"])["routes"]
     table = Table.grid(padding=(0, 2))
     table.add_row("HTTP and gRPC", Text(mesh.url, style="bold green"))
     table.add_row("control plane", mesh.control_url or "none")
-    if control_token:
-        table.add_row("its token", control_token)
+    table.add_row("its token", Text(token.said, overflow="fold"))
     table.add_row("methods", ", ".join(route["route"] for route in routes))
     table.add_row("typed gRPC", entry["rpc_service"])
     table.add_row("page to try them", f"{mesh.url}/")
@@ -41,6 +36,8 @@ def ready_text(
         Text("\nTry it:", style="bold"),
         _command(curl(mesh.url, route)),
         _command(python(mesh.target, route)),
+        Text("\nDeploy to it with bentoml:", style="bold"),
+        _command(bentoml_login(mesh.control_url, token)),
         Text("\nCtrl-C stops everything.", style="dim"),
     )
 

@@ -3,8 +3,7 @@
 import os
 import secrets
 from collections.abc import Mapping
-from contextlib import nullcontext
-from ipaddress import ip_address
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -14,15 +13,18 @@ from rich.markup import escape
 from rich.text import Text
 
 from mesh.cli.logs import LogFormat, LogLevel
+from mesh.cli.owner_token import IN_VARIABLE, TokenPlace, in_file, nowhere
 from mesh.cli.ready import ready_text
 from mesh.cli.steps import Steps
 from mesh.client.control.whereabouts import TOKEN
+from mesh.errors import ConfigError
 from mesh.releases.location import located
 from mesh.serving.announced import announcement
 from mesh.serving.application import from_config
 from mesh.serving.gateways import GRACE
 from mesh.serving.home import Home
 from mesh.serving.run import Place, RunningMesh
+from mesh.serving.served import noted
 from mesh.serving.signals import Signals
 from mesh.serving.wanted import mesh_config
 
@@ -93,7 +95,7 @@ def serve(
     state: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for the database, the token of the control API, and where it is.",
+            help="Folder for the database and where the mesh is; else nothing is kept.",
             show_default=False,
         ),
     ] = None,
@@ -126,7 +128,7 @@ def serve(
         Steps(console) as steps,
         home.held() if home else nullcontext(),
     ):
-        token = _token(home, host, os.environ)
+        token, where, keeper = _token(home, os.environ)
         place = Place(
             host=host,
             port=port,
@@ -150,8 +152,7 @@ def serve(
                 mesh.deploy(application, steps.say)
             steps.end()
             signals.defer()
-            where = str(home.token_path) if home else token
-            with home.announced(announcement(mesh, "")) if home else nullcontext():
+            with _told(mesh, home, keeper):
                 console.print(ready_text(mesh, applications[0], where), soft_wrap=True)
                 while not signals.wanted.wait(LOOK_EVERY):
                     for sentence in mesh.mend():
@@ -160,17 +161,28 @@ def serve(
             steps.say(f"stopping: calls have {grace} s to finish, Ctrl-C again ends them")
 
 
-def _token(home: Home | None, host: str, environ: Mapping[str, str]) -> str:
-    """What the control API wants: nothing where only this machine reaches it."""
-    if home is not None:
-        return home.make_token()
-    given = environ.get(TOKEN, "")
-    return given if given or is_loopback(host) else secrets.token_urlsafe(32)
+def _token(home: Home | None, environ: Mapping[str, str]) -> tuple[str, TokenPlace, Home | None]:
+    """What the control API wants, where that is, and the folder that has it, if one has.
 
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is reached from its own machine only."""
+    It is the one given, else that of this user's own folder, which other meshes may have too.
+    """
+    if home is None and (given := environ.get(TOKEN, "")):
+        return given, IN_VARIABLE, None
+    keeper = home or Home.of(None, environ)
     try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+        keeper.make()
+        return keeper.make_token(), in_file(keeper.token_path), keeper
+    except ConfigError:
+        if home is not None:
+            raise
+    made = secrets.token_urlsafe(32)
+    return made, nowhere(made), None
+
+
+def _told(
+    mesh: RunningMesh, home: Home | None, keeper: Home | None
+) -> AbstractContextManager[None]:
+    """Tells commands of this user where the mesh is, while the block lasts."""
+    if home is not None:
+        return home.announced(announcement(mesh, ""))
+    return noted(keeper, mesh.control_url) if keeper else nullcontext()

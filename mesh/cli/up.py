@@ -12,6 +12,7 @@ from rich.text import Text
 
 from mesh.cli.failure import FAILED
 from mesh.cli.logs import LogFormat, LogLevel
+from mesh.cli.owner_token import bentoml_login, in_file
 from mesh.cli.remote import AsJson, Token, Url, connected, write, write_json
 from mesh.cli.steps import Steps
 from mesh.client.control.values import MeshView
@@ -173,6 +174,7 @@ def _addresses(running: Announcement, home: Home) -> RenderableType:
         "HTTP and gRPC": Text(running.url, style="bold green"),
         "control API": Text(f"{running.control_url}{PREFIX}"),
         "token": Text(str(home.token_path)),
+        "for bentoml": Text(bentoml_login(running.control_url, in_file(home.token_path))),
         "log": Text(running.log or "on its terminal"),
         "replicas log to": Text(f"{running.replica_logs}/worker-*.{{err,out}}"),
         "gateways join at": Text(running.controller),

@@ -5,6 +5,8 @@ token       of its control API; for the user alone
 mesh.db     what its controller must not forget
 mesh.log    what its processes write, if it runs in the background
 lock        held by the mesh that runs
+login.json  where `mesh login` was told that a control API is, with the token; for the user alone
+serving     a file for each `mesh serve` that runs beside the folder, with its token
 """
 
 import fcntl
@@ -73,7 +75,7 @@ class Home:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise _fault(self.folder, error) from error
+            raise fault(self.folder, error) from error
 
     def token(self) -> str:
         """The token of the control API; empty if there is none."""
@@ -82,20 +84,24 @@ class Home:
         except FileNotFoundError:
             return ""
         except OSError as error:
-            raise _fault(self._token, error) from error
+            raise fault(self._token, error) from error
 
     def make_token(self) -> str:
         """The token, made if there is none. Raises ConfigError."""
-        made = secrets.token_urlsafe(32)
+        fresh = self.folder / f"token.{os.getpid()}.new"
         try:
-            handle = os.open(self._token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return self.token()
+            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "w") as file:
+                file.write(f"{secrets.token_urlsafe(32)}\n")
+            # It is there as a whole or not at all: others may be making one.
+            with suppress(FileExistsError):
+                os.link(fresh, self._token)
+            fresh.unlink()
         except OSError as error:
-            raise _fault(self._token, error) from error
-        with os.fdopen(handle, "w") as file:
-            file.write(f"{made}\n")
-        return made
+            raise fault(self._token, error) from error
+        if not (found := self.token()):
+            raise ConfigError(f"state folder: {self._token}: is empty; remove it for a new one")
+        return found
 
     @property
     def token_path(self) -> Path:
@@ -108,7 +114,7 @@ class Home:
             found = Announcement(**json.loads(self._announced.read_text()))
         except (OSError, ValueError, TypeError):
             return None
-        if _runs(found):
+        if runs(found.pid, found.started):
             return found
         with suppress(OSError):
             self._announced.unlink()
@@ -125,9 +131,7 @@ class Home:
 
     def announce(self, mesh: Announcement) -> None:
         """Says that a mesh runs: all of it at once, for others may be reading."""
-        fresh = self._announced.with_suffix(".new")
-        fresh.write_text(json.dumps(asdict(mesh), indent=2) + "\n")
-        fresh.replace(self._announced)
+        write_at_once(self._announced, asdict(mesh))
 
     def withdraw(self) -> None:
         """Says that it does not any more."""
@@ -146,7 +150,7 @@ class Home:
         try:
             lock = path.open("w")
         except OSError as error:
-            raise _fault(path, error) from error
+            raise fault(path, error) from error
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -160,15 +164,26 @@ def this_process() -> dict[str, Any]:
     return {"pid": os.getpid(), "started": psutil.Process().create_time()}
 
 
-def _runs(mesh: Announcement) -> bool:
+def runs(pid: int, started: float) -> bool:
     """Whether the process runs, and is no other that has its number now."""
     try:
-        process = psutil.Process(mesh.pid)
-        is_same = abs(process.create_time() - mesh.started) < 1
+        process = psutil.Process(pid)
+        is_same = abs(process.create_time() - started) < 1
         return is_same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 
 
-def _fault(path: Path, error: OSError) -> ConfigError:
+def write_at_once(path: Path, document: Mapping[str, Any]) -> None:
+    """Writes a file of JSON for the user alone, so that no reader sees a part of it."""
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(json.dumps(document, indent=2) + "\n")
+    fresh.replace(path)
+
+
+def fault(path: Path, error: OSError) -> ConfigError:
+    """What is wrong with the folder."""
     return ConfigError(f"state folder: {path}: {error.strerror}")

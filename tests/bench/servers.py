@@ -133,7 +133,7 @@ def mesh(arguments: Sequence[str], answers: Callable[[int], bool]) -> Iterator[M
             *("--port", str(port), "--control-port", str(control_port)),
             *("--log-level", "WARNING"),
         ]
-        with running(command, port, answers) as server:
+        with running(command, port, answers, {**os.environ, "MESH_HOME": folder}) as server:
             yield Mesh(server, float(took.read_text()))
 
 

@@ -16,7 +16,10 @@ import httpx
 import psutil
 import pytest
 
+from mesh import ControlClient
 from mesh.client import GrpcClient
+from mesh.errors import Unauthenticated
+from mesh.serving.home import Home
 from mesh.serving.run import free_port
 from tests.e2e.clients import PATIENCE, eventually
 from tests.observe.otlp_server import OtlpServer
@@ -87,7 +90,7 @@ class Serve:
         return subprocess.Popen(
             [Path(sys.executable).with_name("mesh"), "serve", *ports, *arguments],
             cwd=folder,
-            env={**os.environ, **env},
+            env={**os.environ, "MESH_HOME": str(folder / "state"), **env},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -294,3 +297,27 @@ def test_missing_resources_and_failing_services_are_one_line(
     assert "Greedy: needs 64 gpu, the cluster has 0" in line
     line = failure(folder, serve, "reading:Broken")
     assert line.endswith("Broken.__init__ failed: OSError: no [model] here")
+
+
+def test_commands_find_the_token_of_a_mesh_that_is_served(folder: Path, serve: list[Serve]) -> None:
+    ours = Serve(folder, "reading:Reader")
+    serve.append(ours)
+    ours.wait_for("Ctrl-C")
+    state = folder / "state"
+    token = Path(state, "token").read_text().strip()
+    assert token not in ours.output
+    endpoint = f"http://127.0.0.1:{ours.control_port}"
+    (login,) = re.findall(r"^\s*(bentoml cloud login .*)$", ours.output, re.MULTILINE)
+    said = subprocess.run(
+        login.replace("bentoml", "echo", 1), shell=True, capture_output=True, text=True, check=True
+    )
+    assert said.stdout == f"cloud login --endpoint {endpoint} --api-token {token}\n"
+    with ControlClient(endpoint, "wrong") as client, pytest.raises(Unauthenticated):
+        client.status()
+    with ControlClient(state=state) as client:
+        assert client.url == endpoint
+        assert [each.name for each in client.deployments.list()] == ["reader"]
+    # Nothing else is kept out of the folder.
+    with Home(state).held():
+        assert ours.end() == 0
+    assert sorted(path.name for path in state.rglob("*")) == ["lock", "serving", "token"]

@@ -6,10 +6,14 @@ from pathlib import Path
 
 from mesh.errors import ConfigError
 from mesh.serving.home import Home
+from mesh.serving.kept_login import kept_login
+from mesh.serving.served import served
 
 URL, TOKEN = "MESH_CONTROL_URL", "MESH_CONTROL_TOKEN"  # names of variables
 PREFIX = "/api/mesh/v1"
 """Where the control API is at its port."""
+CLOUD = "/api/v1"
+"""Where users, tokens and secrets are, beside it."""
 DEFAULT_URL = "http://127.0.0.1:3001"
 """Where `mesh serve` has it."""
 
@@ -31,22 +35,30 @@ def find(
 ) -> Whereabouts:
     """What is given, else the environment's, else that of the mesh of a state folder.
 
-    The token of a state folder goes only to the mesh that runs there. Raises ConfigError for a URL
-    of another scheme.
+    Without one that runs it is where `mesh login` was told. The token of a state folder goes only
+    to what runs with it, that of a login only there. Raises ConfigError for a URL of another
+    scheme.
     """
     said = url or environ.get(URL, "")
     secret = token or environ.get(TOKEN, "")
     if said and secret:
-        return Whereabouts(_checked(said), secret)
+        return Whereabouts(checked(said), secret)
     home = Home.of(state, environ)
     running = home.announcement()
-    here = running.control_url if running else ""
-    wanted = _checked(said) if said else here or DEFAULT_URL
-    token = secret or (home.token() if wanted == here else "")
-    return Whereabouts(wanted, token, is_guess=not said and not here)
+    here = [running.control_url] if running else []
+    here += served(home)
+    login = kept_login(home)
+    elsewhere = [login.url] if login else []
+    wanted = checked(said) if said else next(iter(here + elsewhere), DEFAULT_URL)
+    if not secret and wanted in here:
+        secret = home.token()
+    elif not secret and login and wanted == login.url:
+        secret = login.token
+    return Whereabouts(wanted, secret, is_guess=not said and not here and not elsewhere)
 
 
-def _checked(url: str) -> str:
+def checked(url: str) -> str:
+    """The address of a control API. Raises ConfigError for one of another scheme."""
     if "://" not in url:
         url = f"http://{url}"
     if not url.startswith(("http://", "https://")):

@@ -10,6 +10,8 @@ import pytest
 from mesh.client.control.whereabouts import DEFAULT_URL, Whereabouts, find
 from mesh.errors import ConfigError, FailedPrecondition
 from mesh.serving.home import Announcement, Home, this_process
+from mesh.serving.kept_login import Login, forget_login, keep_login, kept_login
+from mesh.serving.served import noted, served
 
 HERE = "http://127.0.0.1:7001"
 
@@ -99,3 +101,56 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"state folder: .*file"):
         Home(tmp_path / "file" / "state").make()
+
+
+def test_commands_find_what_runs_beside_the_folder_with_its_token(home: Home) -> None:
+    token = home.make_token()
+    with noted(home, HERE):
+        assert served(home) == [HERE]
+        assert find(None, None, {}, home.folder) == Whereabouts(HERE, token)
+        assert find("http://127.0.0.1:9", None, {}, home.folder).token == ""
+        home.announce(replace(running(), control_url="http://127.0.0.1:7002"))
+        assert find(None, None, {}, home.folder).url == "http://127.0.0.1:7002"
+        assert find(HERE, None, {}, home.folder) == Whereabouts(HERE, token)
+    assert served(home) == []
+    assert find(HERE, None, {}, home.folder).token == ""
+
+
+def test_what_did_not_end_well_is_not_served_any_more(home: Home) -> None:
+    home.make_token()
+    left = home.folder / "serving" / "1.json"
+    left.parent.mkdir()
+    for text in (json.dumps({"pid": 1, "started": 1.0, "control_url": HERE}), "{", "[]"):
+        left.write_text(text)
+        assert find(HERE, None, {}, home.folder).token == ""
+        assert not left.exists()
+
+
+def test_where_somebody_has_logged_in_is_meant_if_nothing_runs_here(home: Home) -> None:
+    home.make_token()
+    far = Whereabouts("https://mesh.example.com", "far")
+    keep_login(home, Login(far.url, far.token))
+    assert find(None, None, {}, home.folder) == far
+    assert find(far.url, None, {}, home.folder) == far
+    assert find("https://other.example.com", None, {}, home.folder).token == ""
+    assert find(None, "mine", {}, home.folder) == Whereabouts(far.url, "mine")
+    home.announce(running())
+    assert find(None, None, {}, home.folder) == Whereabouts(HERE, home.token())
+
+
+def test_a_login_is_kept_for_the_user_alone_until_it_is_forgotten(home: Home) -> None:
+    keep_login(home, Login(HERE, "secret-1"))
+    keep_login(home, Login(HERE, "secret-2"))
+    assert kept_login(home) == Login(HERE, "secret-2")
+    assert "secret" not in repr(kept_login(home))
+    (file,) = home.folder.glob("login*")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    forget_login(home)
+    forget_login(home)
+    assert kept_login(home) is None
+
+
+def test_an_empty_token_is_none(home: Home) -> None:
+    home.token_path.touch()
+    with pytest.raises(ConfigError, match="is empty"):
+        home.make_token()
