@@ -148,7 +148,7 @@ class Directory:
             raise Unauthenticated(f"the token {found.name!r} has expired")
         if not self._is_active(found.organization):
             raise PermissionDenied(f"organization {found.organization!r} is {INACTIVE}")
-        self.tokens.note_use(found)
+        self.tokens.note_use(found.digest, self.wall())
         return principal
 
     def principal(self, user: str, organization: str = "") -> Principal:
@@ -232,9 +232,7 @@ class Directory:
 
     def used(self, digest: bytes, at: float) -> None:
         """As of Access."""
-        found = self.roll.tokens.get(digest.hex())
-        if found is not None:
-            self.tokens.note_use(found, at)
+        self.tokens.note_use(digest.hex(), at)
 
     def tell(self) -> None:
         """Tells everyone what opens protected deployments now."""

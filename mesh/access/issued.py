@@ -50,8 +50,7 @@ class Issued:
             FailedPrecondition: the asker is no member of the organization.
         """
         scopes = scopes_of(wish)
-        opens = bool(wish.opens_all or wish.opens_endpoints or wish.opens)
-        require_no_more(asker, scopes, opens=opens)
+        require_no_more(asker, scopes, opens=wish.is_for_calls)
         if not wish.name.strip():
             raise InvalidArgument("a token needs a name")
         async with self._roll.changing():
@@ -93,12 +92,11 @@ class Issued:
         async with self._roll.changing():
             before = self.token(asker.organization, uid)
             then = before.scopes if scopes is None else checked_scopes(scopes)
-            if not then and not (before.opens or before.opens_all or before.opens_endpoints):
+            if not then and not before.is_for_calls:
                 raise InvalidArgument("a token needs a scope, or deployments that it opens")
             longer = expires_at is not None and expires_at > before.expires_at
-            opens = bool(before.opens or before.opens_all or before.opens_endpoints)
             gained = then if longer else then - before.scopes
-            require_no_more(asker, gained, opens=longer and opens)
+            require_no_more(asker, gained, opens=longer and before.is_for_calls)
             after = replace(
                 before,
                 description=before.description if description is None else description,
@@ -117,10 +115,11 @@ class Issued:
             self._used.pop(found.digest, None)
             return found
 
-    def note_use(self, token: Token, at: float | None = None) -> None:
-        """Remembers that it was used `at` that time, or now; what is known of later counts."""
-        at = self._wall() if at is None else at
-        self._used[token.digest] = max(self._used.get(token.digest, token.last_used_at), at)
+    def note_use(self, digest: str, at: float) -> None:
+        """Remembers that a token was used then; of one that is not known it means nothing."""
+        token = self._roll.tokens.get(digest)
+        if token is not None and at > self._used.get(digest, token.last_used_at):
+            self._used[digest] = at
 
     async def keep_uses(self) -> None:
         """Writes down when tokens were last used; for a call once in a while.

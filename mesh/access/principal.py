@@ -100,6 +100,10 @@ class Principal:
         """Raises PermissionDenied, saying what is missing."""
         if not self._by_role(verb, area):
             raise PermissionDenied(f"{self.user}: a {self.role_for(area)} may not {verb} {area}")
+        self.require_scope(verb, area)
+
+    def require_scope(self, verb: Verb, area: Area) -> None:
+        """Raises PermissionDenied if the token may not, whatever the role."""
         if not self._by_scope(verb, area):
             raise PermissionDenied(
                 f"the token {self.token!r} has no scope to {verb} {area}:"

@@ -40,6 +40,11 @@ class Wish:
     opens_endpoints: bool = False
     opens: frozenset[str] = frozenset()
 
+    @property
+    def is_for_calls(self) -> bool:
+        """Whether it is to open something."""
+        return bool(self.opens_all or self.opens_endpoints or self.opens)
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -66,6 +71,11 @@ class Token:
     opens_endpoints: bool = False
     opens: frozenset[str] = frozenset()
 
+    @property
+    def is_for_calls(self) -> bool:
+        """Whether it was made to open something."""
+        return bool(self.opens_all or self.opens_endpoints or self.opens)
+
     def has_expired(self, now: float) -> bool:
         """Whether it is good no more."""
         return now >= self.expires_at
@@ -91,11 +101,10 @@ def checked_scopes(scopes: Iterable[str]) -> frozenset[str]:
 
 def scopes_of(wish: Wish) -> frozenset[str]:
     """The scopes of a new token. Raises InvalidArgument."""
-    opens = bool(wish.opens_all or wish.opens_endpoints or wish.opens)
     if wish.scopes is None:
-        return frozenset() if opens else frozenset({API})
+        return frozenset() if wish.is_for_calls else frozenset({API})
     scopes = checked_scopes(wish.scopes)
-    if not scopes and not opens:
+    if not scopes and not wish.is_for_calls:
         raise InvalidArgument("a token needs a scope, or deployments that it opens")
     return scopes
 
@@ -145,12 +154,13 @@ def principal_of(
 def grant_of(token: Token, who: Principal) -> Grant | None:
     """What a token opens of protected deployments; None for nothing.
 
-    Tokens of scope `api`, the only ones that BentoML's own client can make, open all that their
-    organization has, if their user may change deployments or is there to call them.
+    Its user must be one who may change deployments, or who is there to call them. Tokens of scope
+    `api`, the only ones that BentoML's own client can make, open all that their organization has.
     """
     role = who.role_for(Area.DEPLOYMENTS)
-    calls = role is Role.API_USER or who.may(Verb.WRITE, Area.DEPLOYMENTS)
-    everything = token.opens_all or (API in token.scopes and calls)
+    if role is not Role.API_USER and not Principal("", role).may(Verb.WRITE, Area.DEPLOYMENTS):
+        return None
+    everything = token.opens_all or API in token.scopes
     if not everything and not token.opens:
         return None
     return Grant(token.organization, everything, token.opens, token.expires_at)

@@ -219,7 +219,12 @@ def test_a_token_has_the_rights_that_its_user_has_now() -> None:
         (Role.API_USER, {}, Grant("default", everything=True)),
         (Role.GUEST, {}, None),
         (Role.DEVELOPER, {"scopes": ["write_cluster"]}, None),
-        (Role.GUEST, {"opens_all": True}, Grant("default", everything=True)),
+        (Role.GUEST, {"opens_all": True}, None),
+        (
+            Role.DEVELOPER,
+            {"scopes": ["read_cluster"], "opens_all": True},
+            Grant("default", everything=True),
+        ),
         (
             Role.API_USER,
             {"scopes": [], "opens": frozenset({"d1"}), "expires_at": 2e6},
@@ -277,6 +282,9 @@ def test_last_use_is_known_at_once_and_written_later() -> None:
             directory.authenticate(text)
         (token,) = directory.tokens.of("default")
         assert token.last_used_at == clock.now
+        directory.used(bytes.fromhex(token.digest), clock.now - 1)
+        directory.used(bytes(32), clock.now)
+        assert directory.tokens.of("default") == (token,)
         assert catalogue.writes == writes
         await directory.tokens.keep_uses()
         await directory.tokens.keep_uses()

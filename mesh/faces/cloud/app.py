@@ -12,11 +12,16 @@ from mesh.faces.cloud.clusters import clusters
 from mesh.faces.cloud.described import FAILURES, describe
 from mesh.faces.cloud.door import OPEN, Door
 from mesh.faces.cloud.gpu_configs import gpu_configs
+from mesh.faces.cloud.identity import identity
 from mesh.faces.cloud.instance_types import instance_types
 from mesh.faces.cloud.labels import labels
+from mesh.faces.cloud.members import members
+from mesh.faces.cloud.organizations import organizations
 from mesh.faces.cloud.parts import parts
 from mesh.faces.cloud.secrets import secrets
 from mesh.faces.cloud.sockets import sockets
+from mesh.faces.cloud.tokens import tokens
+from mesh.faces.cloud.users import users
 from mesh.faces.rest.failures import handle_failures
 
 Routes = Callable[[Backing], APIRouter]
@@ -31,6 +36,11 @@ ROUTES: Sequence[Routes] = (
     clusters,
     parts,
     labels,
+    identity,
+    members,
+    organizations,
+    tokens,
+    users,
 )
 """The routes of all families, with their whole paths."""
 

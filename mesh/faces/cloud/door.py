@@ -5,7 +5,6 @@ from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mesh.access.contract import Access
 from mesh.access.principal import Principal
 from mesh.control.store.catalogue import Deed
 from mesh.errors import MeshError
@@ -34,6 +33,8 @@ OPEN = frozenset(
     }
 )
 """What is there for those who have no token yet."""
+ORGANIZATION_HEADER = "x-yatai-organization"
+"""Which organization is meant: that of the token, but for administrators of all of them."""
 OPEN_BELOW = ("/uploads/", "/downloads/")
 """Addresses that are signed."""
 
@@ -67,13 +68,18 @@ class Door:
                 await self._note(doing, principal, noted)
 
     async def _let_in(self, scope: Scope) -> Principal | None:
-        access: Access = self._backing.access
+        access = self._backing.access
         path = scope["path"]
         fields = {name: value.strip() for name, value in scope["headers"]}
         token = token_of(fields).decode("latin-1")
         if path in OPEN or path.startswith(OPEN_BELOW):
             return None
-        return await access.admit(token)
+        principal = await access.admit(token)
+        organization = fields.get(ORGANIZATION_HEADER.encode(), b"").decode("latin-1")
+        if not organization or organization == principal.organization:
+            return principal
+        await access.until_opened()
+        return access.elsewhere(principal, organization)
 
     async def _note(self, doing: Doing, principal: Principal, noted: "_Noted") -> None:
         deed = Deed(

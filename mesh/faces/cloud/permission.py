@@ -8,7 +8,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from mesh.access.principal import Area, Principal, Verb
-from mesh.errors import Unauthenticated
+from mesh.errors import PermissionDenied, Unauthenticated
 
 
 @dataclass(slots=True)
@@ -73,6 +73,38 @@ def _gate(
         return Asker(principal, doing)
 
     return gate
+
+
+def own(operation: str) -> Any:
+    """A dependency that gives the `Asker` for a change to themselves: of any role.
+
+    Raises PermissionDenied for a token without a scope to change anything beside the cluster.
+    """
+
+    def gate(connection: HTTPConnection) -> Asker:
+        principal = principal_of(connection)
+        connection.state.doing = Doing("user", operation, principal.user)
+        principal.require_scope(Verb.WRITE, Area.TOKENS)
+        return Asker(principal, connection.state.doing)
+
+    return Depends(gate)
+
+
+def over_all(operation: str, resource_type: str = "organization") -> Any:
+    """A dependency that gives the `Asker` if they are an administrator of all organizations.
+
+    Raises PermissionDenied.
+    """
+    verb = Verb.WRITE if operation else Verb.READ
+    gate = _gate(verb, Area.MEMBERS, resource_type, operation)
+
+    def narrower(connection: HTTPConnection) -> Asker:
+        asker = gate(connection)
+        if not asker.principal.is_super_admin:
+            raise PermissionDenied("this is for administrators of all organizations")
+        return asker
+
+    return Depends(narrower)
 
 
 def _anyone(connection: HTTPConnection) -> Asker:
