@@ -15,7 +15,7 @@ from mesh.cli.kept import Keeper
 from mesh.cli.notation import signature
 from mesh.cli.output import Output, output
 from mesh.cli.plain import PlainClient
-from mesh.cli.target import Target, url_here, url_over
+from mesh.cli.target import ACCESS_OPTION, Target, url_here, url_over
 from mesh.client.address import Address
 from mesh.client.client import Client
 from mesh.client.description import MethodDescription
@@ -62,6 +62,7 @@ def call(
     ] = None,
     timeout: Annotated[float, TIMEOUT_OPTION] = 60,
     header: Annotated[list[str] | None, HEADER_OPTION] = None,
+    token: Annotated[str, ACCESS_OPTION] = "",
     version: Annotated[
         str, typer.Option(help="A version of the deployment; else one by weight.")
     ] = "",
@@ -84,6 +85,7 @@ def call(
         version=version,
         timeout=timeout or None,
         headers=headers(header or []),
+        token=token,
     )
     with calling(), client:
         method = wanted.method_of(client.service)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mesh.cli.described import described
+from mesh.cli.target import ACCESS_OPTION
 from mesh.client.client import Client
 from mesh.client.description import ServiceDescription
 from mesh.client.stub import stub
@@ -20,12 +21,14 @@ def client_stub(
             help="A deployed service (http://host:port, grpc://host:port), or pkg.mod:Service.",
         ),
     ],
+    *,
+    token: Annotated[str, ACCESS_OPTION] = "",
     out: Annotated[
         Path | None, typer.Option(help="The file to write; else standard output.")
     ] = None,
 ) -> None:
     """Write the types of a service's client as a .pyi, for editors and type checkers."""
-    text = stub(_service(source))
+    text = stub(_service(source, token))
     if out is None:
         typer.echo(text, nl=False)
         return
@@ -35,8 +38,8 @@ def client_stub(
         raise ConfigError(f"--out {out}: {error.strerror}") from error
 
 
-def _service(source: str) -> ServiceDescription:
+def _service(source: str, token: str) -> ServiceDescription:
     if "://" in source:
-        with Client(source, timeout=10) as client:
+        with Client(source, timeout=10, token=token) as client:
             return client.service
     return described(source)[0]

@@ -1,5 +1,6 @@
 """`mesh deploy`: a service or a deployment file, to a mesh that runs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,9 @@ from rich.markup import escape
 from mesh.cli.failure import WrongUsage
 from mesh.cli.remote import AsJson, Timeout, Token, Url, connected, pairs, write, write_json
 from mesh.cli.rollout import services, wait
+from mesh.client.control.client import ControlClient
 from mesh.client.control.values import DeploymentView
+from mesh.errors import NotFound
 from mesh.serving.described import DescribedFile, described, described_file
 
 _FILES = (".yaml", ".yml", ".json")
@@ -58,6 +61,14 @@ def deploy(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Label to find it by.", show_default=False),
     ] = None,
+    protected: Annotated[
+        bool | None,
+        typer.Option(
+            "--access-authorization/--no-access-authorization",
+            help="Whether callers have to show a token that is for it.",
+            show_default=False,
+        ),
+    ] = None,
     cause: Annotated[str, typer.Option(help="Kept with the revision.", show_default=False)] = "",
     waits: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Return when it runs, or at once.")
@@ -73,7 +84,7 @@ def deploy(
     from the same folder. If it cannot run, exit code 1 and the reason; what served before does so
     on.
     """
-    changes = settings(name, replicas, least, most, strategy, env or [], label or [])
+    changes = settings(name, replicas, least, most, strategy, env or [], label or [], protected)
     folder = str(Path.cwd())
     file = Path(source) if is_file(source) else None
     console = Console(stderr=True, highlight=False)
@@ -85,6 +96,9 @@ def deploy(
         for warning in application.warnings:
             console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
     with connected(url, token) as client:
+        for application in found.applications:
+            if opened := _opened(client, application.document["config"]):
+                console.print(f"[yellow]warning:[/] {escape(opened)}", soft_wrap=True)
         views = [client.apply(application, cause=cause) for application in found.applications]
         for endpoint, config in found.endpoints.items():
             client.endpoints.apply(endpoint, config)
@@ -106,6 +120,7 @@ def settings(
     strategy: str,
     envs: list[str],
     labels: list[str],
+    protected: bool | None = None,
 ) -> dict[str, Any]:
     """What the options say, as a deployment file would. Raises WrongUsage."""
     if replicas is not None and (least is not None or most is not None):
@@ -120,7 +135,21 @@ def settings(
         "envs": pairs(envs, "--env KEY=VALUE"),
         "labels": pairs(labels, "--label KEY=VALUE"),
     }
-    return {key: value for key, value in said.items() if value}
+    found = {key: value for key, value in said.items() if value}
+    return found if protected is None else {**found, "access_authorization": protected}
+
+
+def _opened(client: ControlClient, config: Mapping[str, Any]) -> str:
+    """What is to be said of a deployment that was protected and is not any more; else empty."""
+    if config.get("access_authorization"):
+        return ""
+    try:
+        before = client.deployments.get(config["name"])
+    except NotFound:
+        return ""
+    if not before.config.get("access_authorization"):
+        return ""
+    return f"{before.name} is not protected any more: everyone may call it"
 
 
 def _tell(views: list[DeploymentView], *, as_json: bool, is_list: bool) -> None:

@@ -16,7 +16,7 @@ from rich.text import Text
 from mesh.cli.described import described
 from mesh.cli.failure import calling
 from mesh.cli.notation import kind, parameter, result, signature
-from mesh.cli.target import url_here, url_over
+from mesh.cli.target import ACCESS_OPTION, url_here, url_over
 from mesh.cli.text import clean
 from mesh.client.address import Address
 from mesh.client.client import Client
@@ -59,6 +59,7 @@ def describe(
         ),
     ] = "",
     *,
+    token: Annotated[str, ACCESS_OPTION] = "",
     timeout: Annotated[float, typer.Option(help="Seconds for each question.", min=0.001)] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="JSON, with all of the types.")] = False,
 ) -> None:
@@ -66,7 +67,7 @@ def describe(
     source = source or url_here()
     with calling():
         if _URL.match(source):
-            found = find(url_over(source, is_grpc=None), timeout)
+            found = find(url_over(source, is_grpc=None), timeout, token)
         else:
             found = [*map(Found, described(source))]
     if as_json:
@@ -84,10 +85,10 @@ def describe(
         console.print("no endpoints")
 
 
-def find(url: str, timeout: float) -> list[Found]:
+def find(url: str, timeout: float, token: str = "") -> list[Found]:
     """What is at a URL: every endpoint of a mesh, or the one service. Raises MeshError.
 
-    `timeout` is in seconds, for each question that is asked.
+    `timeout` is in seconds, for each question that is asked; `token` opens what is protected.
     """
     address = Address(url)
     if address.is_http:
@@ -99,9 +100,9 @@ def find(url: str, timeout: float) -> list[Found]:
         ):  # the address of one endpoint, or of another server that has a schema
             endpoints = None
         if endpoints is not None:
-            with Client(url, timeout=timeout) as client:
+            with Client(url, timeout=timeout, token=token) as client:
                 return [_at(client, each) for each in endpoints]
-    with Client(url, timeout=timeout) as client:
+    with Client(url, timeout=timeout, token=token) as client:
         return [Found(client.service)]
 
 

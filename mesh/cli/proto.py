@@ -11,6 +11,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from rich.console import Console
 from rich.table import Table
 
+from mesh.cli.target import ACCESS_OPTION
 from mesh.client.address import Address
 from mesh.client.grpc import GrpcClient
 from mesh.definition.graph import resolve
@@ -59,6 +60,7 @@ def proto(
             " output, and nothing is written.",
         ),
     ] = None,
+    token: Annotated[str, ACCESS_OPTION] = "",
     check: Annotated[
         Path | None,
         typer.Option(
@@ -76,7 +78,7 @@ def proto(
     if target:
         files, lock, required = _of_code(target)
     else:
-        files = _deployed(endpoint, version)
+        files = _deployed(endpoint, version, token)
     if check is not None:
         _compare(check, files, required)
     if out is not None:
@@ -100,12 +102,18 @@ def _lock(cls: type, name: str, numbers: dict[str, Any] | None) -> _Lock | None:
     return _Lock(path, lock_text(read_lock(path) | {name: numbers}))
 
 
-def _deployed(url: str, version: str) -> Sequence[FileDescriptorProto]:
+def _deployed(url: str, version: str, token: str) -> Sequence[FileDescriptorProto]:
     address = Address(url if "://" in url else f"http://{url}")
     prefix, _, named = urlsplit(address.url).path.strip("/").partition("/")
     endpoint = named if prefix == "e" else ""
     secure = address.is_secure
-    with GrpcClient(address.target, endpoint=endpoint, version=version, secure=secure) as client:
+    with GrpcClient(
+        address.target,
+        endpoint=endpoint,
+        version=version,
+        metadata={"authorization": f"Bearer {token}"} if token else None,
+        secure=secure,
+    ) as client:
         found = client.describe(timeout=10)
     if not found.descriptors:
         raise FailedPrecondition(f"{found.service} at {address.shown} has no typed gRPC service")

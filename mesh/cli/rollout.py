@@ -79,6 +79,8 @@ def services(view: DeploymentView) -> Group:
         for service in version.services
     ]
     heading = Text.assemble((view.name, "bold"), f" revision {view.revision}  ", word(view.status))
+    if view.config.get("access_authorization"):
+        heading.append("  protected", "cyan")
     if view.reason:
         heading.append(f"\n{view.reason}", "dim")
     old = [each for version in view.versions for each in version.replacing]

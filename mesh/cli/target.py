@@ -6,12 +6,20 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from urllib.parse import urlsplit
 
+import typer
+
 from mesh.cli.failure import WrongUsage
 from mesh.client.description import MethodDescription, ServiceDescription
 from mesh.serving.home import Home
 
 DEFAULT_URL = "http://localhost:3000"
 """Where `mesh serve` listens if nobody says."""
+ACCESS_OPTION = typer.Option(
+    "--token",
+    help="What opens a protected deployment.",
+    envvar="MESH_TOKEN",
+    show_default=False,
+)
 _OTHER = {"http": "grpc", "https": "grpcs", "grpc": "http", "grpcs": "https"}
 
 

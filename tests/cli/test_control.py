@@ -119,6 +119,17 @@ def test_options_of_deploy_are_settings(shell: Shell) -> None:
     assert view["config"]["deployment_strategy"] == "Recreate"
 
 
+def test_a_deployment_is_protected_and_whoever_opens_it_again_is_told(shell: Shell) -> None:
+    view = shell.json("deploy", SHELF, "--access-authorization", "--no-wait")
+    assert view["config"]["access_authorization"] is True
+    assert "protected" in shell.run("deployment", "get", "book-shelf").stdout
+    again = shell.run("deploy", SHELF, "--access-authorization", "--no-wait")
+    assert "warning" not in again.stderr
+    opened = shell.run("deploy", SHELF, "--no-wait")
+    assert "book-shelf is not protected any more" in opened.stderr
+    assert "protected" not in shell.run("deployment", "get", "book-shelf").stdout
+
+
 def test_a_file_deploys_all_that_it_says_and_then_its_endpoints(filled: Shell) -> None:
     listed = filled.json("deployment", "list")
     assert [(each["name"], each["status"]) for each in listed] == [
