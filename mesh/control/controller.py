@@ -7,13 +7,16 @@ from dataclasses import replace
 from mesh.cluster.contract import LOG_CHUNK, LogChunk
 from mesh.config import EndpointConfig
 from mesh.control import changes, endpoint_changes, progression
+from mesh.control.admission import limits_of
 from mesh.control.loop import Loop
 from mesh.control.observed import ObservedReplica
 from mesh.control.plan import Application
 from mesh.control.progression import CanaryStatus, taken_back
 from mesh.control.promises import broken_promises
+from mesh.control.quota import check_change
 from mesh.control.records import (
     DEFAULT_ORGANIZATION,
+    Change,
     DeploymentRecord,
     EndpointRecord,
     Event,
@@ -59,12 +62,22 @@ class Controller(Loop):
         name = application.config.name
         async with self._change(by, organization) as at:
             before = self._courses.get(name)
-            await self._commit(changes.applied(self._state, application, code or {}, at, cause))
+            change = changes.applied(self._state, application, code or {}, at, cause)
+            await self._commit(await self._admitted(change))
             after = self._courses[name].desired
             for sentence in broken_promises(before.desired if before else None, after):
                 _log.warning("deployment %s: %s", name, sentence)
             self._retry(name)
             return self._state.deployments[name].revision
+
+    async def _admitted(self, change: Change) -> Change:
+        """The change, if it is within the limits of whose it is. Raises QuotaExceeded."""
+        desired = {name: course.desired for name, course in self._courses.items()}
+        for record in change.deployments:
+            limited = await limits_of(self._store.catalogue, record.organization)
+            if limited is not None:
+                check_change(limited, self._state, change, record, desired)
+        return change
 
     async def rollback(self, name: str, number: int = 0, *, by: str = "") -> int:
         """Makes a new revision that is what revision `number` was; returns its number.
@@ -81,7 +94,8 @@ class Controller(Loop):
                 current, await self._store.events(deployment=name, count=EVENTS)
             )
             revision, versions = await self._store.revision(name, number)
-            await self._commit(changes.rolled_back(self._state, revision, versions, at))
+            change = changes.rolled_back(self._state, revision, versions, at)
+            await self._commit(await self._admitted(change))
             self._retry(name)
             return self._state.deployments[name].revision
 
@@ -99,7 +113,8 @@ class Controller(Loop):
     async def start(self, name: str, *, by: str = "") -> None:
         """Starts a deployment that is terminated. Raises NotFound."""
         async with self._change(by) as at:
-            await self._commit(changes.intended(self._state, name, Intent.RUN, at))
+            change = changes.intended(self._state, name, Intent.RUN, at)
+            await self._commit(await self._admitted(change))
 
     async def delete(self, name: str, *, by: str = "") -> None:
         """Stops and forgets a deployment. Raises NotFound."""
@@ -130,7 +145,8 @@ class Controller(Loop):
         Raises NotFound, FailedPrecondition.
         """
         async with self._change(by) as at:
-            await self._commit(changes.promoted(self._state, name, version, at))
+            change = changes.promoted(self._state, name, version, at)
+            await self._commit(await self._admitted(change))
             revision = self._state.deployments[name].revision
         await self._routed(name)
         return revision

@@ -15,6 +15,7 @@ from mesh.faces.cloud.gpu_configs import gpu_configs
 from mesh.faces.cloud.identity import identity
 from mesh.faces.cloud.instance_types import instance_types
 from mesh.faces.cloud.labels import labels
+from mesh.faces.cloud.limit_groups import limit_groups
 from mesh.faces.cloud.members import members
 from mesh.faces.cloud.organizations import organizations
 from mesh.faces.cloud.parts import parts
@@ -41,6 +42,7 @@ ROUTES: Sequence[Routes] = (
     organizations,
     tokens,
     users,
+    limit_groups,
 )
 """The routes of all families, with their whole paths."""
 
