@@ -73,6 +73,8 @@ DIRECTIONS = {
     "mesh.access": BASE
     | {"mesh.control.records", "mesh.control.store.catalogue", "mesh.traffic.grants"},
     "mesh.control.store": BASE | DECIDING,
+    "mesh.nodes": BASE
+    | {"mesh.config", "mesh.control.plan", "mesh.definition", "mesh.launch", "mesh.releases"},
 } | {
     part: BASE | DECIDING | {"mesh.launch", "mesh.traffic.snapshot", "mesh.traffic.latency"}
     for part in DECIDING

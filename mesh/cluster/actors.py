@@ -170,6 +170,10 @@ class ControllerActor:
         """Applies a deployment: an application in JSON, and the pickled classes of its versions."""
         return answer(lambda: self._plane.apply(document, code))
 
+    def blob(self, digest: str, offset: int, limit: int) -> Any:
+        """A piece of an archive, for nodes that prepare a release."""
+        return answer(lambda: self._plane.blob(digest, offset, limit))
+
     def delete(self, name: str) -> Any:
         """Stops and forgets a deployment."""
         return answer(lambda: self._plane.delete(name))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mesh.errors import Code, ConfigError, MeshError, NotFound, Unavailable
+from mesh.errors import Code, ConfigError, FailedPrecondition, MeshError, NotFound, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ def answer(work: Callable[[], Any]) -> Any:
 _ERRORS: dict[Code, type[MeshError]] = {
     Code.INVALID_ARGUMENT: ConfigError,
     Code.NOT_FOUND: NotFound,
+    Code.FAILED_PRECONDITION: FailedPrecondition,
     Code.UNAVAILABLE: Unavailable,
 }
 

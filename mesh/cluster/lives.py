@@ -60,31 +60,38 @@ Running = tuple[Launch, Process, Started | Failed | None]
 """A replica that somebody else has started, and what became of that; None: it starts still."""
 
 
-class _Refused:
+class Refused:
     """A process that never was (see Process)."""
 
     def __init__(self, reason: str) -> None:
         self._reason = reason
 
     async def placed(self) -> str:
+        """As of Process."""
         raise Unavailable(self._reason)
 
     async def missing(self) -> str:
+        """As of Process."""
         return ""
 
     async def start(self) -> Started | Failed:
+        """As of Process."""
         return Failed(self._reason)
 
     async def watch(self) -> str:
+        """As of Process."""
         return self._reason
 
     async def drain(self, timeout_s: float) -> None:
+        """As of Process."""
         del timeout_s
 
     async def end(self, *, gently: bool) -> None:
+        """As of Process."""
         del gently
 
     async def logs(self, after: int, limit: int) -> LogChunk:
+        """As of Process."""
         del after, limit
         return LogChunk("", 0)
 
@@ -149,7 +156,7 @@ class Lives(ABC):
 
     async def refuse(self, launch: Launch, reason: str) -> None:
         """As of Cluster."""
-        self._follow(_Life(launch, _Refused(reason), self._clock()))
+        self._follow(_Life(launch, Refused(reason), self._clock()))
 
     def observe(self, deployment: str = "") -> Sequence[ObservedReplica]:
         """As of Cluster."""

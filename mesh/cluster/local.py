@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from mesh.clock import Clock, monotonic
 from mesh.cluster.actors import ReplicaActor
 from mesh.cluster.contract import Failed, LogChunk, Started
-from mesh.cluster.lives import Lives, Process, Running
+from mesh.cluster.lives import Lives, Process, Refused, Running
 from mesh.errors import Unavailable
 from mesh.launch import Launch
 
@@ -20,6 +20,10 @@ NODE = "local"
 """Name of the only node."""
 NO_LOG = "replicas in this process share its output: what each has written cannot be told apart\n"
 """What stands for a replica's log."""
+
+
+NOT_HERE = "releases and secrets need a process of their own, and replicas here share one"
+"""Why they don't run here."""
 
 
 class LocalCluster(Lives):
@@ -38,6 +42,8 @@ class LocalCluster(Lives):
         self._host = host
 
     def _spawn(self, launch: Launch) -> Process:
+        if launch.source.release or launch.secret_names:
+            return Refused(NOT_HERE)
         return _LocalProcess(lambda: ReplicaActor(launch, self._host, self._bind_host))
 
     async def close(self) -> None:

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -19,10 +21,13 @@ from mesh.cluster.contract import Failed, LogChunk, Started
 from mesh.cluster.lives import PLACING, Lives, Process, Running
 from mesh.cluster.log_file import LogPlace
 from mesh.cluster.ray_nodes import Places, type_options
+from mesh.cluster.ray_release import Origin, Preparation, Ready
 from mesh.cluster.ray_replica import RayReplica, read_here
 from mesh.control.placement import Anywhere, Choice, Node, On, Wait
 from mesh.errors import Unavailable
-from mesh.launch import Launch
+from mesh.launch import Launch, Secrets
+from mesh.nodes.prepare import Prepared
+from mesh.nodes.settings import NodeSettings
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +37,8 @@ PREFIX = "mesh:"
 """What the names of these actors begin with."""
 CONTROLLER = f"{PREFIX}controller"
 """Name of the controller's actor."""
+ORIGIN = Origin(CONTROLLER, NAMESPACE)
+"""Who has the archives of releases."""
 HOST = "mesh.replica.host:ReplicaHost"
 """What a replica's actor hosts."""
 THREADS = 8
@@ -53,7 +60,8 @@ class RayCluster(Lives):
     `host` names the class that actors host; `bind_host` is what replicas listen on (empty: the
     address of their node). A replica for which the mesh chose a node and that does not get it
     within `reconsider` seconds is placed anew; each time the wait doubles. A replica of an earlier
-    controller has `answer` seconds to say how it is; later it is adopted when it does.
+    controller has `answer` seconds to say how it is; later it is adopted when it does. Nodes keep
+    releases as `nodes` says, and get them from `origin`.
     """
 
     def __init__(
@@ -63,9 +71,13 @@ class RayCluster(Lives):
         host: str = HOST,
         reconsider: float = RECONSIDER,
         answer: float = ANSWER,
+        nodes: NodeSettings | None = None,
+        origin: Origin = ORIGIN,
         clock: Clock = monotonic,
     ) -> None:
         super().__init__(clock=clock)
+        self._nodes = nodes or NodeSettings()
+        self._origin = origin
         self._bind_host = bind_host
         self._host = host
         self._reconsider = reconsider
@@ -74,10 +86,15 @@ class RayCluster(Lives):
         self._later: set[asyncio.Task[None]] = set()
 
     def _spawn(self, launch: Launch) -> Process:
-        def made(options: Mapping[str, Any]) -> Any:
-            return create(launch, self._host, self._bind_host, options)
+        def made(options: Mapping[str, Any], prepared: Prepared | None) -> Any:
+            return create(launch, self._host, self._bind_host, options, prepared, self._nodes)
 
-        return _RayProcess(launch, self._places, made, reconsider=self._reconsider)
+        preparation = None
+        if launch.source.release:
+            preparation = Preparation(launch.source, self._nodes, self._origin, result)
+        return _RayProcess(
+            launch, self._places, made, preparation=preparation, reconsider=self._reconsider
+        )
 
     async def nodes(self) -> Sequence[Node]:
         """As of Cluster."""
@@ -136,16 +153,17 @@ class RayCluster(Lives):
                 # Nobody waits for it, and a place for it is decided by who starts it.
                 await asyncio.to_thread(ray.kill, actor, no_restart=True)
                 return None
-            launch = await _result(actor.launch.remote(), self._answer)
-            where = await _result(actor.where.remote(), self._answer)
-            outcome = await _result(actor.outcome.remote(), self._answer)
+            launch = await result(actor.launch.remote(), self._answer)
+            where = await result(actor.where.remote(), self._answer)
+            outcome = await result(actor.outcome.remote(), self._answer)
         except _Unreachable:
             raise
         except (ValueError, ray.exceptions.RayError, Unavailable) as error:
             _log.warning("actor %s is no more: %s", name, error)
             return None
         self._places.settle(launch, where.node_id)
-        return launch, _RayProcess(launch, self._places, lambda _: actor, adopted=actor), outcome
+        process = _RayProcess(launch, self._places, lambda *_: actor, adopted=actor)
+        return launch, process, outcome
 
 
 def _has_no_place(actor: Any) -> bool:
@@ -156,11 +174,16 @@ def _has_no_place(actor: Any) -> bool:
 
 
 def create(
-    launch: Launch, host: str, bind_host: str, options: Mapping[str, Any]
+    launch: Launch,
+    host: str,
+    bind_host: str,
+    options: Mapping[str, Any],
+    prepared: Prepared | None = None,
+    nodes: NodeSettings | None = None,
 ) -> "ActorHandle[RayReplica]":
     """Creates the actor of a replica; Ray places it when it can. Blocks for a round trip.
 
-    `options` are Ray's, about where it goes.
+    `options` are Ray's, about where it goes; `prepared` is its release as that node has it ready.
     """
     all_options: dict[str, Any] = {
         "name": PREFIX + launch.replica_id,
@@ -168,33 +191,52 @@ def create(
         "lifetime": "detached",
         "max_concurrency": THREADS,
         "max_restarts": 0,  # the controller replaces what died
+        **resource_options(launch),
+        **options,
+    }
+    runtime_env: dict[str, Any] = {}
+    if launch.envs:
+        runtime_env["env_vars"] = dict(launch.envs)
+    if prepared is not None and prepared.python:
+        runtime_env["py_executable"] = shlex.quote(prepared.python)
+    if runtime_env:
+        all_options["runtime_env"] = runtime_env
+    # Ray keeps what an actor is made with as long as the actor is there; secrets come later.
+    launch = replace(launch, secrets=Secrets())
+    actor = ray.remote(RayReplica).options(**all_options)
+    return actor.remote(launch, host, bind_host, prepared, nodes)
+
+
+def resource_options(launch: Launch) -> dict[str, Any]:
+    """Ray's options about what a replica reserves."""
+    options = {
         "num_cpus": launch.cpu,
         "num_gpus": launch.gpu,
         "resources": dict(launch.custom),
-        **options,
     }
-    if launch.memory:
-        all_options["memory"] = launch.memory
-    if launch.envs:
-        all_options["runtime_env"] = {"env_vars": dict(launch.envs)}
-    return ray.remote(RayReplica).options(**all_options).remote(launch, host, bind_host)
+    return options | ({"memory": launch.memory} if launch.memory else {})
 
 
 class _RayProcess:
-    """One actor (see `lives.Process`), which `create` makes with options, or which is `adopted`."""
+    """One actor (see `lives.Process`), which `create` makes with options, or which is `adopted`.
+
+    Before it is made, `preparation` has the node get ready what it needs.
+    """
 
     def __init__(
         self,
         launch: Launch,
         places: Places,
-        create: Callable[[Mapping[str, Any]], Any],
+        create: Callable[[Mapping[str, Any], Prepared | None], Any],
         *,
+        preparation: Preparation | None = None,
         adopted: "ActorHandle[RayReplica] | None" = None,
         reconsider: float = RECONSIDER,
     ) -> None:
         self._launch = launch
         self._places = places
         self._create = create
+        self._preparation = preparation
         self._is_adopted = adopted is not None
         self._reconsider = reconsider
         self._creating: asyncio.Future[Any] | None = None
@@ -215,11 +257,11 @@ class _RayProcess:
         except (ray.exceptions.RayError, ValueError, TypeError) as error:
             raise Unavailable(f"Ray refuses the replica: {first_line(error)}") from None
 
-    def _begin(self, options: Mapping[str, Any]) -> None:
+    def _begin(self, options: Mapping[str, Any], prepared: Prepared | None = None) -> None:
         if self._ended:
             self._places.leave(self._launch)
             raise Unavailable("the replica was stopped")
-        self._creating = asyncio.ensure_future(asyncio.to_thread(self._create, options))
+        self._creating = asyncio.ensure_future(asyncio.to_thread(self._create, options, prepared))
 
     async def placed(self) -> str:
         """As of Process."""
@@ -261,8 +303,33 @@ class _RayProcess:
     async def _choose(self) -> None:
         self._choice = await self._places.choose(self._launch, self._refused)
         self._creating = None
-        if not isinstance(self._choice, Wait):
+        if isinstance(self._choice, Wait):
+            return
+        if self._preparation is None:
             self._begin(self._options(self._choice, await self._places.alive()))
+            return
+        ready = await self._prepared(self._preparation, self._choice)
+        # Only there is it ready.
+        self._choice = On(ready.node_id, hard=True)
+        self._places.settle(self._launch, ready.node_id)
+        options = self._options(self._choice, await self._places.alive())
+        self._begin(options, ready.prepared)
+
+    async def _prepared(self, preparation: Preparation, choice: Choice) -> Ready:
+        """Has a node get ready: the one that was chosen, or one that Ray finds to have room."""
+        options: dict[str, Any] = {"num_cpus": 0}
+        if isinstance(choice, On):
+            there = NodeAffinitySchedulingStrategy(choice.node_id, soft=not choice.hard)
+            options["scheduling_strategy"] = there
+        else:
+            options |= resource_options(self._launch)
+            options |= type_options(self._launch, choice, await self._places.alive())
+        try:
+            return await preparation.run(options)
+        except Unavailable:
+            if self._ended or not await self._lost_its_node():
+                raise
+        return await self._prepared(preparation, Anywhere())
 
     async def _choose_again(self) -> None:
         """For a replica that does not come to life on the node that was chosen.
@@ -297,6 +364,8 @@ class _RayProcess:
 
     async def missing(self) -> str:
         """As of Process."""
+        if self._preparation is not None and self._preparation.note:
+            return self._preparation.note
         if isinstance(self._choice, On) and not self._refused:
             return ""  # it is on its way, and what it takes may look taken by others
         return await self._places.missing(self._launch)
@@ -304,7 +373,9 @@ class _RayProcess:
     async def start(self) -> Started | Failed:
         """As of Process."""
         actor = await self._actor()
-        outcome: Started | Failed = await _patiently(actor.start)
+        secrets = (self._launch.secrets,) if self._launch.secret_names else ()
+        given = () if self._is_adopted else secrets
+        outcome: Started | Failed = await _patiently(actor.start, *given)
         return outcome
 
     async def watch(self) -> str:
@@ -316,7 +387,7 @@ class _RayProcess:
     async def drain(self, timeout_s: float) -> None:
         """As of Process."""
         actor = await self._actor()
-        await _result(actor.drain.remote(timeout_s))
+        await result(actor.drain.remote(timeout_s))
 
     async def end(self, *, gently: bool) -> None:
         """As of Process."""
@@ -333,7 +404,7 @@ class _RayProcess:
 
     async def _ask_to_stop(self, actor: Any) -> None:
         try:
-            await _result(actor.stop.remote(), ANSWER)
+            await result(actor.stop.remote(), ANSWER)
         except Unavailable as error:
             _log.warning("replica %s: %s", self._launch.replica_id, error.message)
 
@@ -344,7 +415,7 @@ class _RayProcess:
     async def _dead(self, actor: Any) -> None:
         """Waits until Ray confirms the death, which is when the resources are free."""
         try:
-            await _result(actor.launch.remote(), ANSWER)
+            await result(actor.launch.remote(), ANSWER)
         except Unavailable as error:
             _log.debug("replica %s: %s", self._launch.replica_id, error.message)
 
@@ -372,7 +443,7 @@ def read_on_node(place: LogPlace, after: int, limit: int) -> "ray.ObjectRef[LogC
 
 async def _or_none(ref: "ray.ObjectRef[LogChunk | None]") -> LogChunk | None:
     try:
-        chunk: LogChunk | None = await _result(ref, ANSWER)
+        chunk: LogChunk | None = await result(ref, ANSWER)
     except Unavailable as error:
         _log.debug("a log cannot be read: %s", error.message)
         return None
@@ -383,7 +454,7 @@ class _Unreachable(Unavailable):
     """An actor that may be alive cannot be reached, or does not answer in time."""
 
 
-async def _result(ref: "ray.ObjectRef[Any]", limit: float | None = None) -> Any:
+async def result(ref: "ray.ObjectRef[Any]", limit: float | None = None) -> Any:
     """What a method of an actor returns.
 
     Raises Unavailable with one line if it died, raised, or took longer than `limit` seconds, and
@@ -400,7 +471,7 @@ async def _result(ref: "ray.ObjectRef[Any]", limit: float | None = None) -> Any:
         raise Unavailable(death(error)) from None
 
 
-async def _patiently(method: Any) -> Any:
+async def _patiently(method: Any, *arguments: Any) -> Any:
     """What a method of an actor returns that may be called again. As `_result`.
 
     The network may be to blame for a lost connection, and Ray finds out by itself whether the node
@@ -410,7 +481,7 @@ async def _patiently(method: Any) -> Any:
     while True:
         asked_at = monotonic()
         try:
-            return await _result(method.remote())
+            return await result(method.remote(*arguments))
         except _Unreachable:
             now = monotonic()
             if lost_at is None or now - asked_at > UNREACHABLE:  # it was reached in between

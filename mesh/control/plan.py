@@ -58,7 +58,8 @@ class SourceDocument(BaseModel):
 class VersionDocument(BaseModel):
     """What the controller has to know of one version's graph.
 
-    `instance_types` are those that go before the default ones.
+    `instance_types` are those that go before the default ones. `warnings` are sentences about what
+    will run but may not be meant.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,6 +67,7 @@ class VersionDocument(BaseModel):
     manifest: Manifest
     source: SourceDocument = SourceDocument()
     instance_types: dict[TypeName, Resources] = {}
+    warnings: tuple[str, ...] = ()
 
 
 class Application(BaseModel):

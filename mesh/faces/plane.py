@@ -17,12 +17,13 @@ from mesh.control.plan import application
 from mesh.control.status import DeploymentStatus
 from mesh.control.store.contract import Store
 from mesh.control.store.memory import MemoryStore
-from mesh.errors import FailedPrecondition, MeshError
+from mesh.errors import FailedPrecondition, MeshError, NotFound
 from mesh.faces.addresses import Addresses, PlaneConfig
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.grpc_face import GrpcServer
 from mesh.faces.http_face import HttpServer, http_app
 from mesh.loops import LoopThread
+from mesh.releases.contract import Builder
 from mesh.releases.place import Opened, open_vault
 
 _log = logging.getLogger(__name__)
@@ -34,17 +35,23 @@ AGAIN = 1.0
 
 
 class ControlPlane:
-    """Controller and faces. `cluster` and `store` are made on the loop, when it starts."""
+    """Controller and faces.
+
+    `cluster`, `store` and `builder` (None: releases cannot run) are made on the loop, when it
+    starts.
+    """
 
     def __init__(
         self,
         config: PlaneConfig,
         cluster: Callable[[], Cluster],
         store: Callable[[], Store] = MemoryStore,
+        builder: Callable[[], Builder] | None = None,
     ) -> None:
         self._config = config
         self._cluster = cluster
         self._store = store
+        self._builder = builder
         self._lock = threading.Lock()
         self._thread: LoopThread | None = None
         self._running: _Running | None = None
@@ -94,6 +101,11 @@ class ControlPlane:
         thread, running = self._started()
         return thread.wait(running.status(name))
 
+    def blob(self, digest: str, offset: int, limit: int) -> bytes:
+        """A piece of an archive, as of Blobs. Raises NotFound."""
+        thread, running = self._started()
+        return thread.wait(running.blob(digest, offset, limit))
+
     def stop(self) -> None:
         """Stops to control and to listen. What runs on the cluster runs on, if it can."""
         with self._lock:
@@ -111,7 +123,8 @@ class ControlPlane:
     async def _start(self) -> "_Running":
         running = _Running(self._cluster())
         try:
-            await running.start(self._config, self._store())
+            builder = self._builder() if self._builder is not None else None
+            await running.start(self._config, self._store(), builder)
         except BaseException:
             await running.stop()
             raise
@@ -134,7 +147,7 @@ class _Running:
         self._archives: Opened | None = None
         self.addresses = Addresses("")
 
-    async def start(self, config: PlaneConfig, store: Store) -> None:
+    async def start(self, config: PlaneConfig, store: Store, builder: Builder | None) -> None:
         self._store = store
         # HTTP first: gRPC does not give an address back that it has taken and not used.
         http = ""
@@ -161,6 +174,7 @@ class _Running:
                 self._access,
                 blobs=self._archives.vault,
                 nodes=self._cluster.nodes,
+                builder=builder,
             )
             self._http.start(http_app(self.controller, config.token, backing=backing))
         await self._grpc.start(self.controller, config.token)
@@ -172,6 +186,11 @@ class _Running:
     async def status(self, name: str) -> tuple[DeploymentStatus, ...]:
         await self.controller.until_opened()
         return self.controller.status(name)
+
+    async def blob(self, digest: str, offset: int, limit: int) -> bytes:
+        if self._archives is None:
+            raise NotFound("there are no archives")
+        return await self._archives.vault.read(digest, offset, limit)
 
     async def stop(self) -> None:
         tasks = [task for task in (self._control, self._keeping) if task is not None]

@@ -10,6 +10,7 @@ from mesh.compat.bentoml.gpu_type import ray_type
 from mesh.config import ServiceConfig, parse
 from mesh.edge import PAGE, Cors, Dialect, Edge
 from mesh.errors import ConfigError
+from mesh.nodes.settings import ENVS_LATER
 
 log = logging.getLogger("mesh.compat")
 
@@ -83,10 +84,13 @@ def _resources(given: Mapping[str, Any]) -> dict[str, Any]:
 def _envs(service: Any) -> dict[str, str]:
     """The variables of a service: as set here, else with the value that it gives itself."""
     found = {}
+    is_later = ENVS_LATER in os.environ
     for each in service.envs:
         if each.stage == "build":
             continue
-        value = os.environ.get(each.name) or each.value
+        value = each.value if is_later else os.environ.get(each.name) or each.value
+        if not value and is_later:
+            continue
         if not value:
             raise ConfigError(
                 f"{service.name}: the environment variable {each.name} must be set, because the"

@@ -10,6 +10,7 @@ from mesh.control.placement import Node
 from mesh.control.store.catalogue import Catalogue, Journal
 from mesh.faces.rest.verbs import Verbs
 from mesh.releases.blobs import Vault
+from mesh.releases.contract import Builder
 
 
 async def _no_nodes() -> Sequence[Node]:
@@ -25,8 +26,9 @@ class Backing:
     """The controller and what is kept beside it. For one event loop.
 
     `gateway_url` is where callers reach the gateways, without a slash at its end; `wall` gives
-    seconds since the Unix epoch. `blobs` are the archives of releases (None: there are none).
-    `nodes` are those of the cluster; none where resources are not counted.
+    seconds since the Unix epoch. `blobs` are the archives of releases (None: there are none),
+    `builder` makes releases ready to run (None: they cannot). `nodes` are those of the cluster;
+    none where resources are not counted.
     """
 
     verbs: Verbs
@@ -34,6 +36,7 @@ class Backing:
     journal: Journal
     access: Directory
     blobs: Vault | None = None
+    builder: Builder | None = None
     gateway_url: str = ""
     wall: Callable[[], float] = time.time
     nodes: Callable[[], Awaitable[Sequence[Node]]] = _no_nodes
