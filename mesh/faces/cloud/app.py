@@ -21,6 +21,7 @@ from mesh.faces.cloud.organizations import organizations
 from mesh.faces.cloud.parts import parts
 from mesh.faces.cloud.secrets import secrets
 from mesh.faces.cloud.sockets import sockets
+from mesh.faces.cloud.tenants import tenants
 from mesh.faces.cloud.tokens import tokens
 from mesh.faces.cloud.users import users
 from mesh.faces.rest.failures import handle_failures
@@ -40,6 +41,7 @@ ROUTES: Sequence[Routes] = (
     identity,
     members,
     organizations,
+    tenants,
     tokens,
     users,
     limit_groups,
