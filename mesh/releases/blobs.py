@@ -21,7 +21,7 @@ from mesh.errors import InvalidArgument, NotFound, TooLarge
 from mesh.releases.contract import Blobs
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-GATHERED = 2**20
+GATHERED = 2**19
 """Bytes that are gathered before a thread is given them."""
 
 
