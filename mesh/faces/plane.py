@@ -25,6 +25,9 @@ from mesh.faces.http_face import HttpServer, http_app
 from mesh.loops import LoopThread
 from mesh.releases.contract import Builder
 from mesh.releases.place import Opened, open_vault
+from mesh.releases.registry import Registry
+from mesh.releases.tidy import keep_tidy
+from mesh.releases.uploads import Uploads
 
 _log = logging.getLogger(__name__)
 
@@ -145,6 +148,7 @@ class _Running:
         self._access: Directory | None = None
         self._store: Store | None = None
         self._archives: Opened | None = None
+        self._tidying: asyncio.Task[None] | None = None
         self.addresses = Addresses("")
 
     async def start(self, config: PlaneConfig, store: Store, builder: Builder | None) -> None:
@@ -166,13 +170,14 @@ class _Running:
         self._access = Directory.closed(store.catalogue, config.token)
         self.controller.when_used(self._access.used)
         if self._http is not None:
-            self._archives = open_vault(config.releases, config.store)
+            uploads = self._uploads(config, store)
             backing = Backing(
                 self.controller,
                 store.catalogue,
                 store.journal,
                 self._access,
-                blobs=self._archives.vault,
+                blobs=uploads.registry.vault,
+                uploads=uploads,
                 nodes=self._cluster.nodes,
                 builder=builder,
             )
@@ -182,6 +187,13 @@ class _Running:
         self._control.add_done_callback(_report)
         self._keeping = asyncio.create_task(_keep(self._access, self.controller), name="access")
         self._keeping.add_done_callback(_report)
+
+    def _uploads(self, config: PlaneConfig, store: Store) -> Uploads:
+        self._archives = open_vault(config.releases, config.store)
+        registry = Registry(store.catalogue, self._archives.vault, self.controller)
+        self._tidying = asyncio.create_task(_tidy(registry, self.controller), name="registry")
+        self._tidying.add_done_callback(_report)
+        return Uploads(registry)
 
     async def status(self, name: str) -> tuple[DeploymentStatus, ...]:
         await self.controller.until_opened()
@@ -193,7 +205,8 @@ class _Running:
         return await self._archives.vault.read(digest, offset, limit)
 
     async def stop(self) -> None:
-        tasks = [task for task in (self._control, self._keeping) if task is not None]
+        every = (self._control, self._keeping, self._tidying)
+        tasks = [task for task in every if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -207,6 +220,12 @@ class _Running:
             await self._store.close()
         if self._archives is not None:
             await asyncio.to_thread(self._archives.close)
+
+
+async def _tidy(registry: Registry, controller: Controller) -> None:
+    """Clears the registry away once the store is taken over."""
+    await controller.until_opened()
+    await keep_tidy(registry)
 
 
 async def _keep(access: Directory, controller: Controller) -> None:

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 from mesh.faces.cloud.about import about
 from mesh.faces.cloud.absent import absent
 from mesh.faces.cloud.backing import Backing
+from mesh.faces.cloud.bentos import bentos
 from mesh.faces.cloud.clusters import clusters
 from mesh.faces.cloud.described import FAILURES, describe
 from mesh.faces.cloud.door import OPEN, Door
@@ -17,12 +18,14 @@ from mesh.faces.cloud.instance_types import instance_types
 from mesh.faces.cloud.labels import labels
 from mesh.faces.cloud.limit_groups import limit_groups
 from mesh.faces.cloud.members import members
+from mesh.faces.cloud.models import models
 from mesh.faces.cloud.organizations import organizations
 from mesh.faces.cloud.parts import parts
 from mesh.faces.cloud.secrets import secrets
 from mesh.faces.cloud.sockets import sockets
 from mesh.faces.cloud.tenants import tenants
 from mesh.faces.cloud.tokens import tokens
+from mesh.faces.cloud.transfer import signed
 from mesh.faces.cloud.users import users
 from mesh.faces.rest.failures import handle_failures
 
@@ -45,6 +48,9 @@ ROUTES: Sequence[Routes] = (
     tokens,
     users,
     limit_groups,
+    bentos,
+    models,
+    signed,
 )
 """The routes of all families, with their whole paths."""
 

@@ -11,6 +11,7 @@ from mesh.control.store.catalogue import Catalogue, Journal
 from mesh.faces.rest.verbs import Verbs
 from mesh.releases.blobs import Vault
 from mesh.releases.contract import Builder
+from mesh.releases.uploads import Uploads
 
 
 async def _no_nodes() -> Sequence[Node]:
@@ -26,7 +27,8 @@ class Backing:
     """The controller and what is kept beside it. For one event loop.
 
     `gateway_url` is where callers reach the gateways, without a slash at its end; `wall` gives
-    seconds since the Unix epoch. `blobs` are the archives of releases (None: there are none),
+    seconds since the Unix epoch. `blobs` are the archives of releases and `uploads` the way into
+    their registry (None: there is none),
     `builder` makes releases ready to run (None: they cannot). `nodes` are those of the cluster;
     none where resources are not counted.
     """
@@ -37,6 +39,7 @@ class Backing:
     access: Directory
     blobs: Vault | None = None
     builder: Builder | None = None
+    uploads: Uploads | None = None
     gateway_url: str = ""
     wall: Callable[[], float] = time.time
     nodes: Callable[[], Awaitable[Sequence[Node]]] = _no_nodes
