@@ -21,7 +21,7 @@ from mesh.cluster.contract import Failed, LogChunk, Started
 from mesh.cluster.lives import PLACING, Lives, Process, Running
 from mesh.cluster.log_file import LogPlace
 from mesh.cluster.ray_nodes import Places, type_options
-from mesh.cluster.ray_release import Origin, Preparation, Ready
+from mesh.cluster.ray_release import Origin, Preparations, Preparing, Ready
 from mesh.cluster.ray_replica import RayReplica, read_here
 from mesh.control.placement import Anywhere, Choice, Node, On, Wait
 from mesh.errors import Unavailable
@@ -77,7 +77,7 @@ class RayCluster(Lives):
     ) -> None:
         super().__init__(clock=clock)
         self._nodes = nodes or NodeSettings()
-        self._origin = origin
+        self._preparations = Preparations(self._nodes, origin, result, clock)
         self._bind_host = bind_host
         self._host = host
         self._reconsider = reconsider
@@ -89,11 +89,10 @@ class RayCluster(Lives):
         def made(options: Mapping[str, Any], prepared: Prepared | None) -> Any:
             return create(launch, self._host, self._bind_host, options, prepared, self._nodes)
 
-        preparation = None
-        if launch.source.release:
-            preparation = Preparation(launch.source, self._nodes, self._origin, result)
+        release = launch.source.release
+        preparing = self._preparations.of(launch.source) if release else None
         return _RayProcess(
-            launch, self._places, made, preparation=preparation, reconsider=self._reconsider
+            launch, self._places, made, preparing=preparing, reconsider=self._reconsider
         )
 
     async def nodes(self) -> Sequence[Node]:
@@ -140,6 +139,7 @@ class RayCluster(Lives):
         for later in self._later:
             later.cancel()
         await asyncio.gather(*self._later, return_exceptions=True)
+        await self._preparations.close()
         await super().close()
 
     async def _adopted(self, name: str) -> Running | None:
@@ -220,7 +220,7 @@ def resource_options(launch: Launch) -> dict[str, Any]:
 class _RayProcess:
     """One actor (see `lives.Process`), which `create` makes with options, or which is `adopted`.
 
-    Before it is made, `preparation` has the node get ready what it needs.
+    Before it is made, `preparing` has the node get ready what it needs.
     """
 
     def __init__(
@@ -229,14 +229,14 @@ class _RayProcess:
         places: Places,
         create: Callable[[Mapping[str, Any], Prepared | None], Any],
         *,
-        preparation: Preparation | None = None,
+        preparing: Preparing | None = None,
         adopted: "ActorHandle[RayReplica] | None" = None,
         reconsider: float = RECONSIDER,
     ) -> None:
         self._launch = launch
         self._places = places
         self._create = create
-        self._preparation = preparation
+        self._preparing = preparing
         self._is_adopted = adopted is not None
         self._reconsider = reconsider
         self._creating: asyncio.Future[Any] | None = None
@@ -301,35 +301,40 @@ class _RayProcess:
             limit *= 2
 
     async def _choose(self) -> None:
-        self._choice = await self._places.choose(self._launch, self._refused)
+        self._choice = await self._chosen()
         self._creating = None
         if isinstance(self._choice, Wait):
             return
-        if self._preparation is None:
+        if self._preparing is None:
             self._begin(self._options(self._choice, await self._places.alive()))
             return
-        ready = await self._prepared(self._preparation, self._choice)
-        # Only there is it ready.
-        self._choice = On(ready.node_id, hard=True)
+        ready = await self._ready(self._preparing, self._choice)
+        self._choice = On(ready.node_id, hard=True)  # for it is ready only there
         self._places.settle(self._launch, ready.node_id)
         options = self._options(self._choice, await self._places.alive())
         self._begin(options, ready.prepared)
 
-    async def _prepared(self, preparation: Preparation, choice: Choice) -> Ready:
+    async def _chosen(self) -> Choice:
+        """Where it goes. A release has its node chosen in any case, so that it gets ready there."""
+        launch = self._launch
+        if self._preparing is not None and not launch.placement:
+            launch = replace(launch, placement="spread")
+        return await self._places.choose(launch, self._refused)
+
+    async def _ready(self, preparing: Preparing, choice: Choice) -> Ready:
         """Has a node get ready: the one that was chosen, or one that Ray finds to have room."""
-        options: dict[str, Any] = {"num_cpus": 0}
         if isinstance(choice, On):
-            there = NodeAffinitySchedulingStrategy(choice.node_id, soft=not choice.hard)
-            options["scheduling_strategy"] = there
-        else:
-            options |= resource_options(self._launch)
-            options |= type_options(self._launch, choice, await self._places.alive())
-        try:
-            return await preparation.run(options)
-        except Unavailable:
-            if self._ended or not await self._lost_its_node():
-                raise
-        return await self._prepared(preparation, Anywhere())
+            try:
+                return await preparing.on(choice.node_id)
+            except Unavailable:
+                if await self._is_alive(choice.node_id):
+                    raise
+        options = resource_options(self._launch)
+        options |= type_options(self._launch, Anywhere(), await self._places.alive())
+        return await preparing.anywhere(options)
+
+    async def _is_alive(self, node_id: str) -> bool:
+        return node_id in {node.id for node in await self._places.alive()}
 
     async def _choose_again(self) -> None:
         """For a replica that does not come to life on the node that was chosen.
@@ -342,8 +347,10 @@ class _RayProcess:
             if await self._places.has_arrived(self._launch, before.node_id):
                 return
             self._refused[before.node_id] += 1
-        choice = await self._places.choose(self._launch, self._refused)
-        if choice == before:
+        choice = await self._chosen()
+        if choice == before or (
+            isinstance(before, On) and isinstance(choice, On) and before.node_id == choice.node_id
+        ):
             return
         _log.info("replica %s is placed anew", self._launch.replica_id)
         await self._kill(await self._actor())
@@ -353,7 +360,7 @@ class _RayProcess:
         """Whether it could not be placed because the node it had to go to is gone."""
         if not (isinstance(self._choice, On) and self._choice.hard):
             return False
-        return self._choice.node_id not in {node.id for node in await self._places.alive()}
+        return not await self._is_alive(self._choice.node_id)
 
     def _options(self, choice: Choice, nodes: Sequence[Node]) -> dict[str, Any]:
         options = type_options(self._launch, choice, nodes)
@@ -364,8 +371,8 @@ class _RayProcess:
 
     async def missing(self) -> str:
         """As of Process."""
-        if self._preparation is not None and self._preparation.note:
-            return self._preparation.note
+        if self._preparing is not None and self._preparing.note:
+            return self._preparing.note
         if isinstance(self._choice, On) and not self._refused:
             return ""  # it is on its way, and what it takes may look taken by others
         return await self._places.missing(self._launch)
@@ -376,6 +383,8 @@ class _RayProcess:
         secrets = (self._launch.secrets,) if self._launch.secret_names else ()
         given = () if self._is_adopted else secrets
         outcome: Started | Failed = await _patiently(actor.start, *given)
+        if isinstance(outcome, Failed) and self._preparing is not None and self._log is not None:
+            self._preparing.forget(self._log.node_id)
         return outcome
 
     async def watch(self) -> str:

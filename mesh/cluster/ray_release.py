@@ -1,12 +1,15 @@
 """Releases on the nodes of a Ray cluster: tasks that prepare them, and the controller's side."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 import ray.exceptions
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from mesh.clock import Clock, monotonic
 from mesh.cluster.answers import Refused, accept, answer
 from mesh.control.plan import VersionDocument
 from mesh.errors import Code, Internal, MeshError, Unavailable
@@ -18,6 +21,9 @@ from mesh.releases.contract import Release
 
 FETCH_WAIT = 120.0
 """Seconds that the controller has to give a piece of an archive."""
+TRUST = 60.0
+"""Seconds for which a node is not asked again whether it has a release ready: so soon it does not
+remove what was used."""
 RETRIES = 2
 """Times that a task begins anew whose node or process died."""
 
@@ -70,17 +76,10 @@ def prepare_here(
 
 
 class Preparation:
-    """Prepares one release for one replica; `note` is what it is at, in a few words.
-
-    `wait` gives what a reference of Ray stands for, and raises Unavailable.
-    """
+    """Prepares one release on one node; `note` is what that is at, in a few words."""
 
     def __init__(
-        self,
-        source: Source,
-        settings: NodeSettings,
-        origin: Origin,
-        wait: Callable[[Any], Any],
+        self, source: Source, settings: NodeSettings, origin: Origin, wait: Callable[[Any], Any]
     ) -> None:
         self._source = source
         self._settings = settings
@@ -117,6 +116,113 @@ class Preparation:
     async def _values(self, stream: Any) -> AsyncIterator[Any]:
         async for each in stream:
             yield await self._wait(each)
+
+
+class Preparations:
+    """Which nodes have which releases ready. For one event loop.
+
+    Replicas that go to one node wait for one preparation. `wait` gives what a reference of Ray
+    stands for, and raises Unavailable.
+    """
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        origin: Origin,
+        wait: Callable[[Any], Any],
+        clock: Clock = monotonic,
+    ) -> None:
+        self._settings = settings
+        self._origin = origin
+        self._wait = wait
+        self._clock = clock
+        self._ready: dict[tuple[str, str], tuple[Ready, float]] = {}
+        self._running: dict[tuple[str, str], tuple[Preparation, asyncio.Task[Ready]]] = {}
+
+    def of(self, source: Source) -> "Preparing":
+        """For one replica of a release."""
+        return Preparing(self, source)
+
+    def begun(self, source: Source) -> Preparation:
+        """A preparation that is for one replica alone."""
+        return Preparation(source, self._settings, self._origin, self._wait)
+
+    def keep(self, source: Source, ready: Ready) -> None:
+        """A node has a release ready."""
+        self._ready[ready.node_id, _key(source)] = (ready, self._clock() + TRUST)
+
+    def forget(self, source: Source, node_id: str) -> None:
+        """A replica could not start there: the node is asked again before the next one does."""
+        self._ready.pop((node_id, _key(source)), None)
+
+    def known(self, source: Source, node_id: str) -> Ready | None:
+        """What the node had ready a moment ago, if nothing has failed there since."""
+        ready, until = self._ready.get((node_id, _key(source)), (None, 0.0))
+        return ready if self._clock() < until else None
+
+    def shared(self, source: Source, node_id: str) -> tuple[Preparation, asyncio.Task[Ready]]:
+        """The preparation on a node that all its replicas wait for."""
+        key = (node_id, _key(source))
+        found = self._running.get(key)
+        if found is None:
+            preparation = self.begun(source)
+            there = NodeAffinitySchedulingStrategy(node_id, soft=False)
+            run = preparation.run({"num_cpus": 0, "scheduling_strategy": there})
+            task = asyncio.get_running_loop().create_task(run, name=f"prepare/{node_id}")
+            found = self._running[key] = (preparation, task)
+            task.add_done_callback(lambda done: self._over(source, key, done))
+        return found
+
+    def _over(self, source: Source, key: tuple[str, str], task: "asyncio.Task[Ready]") -> None:
+        del self._running[key]
+        # Asked for its exception here, for all who waited may have left.
+        if not task.cancelled() and task.exception() is None:
+            self.keep(source, task.result())
+
+    async def close(self) -> None:
+        """Ends what goes on."""
+        tasks = [task for _, task in self._running.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Preparing:
+    """What one replica of a release waits for before it is made."""
+
+    def __init__(self, preparations: Preparations, source: Source) -> None:
+        self._preparations = preparations
+        self._source = source
+        self._now: Preparation | None = None
+
+    @property
+    def note(self) -> str:
+        """What its node is at, in a few words; empty if nothing has to be waited for."""
+        return self._now.note if self._now is not None else ""
+
+    async def on(self, node_id: str) -> Ready:
+        """Has a node get ready. Raises as `Preparation.run`."""
+        known = self._preparations.known(self._source, node_id)
+        if known is not None:
+            return known
+        self._now, task = self._preparations.shared(self._source, node_id)
+        return await asyncio.shield(task)  # others wait for it as well
+
+    async def anywhere(self, options: Mapping[str, Any]) -> Ready:
+        """Has a node get ready that Ray finds by its `options`. Raises as `Preparation.run`."""
+        self._now = self._preparations.begun(self._source)
+        ready = await self._now.run(options)
+        self._preparations.keep(self._source, ready)
+        return ready
+
+    def forget(self, node_id: str) -> None:
+        """The replica could not start on that node."""
+        self._preparations.forget(self._source, node_id)
+
+
+def _key(source: Source) -> str:
+    """What is to be ready: the archive and its models."""
+    return " ".join((source.release, *sorted(f"{tag}={at}" for tag, at in source.models.items())))
 
 
 def describe_in_task(source: Source, settings: NodeSettings, origin: Origin) -> Any:

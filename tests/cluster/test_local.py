@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from mesh.cluster.lives import Lives, Process, Running
 from mesh.cluster.local import LocalCluster
 from mesh.control.observed import Phase
 from mesh.errors import Unavailable
-from mesh.launch import Launch
+from mesh.launch import Launch, Source
 from tests.cluster import contract_checks
 from tests.cluster.contract_checks import find, launch, until
 
@@ -185,5 +186,18 @@ def test_what_starts_is_adopted_and_becomes_ready() -> None:
         assert (await until(cluster, one.replica_id, Phase.READY)).address == "h:1"
         await cluster.close()
         assert cluster.process.ended == []
+
+    asyncio.run(main())
+
+
+def test_a_release_is_refused_where_replicas_share_a_process() -> None:
+    async def main() -> None:
+        ours = LocalCluster(host=HOST)
+        released = replace(launch(), source=Source(release="sha256:00"))
+        for one in (released, replace(launch(), secret_names=("db",))):
+            await ours.start(one)
+            failed = await until(ours, one.replica_id, Phase.FAILED)
+            assert failed.reason.startswith("releases and secrets need a process of their own")
+        await ours.close()
 
     asyncio.run(main())

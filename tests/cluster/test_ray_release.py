@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,7 +14,8 @@ import pytest
 import ray
 
 from mesh.cluster.answers import answer
-from mesh.cluster.ray_cluster import RayCluster, result
+from mesh.cluster.contract import Failed
+from mesh.cluster.ray_cluster import RayCluster, create, result
 from mesh.cluster.ray_release import Origin, RayBuilder
 from mesh.cluster.start import Session
 from mesh.control.plan import Application, VersionDocument
@@ -23,10 +24,12 @@ from mesh.control.store.catalogue import Entry, Kind, Put
 from mesh.control.store.memory import MemoryStore
 from mesh.faces.addresses import PlaneConfig
 from mesh.faces.plane import ControlPlane
+from mesh.launch import Secrets
 from mesh.nodes.settings import NodeSettings
 from mesh.releases.contract import Release
 from mesh.serving.gateways import GatewayProcess
 from mesh.serving.run import free_port
+from tests.cluster.contract_checks import launch
 from tests.nodes.bentos import Archives, Workshop
 
 NAMESPACE = "tests"
@@ -185,6 +188,19 @@ def test_replicas_have_their_secrets_and_nobody_else(
         if PASSWORD.encode() in (content := path.read_bytes()) or CERTIFICATE.encode() in content
     ]
     assert not found
+
+
+def test_a_replica_that_was_not_sent_its_secrets_does_not_start(
+    ray_session: Session, tmp_path: Path
+) -> None:
+    named = replace(launch(), secret_names=("db",), secrets=Secrets({"PASSWORD": PASSWORD}))
+    settings = NodeSettings(str(tmp_path))
+    actor = create(named, "tests.cluster.hosts:FakeHost", "127.0.0.1", {}, None, settings)
+    try:
+        assert ray.get(actor.start.remote()) == Failed("it has not been given its secrets")
+        assert ray.get(actor.launch.remote()).secrets == Secrets()
+    finally:
+        ray.kill(actor)
 
 
 def test_homes_of_replicas_that_have_ended_are_gone(

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from random import Random
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from mesh.errors import ConfigError, FailedPrecondition, NotFound, Unavailable
 from mesh.faces.addresses import Addresses, PlaneConfig
 from mesh.faces.plane import ControlPlane
 from mesh.link.watch import Watch
+from mesh.releases.blobs import DiskBlobs
 from mesh.traffic.snapshot import Snapshot
 from mesh.v1 import control_pb2, control_pb2_grpc
 from tests.cluster.hosts import FAILS
@@ -292,3 +294,31 @@ def test_wrong_use_is_told_by_the_errors_of_the_mesh(running: ControlPlane) -> N
         running.apply(b"[]")
     with pytest.raises(NotFound):
         running.delete("x")
+
+
+def test_nodes_read_archives_from_the_control_plane(tmp_path: Path) -> None:
+    config = PlaneConfig(http_port=0, releases=str(tmp_path))
+    ours = ControlPlane(config, lambda: LocalCluster(host=HOST))
+    ours.start()
+    try:
+
+        async def content() -> AsyncIterator[bytes]:
+            yield b"0123456789"
+
+        digest, _ = asyncio.run(DiskBlobs(tmp_path).put(content(), 10))
+        assert ours.blob(digest, 4, 3) == b"456"
+        assert ours.blob(digest, 10, 3) == b""
+        with pytest.raises(NotFound):
+            ours.blob(f"sha256:{'0' * 64}", 0, 1)
+    finally:
+        ours.stop()
+
+
+def test_a_control_plane_without_http_has_no_archives() -> None:
+    ours = plane()
+    ours.start()
+    try:
+        with pytest.raises(NotFound, match="there are no archives"):
+            ours.blob(f"sha256:{'0' * 64}", 0, 1)
+    finally:
+        ours.stop()
