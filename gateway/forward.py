@@ -221,7 +221,7 @@ class Aim:
         if found.protected:
             self._guard.admit(request.shown, self._snapshot, found)
             self.metadata = without_credential(request.metadata)
-        elif len(endpoint.reachable) > 1:
+        elif len(endpoint.reachable) > 1 and request.shown:
             self.metadata = self._guard.forwarded(
                 request.shown, self._snapshot, endpoint, request.metadata
             )

@@ -78,17 +78,53 @@ const withStream = (Responses, { React }) =>
     return h(React.Fragment, null, panel, h(Responses, props));
   };
 
-const ui = SwaggerUIBundle({
-  url: "docs.json",
-  dom_id: "#docs",
-  deepLinking: true,
-  displayRequestDuration: true,
-  defaultModelsExpandDepth: 0,
-  tryItOutEnabled: true,
-  validatorUrl: null, // nothing is asked of other servers
-  plugins: [{ wrapComponents: { responses: withStream } }],
-  requestInterceptor: (request) => Object.assign(request, { userFetch: fetchAndFollow }),
-  onComplete: () => {
-    document.title = ui.specSelectors.info().get("title");
-  },
-});
+let token = ""; // opens a protected service; gone when the page is
+
+/** Asks for the token of a protected service, and begins anew with it. */
+function askForToken(why) {
+  const make = (name, fields) => Object.assign(document.createElement(name), fields);
+  const form = make("form", { className: "token" });
+  const input = make("input", { type: "password", name: "token", required: true, autocomplete: "off" });
+  const label = make("label", { textContent: "Token" });
+  label.append(input);
+  form.append(make("p", { textContent: why }), label, make("button", { textContent: "Open" }));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    token = input.value.trim();
+    start();
+  });
+  document.getElementById("docs").replaceChildren(form);
+  input.focus();
+}
+
+function withToken(request) {
+  if (token) request.headers = { ...request.headers, authorization: `Bearer ${token}` };
+  return Object.assign(request, { userFetch: fetchAndFollow });
+}
+
+/** Shows the service's document, to whoever may see it. */
+async function start() {
+  const headers = token ? { authorization: `Bearer ${token}` } : {};
+  const response = await fetch("docs.json", { headers });
+  if (response.status === 401 || response.status === 403) askForToken((await response.json()).error);
+  else show();
+}
+
+function show() {
+  const ui = SwaggerUIBundle({
+    url: "docs.json",
+    dom_id: "#docs",
+    deepLinking: true,
+    displayRequestDuration: true,
+    defaultModelsExpandDepth: 0,
+    tryItOutEnabled: true,
+    validatorUrl: null, // nothing is asked of other servers
+    plugins: [{ wrapComponents: { responses: withStream } }],
+    requestInterceptor: withToken,
+    onComplete: () => {
+      document.title = ui.specSelectors.info().get("title");
+    },
+  });
+}
+
+start();

@@ -65,6 +65,13 @@ class Watchers:
         """The oldest number that one of `of_all` routes by; None if there are none of them."""
         return min((watcher.applied for watcher in self.of_all), default=None)
 
+    def progress(self) -> dict[str, int]:
+        """The number that each of `of_all` routes by; of those with one name the oldest."""
+        found: dict[str, int] = {}
+        for watcher in self.of_all:
+            found[watcher.name] = min(watcher.applied, found.get(watcher.name, watcher.applied))
+        return found
+
     async def reached(self, number: int) -> None:
         """Returns when each of `of_all` routes by the snapshot with this number or a later one."""
         while (oldest := self.applied_by_all) is not None and oldest < number:

@@ -179,6 +179,8 @@ class _Running:
                 blobs=uploads.registry.vault,
                 uploads=uploads,
                 nodes=self._cluster.nodes,
+                granted=self.controller.granted,
+                applied=self.controller.watchers.progress,
                 builder=builder,
             )
             self._http.start(http_app(self.controller, config.token, backing=backing))

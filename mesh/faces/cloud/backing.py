@@ -1,7 +1,7 @@
 """What the cloud API works with: one value that every part of it is given."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -18,6 +18,10 @@ async def _no_nodes() -> Sequence[Node]:
     return ()
 
 
+async def _at_once() -> None:
+    pass
+
+
 CLUSTER = "default"
 """The name of the Ray cluster that a control plane has."""
 
@@ -25,6 +29,9 @@ CLUSTER = "default"
 @dataclass(frozen=True, slots=True)
 class Backing:
     """The controller and what is kept beside it. For one event loop.
+
+    `granted` returns when gateways go by what tokens open now; `applied` has the number of the
+    routing table that each gateway goes by.
 
     `gateway_url` is where callers reach the gateways, without a slash at its end; `wall` gives
     seconds since the Unix epoch. `blobs` are the archives of releases and `uploads` the way into
@@ -43,4 +50,6 @@ class Backing:
     gateway_url: str = ""
     wall: Callable[[], float] = time.time
     nodes: Callable[[], Awaitable[Sequence[Node]]] = _no_nodes
+    granted: Callable[[], Awaitable[None]] = _at_once
+    applied: Callable[[], Mapping[str, int]] = dict
     new_uid: Callable[[], str] = field(default=lambda: uuid4().hex)

@@ -64,8 +64,7 @@ def tokens(backing: Backing) -> APIRouter:
         uid: str, asker: Asker = may(Verb.WRITE, Area.TOKENS, "api_token", "deleted")
     ) -> TokenView:
         """Revokes a token: from now on it opens nothing."""
-        found = kept.changeable(asker, uid)
-        return kept.view(await backing.access.tokens.revoke(asker.organization, found.uid))
+        return kept.view(await kept.revoke(asker, uid))
 
     @routes.get("/api/v2/deployments/{name}/api_tokens")
     async def of_deployment(
@@ -131,6 +130,7 @@ class Tokens:
         for uid in sorted(wish.opens - known):
             raise NotFound(f"there is no deployment with uid {uid!r}")
         made, text = await self._access.tokens.make(asker.principal, wish)
+        await self._backing.granted()
         asker.doing.resource = _noted(made)
         return made, text
 
@@ -145,7 +145,15 @@ class Tokens:
             expires_at=time_of(sent.expired_at) if sent.expired_at else None,
         )
         asker.doing.resource = _noted(changed)
+        await self._backing.granted()
         return changed
+
+    async def revoke(self, asker: Asker, uid: str) -> Token:
+        """Revokes one: what it opened is closed when this returns. Raises as `changeable`."""
+        found = self.changeable(asker, uid)
+        revoked = await self._access.tokens.revoke(asker.organization, found.uid)
+        await self._backing.granted()
+        return revoked
 
     def that_open(self, asker: Asker, name: str, among: Iterable[Token]) -> list[Token]:
         """Those with which a deployment can be called. Raises NotFound."""
