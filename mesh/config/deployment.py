@@ -68,7 +68,7 @@ class VersionConfig(Settings):
     pushed. `secrets` are names of secrets that its replicas get. `replicas` and `scaling` hold for
     every service that `services` does not name. `placement` says how replicas of the graph lie on
     nodes: `pack` on as few as possible, `spread` on as many, `strict_spread` never two of one
-    service on one node.
+    service on one node. `annotations` are kept for whoever wrote them and mean nothing to the mesh.
     """
 
     target: str = ""
@@ -79,6 +79,7 @@ class VersionConfig(Settings):
     placement: Literal["pack", "spread", "strict_spread"] | None = None
     services: dict[str, ServiceOverrides] = {}
     envs: dict[str, str] = {}
+    annotations: dict[str, Any] = {}
 
     @model_validator(mode="after")
     def _said_once(self) -> Self:
@@ -90,7 +91,10 @@ class VersionConfig(Settings):
 
 
 class CanaryVersion(VersionConfig):
-    """A version beside `main`; `weight` is its percentage of the deployment's requests."""
+    """A version beside `main`; `weight` is its percentage of the deployment's requests.
+
+    Where it says nothing of `envs`, `secrets` or one of its `services`, it has what main has.
+    """
 
     weight: Percent = 0
 

@@ -8,7 +8,15 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from mesh.config import MAIN, CanaryVersion, DeploymentConfig, ServiceOverrides, parse
+from mesh.config import (
+    MAIN,
+    MIRRORED,
+    CanaryVersion,
+    DeploymentConfig,
+    ServiceOverrides,
+    mirrored,
+    parse,
+)
 from mesh.control.desired import DesiredDeployment
 from mesh.control.endpoint_changes import Moment, check_owner, endpoint_record
 from mesh.control.plan import (
@@ -277,10 +285,16 @@ def promoted(state: State, name: str, version: str, at: Moment, cause: str = "")
         (version,) = config.canary.versions
     canary = _canary(config, version)
     document = _without_progression(record, current, config)
-    document["canary"]["versions"].pop(version)
-    record_of_canary = state.versions[name, current.versions[version]]
-    services = record_of_canary.document["version"]["manifest"]["services"]
-    document |= _in_place_of_main(config, canary, services)
+    graphs = {
+        key: state.versions[name, each].document["version"]["manifest"]["services"]
+        for key, each in current.versions.items()
+    }
+    versions = document["canary"]["versions"]
+    versions.pop(version)
+    for key in versions:  # that which they mirror is not main any more
+        theirs = mirrored(config, config.canary.versions[key], graphs[key])
+        versions[key] |= theirs.model_dump(mode="json", include=set(MIRRORED))
+    document |= _in_place_of_main(config, canary, graphs[version])
     changed = parse(DeploymentConfig, document, what=f"deployment {name}")
     ids = {key: each for key, each in current.versions.items() if key != version}
     ids[MAIN] = current.versions[version]
@@ -291,6 +305,7 @@ def _in_place_of_main(
     main: DeploymentConfig, canary: CanaryVersion, services: Container[str]
 ) -> dict[str, Any]:
     """The settings of a canary that is to be `main`: its own, with main's numbers of replicas."""
+    canary = mirrored(main, canary, services)
     document = canary.model_dump(mode="json", exclude={"weight"})
     numbers = {"replicas", "scaling"}
     document |= main.model_dump(mode="json", include=numbers)

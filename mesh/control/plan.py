@@ -26,6 +26,7 @@ from mesh.config import (
     ServiceOverrides,
     Traffic,
     VersionConfig,
+    mirrored,
     parse,
 )
 from mesh.config.instance_types import TypeName, resources_of
@@ -106,18 +107,36 @@ def plan(
     Raises:
         ConfigError: a version has no graph, or settings name a service that its graph has not.
     """
-    configs = versions_of(applied.config)
-    if configs.keys() != applied.versions.keys():
-        missing = sorted(configs.keys() ^ applied.versions.keys())
-        raise ConfigError(f"versions: config and graphs disagree about {', '.join(missing)}")
-    parts = {name: _parts(applied, name, (code or {}).get(name, b"")) for name in configs}
+    configs = _configs(applied)
+    parts = {
+        name: _parts(applied, name, each, (code or {}).get(name, b""))
+        for name, each in configs.items()
+    }
     ids = {name: _version_id(applied.config.name, generation, each) for name, each in parts.items()}
     return _deployment(applied.config, revision, parts, ids)
 
 
-def versions_of(config: DeploymentConfig) -> dict[str, VersionConfig]:
-    """The settings of `main` and of the canaries, by name."""
-    return {MAIN: config, **config.canary.versions}
+def versions_of(
+    config: DeploymentConfig, documents: Mapping[str, VersionDocument]
+) -> dict[str, VersionConfig]:
+    """The settings of `main` and of the canaries, by name; these have what they mirror of main.
+
+    `documents` are the graphs of the versions.
+    """
+    canaries = {
+        name: mirrored(config, canary, documents[name].manifest.services)
+        for name, canary in config.canary.versions.items()
+    }
+    return {MAIN: config, **canaries}
+
+
+def _configs(applied: Application) -> dict[str, VersionConfig]:
+    """As `versions_of`. Raises ConfigError if a version has no graph, or a graph no version."""
+    names = {MAIN, *applied.config.canary.versions}
+    if names != applied.versions.keys():
+        missing = sorted(names ^ applied.versions.keys())
+        raise ConfigError(f"versions: config and graphs disagree about {', '.join(missing)}")
+    return versions_of(applied.config, applied.versions)
 
 
 def weights_of(config: DeploymentConfig) -> dict[str, int]:
@@ -137,8 +156,7 @@ class Parts(NamedTuple):
     source: Source
 
 
-def _parts(applied: Application, name: str, code: bytes) -> Parts:
-    config = versions_of(applied.config)[name]
+def _parts(applied: Application, name: str, config: VersionConfig, code: bytes) -> Parts:
     where = "services" if name == MAIN else f"canary.versions.{name}.services"
     return _parts_of(
         config, applied.config.deployment_strategy, applied.versions[name], code, where
@@ -167,7 +185,7 @@ def _parts_of(
 
 def recorded(applied: Application, planned: DesiredDeployment) -> tuple[VersionRecord, ...]:
     """What has to be kept of the versions of `planned`, which is the plan of `applied`."""
-    configs = versions_of(applied.config)
+    configs = _configs(applied)
     return tuple(
         VersionRecord(
             applied.config.name,
@@ -194,13 +212,17 @@ def planned_again(
     mesh understands.
     """
     config = parse(DeploymentConfig, revision.config, what=f"deployment {revision.deployment}")
-    parts = {}
-    for name, each in versions_of(config).items():
-        record = records[revision.versions[name]]
-        document = parse(VersionDocument, record.document["version"], what=f"version {record.id}")
-        parts[name] = _parts_of(
-            each, config.deployment_strategy, document, record.code, f"version {name}"
+    kept = {name: records[revision.versions[name]] for name in (MAIN, *config.canary.versions)}
+    documents = {
+        name: parse(VersionDocument, record.document["version"], what=f"version {record.id}")
+        for name, record in kept.items()
+    }
+    parts = {
+        name: _parts_of(
+            each, config.deployment_strategy, documents[name], kept[name].code, f"version {name}"
         )
+        for name, each in versions_of(config, documents).items()
+    }
     return _deployment(config, revision.number, parts, revision.versions)
 
 

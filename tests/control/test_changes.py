@@ -103,6 +103,15 @@ def test_of_several_canaries_the_one_to_promote_must_be_named_and_the_others_sta
     assert {key[1] for key in world.state.versions} == {ids["a"], ids["b"]}
 
 
+def test_what_versions_mirror_of_main_stays_when_another_is_main() -> None:
+    world = World()
+    world.apply("one:Main", envs={"A": "1"}, canaries={"a": 10, "b": 20})
+    world.take(changes.promoted(world.state, "d", "a", world.at()))
+    config = world.state.revisions["d"].config
+    assert config["envs"] == {"A": "1"}
+    assert config["canary"]["versions"]["b"]["envs"] == {"A": "1"}
+
+
 def test_a_canary_that_is_taken_out_leaves_its_percentage_to_main() -> None:
     world = World()
     world.apply(canaries={"a": 10, "b": 20})

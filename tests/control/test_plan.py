@@ -234,3 +234,15 @@ def test_another_generation_is_another_version() -> None:
     applied = application(document())
     one, two = (plan(applied, revision=1, generation=number) for number in (0, 1))
     assert one.versions[0].id != two.versions[0].id
+
+
+def test_a_canary_mirrors_what_main_says_and_it_does_not() -> None:
+    found = planned(
+        {"envs": {"A": "1"}, "services": {"Main": {"replicas": 4}}, **canaries(next=10)},
+        main=graph(),
+        next=graph(),
+    )
+    main, canary = found.versions
+    assert canary.services["Main"].envs == {"A": "1"}
+    assert canary.services["Main"].min_replicas == 4
+    assert canary.id == main.id, "nothing makes their replicas differ"
