@@ -10,7 +10,7 @@ from mesh.control import changes, endpoint_changes, progression
 from mesh.control.admission import limits_of
 from mesh.control.loop import Loop
 from mesh.control.observed import ObservedReplica
-from mesh.control.plan import Application
+from mesh.control.plan import Application, kept_application
 from mesh.control.progression import CanaryStatus, taken_back
 from mesh.control.promises import broken_promises
 from mesh.control.quota import check_change
@@ -200,10 +200,10 @@ class Controller(Loop):
         if name and name not in self._courses:
             raise NotFound(f"there is no deployment {name!r}")
         wall = self._wall()
+        courses = {name: self._courses[name]} if name else self._courses
         return tuple(
             self._status(course.status(self._cluster.observe(each), wall))
-            for each, course in self._courses.items()
-            if name in ("", each)
+            for each, course in courses.items()
         )
 
     def _status(self, status: DeploymentStatus) -> DeploymentStatus:
@@ -225,6 +225,15 @@ class Controller(Loop):
     def current(self, name: str) -> RevisionRecord:
         """The current revision of a deployment. Raises NotFound."""
         return self._state.revisions[changes.found(self._state, name).name]
+
+    def kept(self, name: str) -> tuple[Application, dict[str, bytes]]:
+        """What a deployment was made of when it was last set, with its code by version.
+
+        Raises NotFound, and ConfigError if this release does not understand it.
+        """
+        revision = self.current(name)
+        ids = revision.versions.values()
+        return kept_application(revision, {each: self._state.versions[name, each] for each in ids})
 
     async def revisions(
         self, name: str, start: int = 0, count: int = 100

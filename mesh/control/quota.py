@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mesh.config import DeploymentConfig, parse
+from mesh.config import DeploymentConfig, VersionConfig, mirrored, parse
 from mesh.config.limits import Limits
-from mesh.control.desired import DesiredDeployment
-from mesh.control.plan import planned_again, versions_of
+from mesh.control.desired import DesiredDeployment, DesiredVersion
+from mesh.control.plan import planned_again
 from mesh.control.records import Change, DeploymentRecord, Intent, State
 from mesh.errors import QuotaExceeded
 
@@ -151,7 +151,7 @@ def _check_services(limited: Limited, desired: DesiredDeployment) -> None:
 
 def _check_types(limited: Limited, config: DeploymentConfig, desired: DesiredDeployment) -> None:
     limits = limited.limits
-    named = {version: each.services for version, each in versions_of(config).items()}
+    named = {version.name: _settings(config, version).services for version in desired.versions}
     listed = {each.name for each in limits.resource_instance_list or () if each.active}
     for version in desired.versions:
         for service in version.services:
@@ -170,6 +170,12 @@ def _check_types(limited: Limited, config: DeploymentConfig, desired: DesiredDep
             if narrow and kind not in narrow:
                 key = "filter_down_resource_instance_names"
                 raise _exceeded(limited, key, ", ".join(narrow), f"{where} names {kind}")
+
+
+def _settings(config: DeploymentConfig, version: DesiredVersion) -> VersionConfig:
+    """Those of a version; a canary has those that it mirrors too."""
+    canary = config.canary.versions.get(version.name)
+    return config if canary is None else mirrored(config, canary, version.services)
 
 
 def _check_rules(limited: Limited, asked: Asked) -> None:

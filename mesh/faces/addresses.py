@@ -12,6 +12,7 @@ class PlaneConfig:
     the controller keeps what it must not forget (see `mesh.control.store`; empty: in memory),
     `releases` where archives of releases are (a folder or URL; empty: beside the store), and
     `token` what clients of the control API and gateways have to show (empty: nothing).
+    `public_url` is where callers reach the gateways; a `*` in it stands for a deployment's name.
     """
 
     host: str = "127.0.0.1"
@@ -21,6 +22,7 @@ class PlaneConfig:
     store: str = field(default="", repr=False)  # may hold a password
     token: str = field(default="", repr=False)
     releases: str = field(default="", repr=False)  # as store
+    public_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

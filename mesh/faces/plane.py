@@ -9,10 +9,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from uuid import uuid4
 
 from mesh.access.directory import Directory
 from mesh.cluster.contract import Cluster
 from mesh.control.controller import Controller
+from mesh.control.instance_types import instance_types
 from mesh.control.plan import application
 from mesh.control.status import DeploymentStatus
 from mesh.control.store.contract import Store
@@ -20,10 +22,13 @@ from mesh.control.store.memory import MemoryStore
 from mesh.errors import FailedPrecondition, MeshError, NotFound
 from mesh.faces.addresses import Addresses, PlaneConfig
 from mesh.faces.cloud.backing import Backing
+from mesh.faces.cloud.deploying import Deploying
 from mesh.faces.grpc_face import GrpcServer
 from mesh.faces.http_face import HttpServer, http_app
 from mesh.loops import LoopThread
-from mesh.releases.contract import Builder
+from mesh.releases.contract import Builder, Releases
+from mesh.releases.described import Descriptions
+from mesh.releases.nothing import NoBuilder
 from mesh.releases.place import Opened, open_vault
 from mesh.releases.registry import Registry
 from mesh.releases.tidy import keep_tidy
@@ -50,10 +55,12 @@ class ControlPlane:
         cluster: Callable[[], Cluster],
         store: Callable[[], Store] = MemoryStore,
         builder: Callable[[], Builder] | None = None,
+        releases: Releases | None = None,
     ) -> None:
         self._config = config
         self._cluster = cluster
         self._store = store
+        self._releases = releases
         self._builder = builder
         self._lock = threading.Lock()
         self._thread: LoopThread | None = None
@@ -127,7 +134,7 @@ class ControlPlane:
         running = _Running(self._cluster())
         try:
             builder = self._builder() if self._builder is not None else None
-            await running.start(self._config, self._store(), builder)
+            await running.start(self._config, self._store(), builder, self._releases)
         except BaseException:
             await running.stop()
             raise
@@ -141,6 +148,8 @@ class _Running:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+        self._deploying: Deploying | None = None
+        self._resuming: asyncio.Task[None] | None = None
         self._grpc = GrpcServer()
         self._http: HttpServer | None = None
         self._control: asyncio.Task[None] | None = None
@@ -151,7 +160,13 @@ class _Running:
         self._tidying: asyncio.Task[None] | None = None
         self.addresses = Addresses("")
 
-    async def start(self, config: PlaneConfig, store: Store, builder: Builder | None) -> None:
+    async def start(
+        self,
+        config: PlaneConfig,
+        store: Store,
+        builder: Builder | None,
+        releases: Releases | None,
+    ) -> None:
         self._store = store
         # HTTP first: gRPC does not give an address back that it has taken and not used.
         http = ""
@@ -171,6 +186,9 @@ class _Running:
         self.controller.when_used(self._access.used)
         if self._http is not None:
             uploads = self._uploads(config, store)
+            self._deploying = self._deploys(
+                store, releases or uploads.registry, builder or NoBuilder()
+            )
             backing = Backing(
                 self.controller,
                 store.catalogue,
@@ -182,6 +200,8 @@ class _Running:
                 granted=self.controller.granted,
                 applied=self.controller.watchers.progress,
                 builder=builder,
+                deploying=self._deploying,
+                gateway_url=config.public_url.rstrip("/"),
             )
             self._http.start(http_app(self.controller, config.token, backing=backing))
         await self._grpc.start(self.controller, config.token)
@@ -189,6 +209,20 @@ class _Running:
         self._control.add_done_callback(_report)
         self._keeping = asyncio.create_task(_keep(self._access, self.controller), name="access")
         self._keeping.add_done_callback(_report)
+
+    def _deploys(self, store: Store, releases: Releases, builder: Builder) -> Deploying:
+        made = Deploying(
+            self.controller,
+            store.catalogue,
+            releases,
+            Descriptions(store.catalogue, builder, time.time),
+            wall=time.time,
+            new_uid=lambda: uuid4().hex,
+            types=lambda: instance_types(store.catalogue),
+        )
+        self._resuming = asyncio.create_task(_resume(made, self.controller), name="deploying")
+        self._resuming.add_done_callback(_report)
+        return made
 
     def _uploads(self, config: PlaneConfig, store: Store) -> Uploads:
         self._archives = open_vault(config.releases, config.store)
@@ -207,11 +241,13 @@ class _Running:
         return await self._archives.vault.read(digest, offset, limit)
 
     async def stop(self) -> None:
-        every = (self._control, self._keeping, self._tidying)
+        every = (self._control, self._keeping, self._tidying, self._resuming)
         tasks = [task for task in every if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._deploying is not None:
+            await self._deploying.close()
         if self._http is not None:
             await self._http.stop()
         await self._grpc.stop()
@@ -244,6 +280,17 @@ async def _keep(access: Directory, controller: Controller) -> None:
     while True:
         await asyncio.sleep(KEPT)
         await _keep_uses(access)
+
+
+async def _resume(deploying: Deploying, controller: Controller) -> None:
+    """Goes on with deployments whose releases were being made ready."""
+    await controller.until_opened()
+    while True:
+        try:
+            return await deploying.resume()
+        except MeshError as error:
+            _log.error("what is to be deployed cannot be read yet: %s", error.message)
+        await asyncio.sleep(AGAIN)
 
 
 async def _keep_uses(access: Directory) -> None:

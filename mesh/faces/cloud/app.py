@@ -10,6 +10,9 @@ from mesh.faces.cloud.absent import absent
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.bentos import bentos
 from mesh.faces.cloud.clusters import clusters
+from mesh.faces.cloud.deployment_history import deployment_history
+from mesh.faces.cloud.deployment_lists import deployment_lists
+from mesh.faces.cloud.deployments import deployments
 from mesh.faces.cloud.described import FAILURES, describe
 from mesh.faces.cloud.door import OPEN, Door
 from mesh.faces.cloud.gpu_configs import gpu_configs
@@ -34,6 +37,9 @@ Routes = Callable[[Backing], APIRouter]
 ROUTES: Sequence[Routes] = (
     about,
     absent,
+    deployment_history,
+    deployment_lists,
+    deployments,
     secrets,
     sockets,
     instance_types,

@@ -8,6 +8,8 @@ from uuid import uuid4
 from mesh.access.directory import Directory
 from mesh.control.placement import Node
 from mesh.control.store.catalogue import Catalogue, Journal
+from mesh.errors import Unavailable
+from mesh.faces.cloud.deploying import Deploying
 from mesh.faces.rest.verbs import Verbs
 from mesh.releases.blobs import Vault
 from mesh.releases.contract import Builder
@@ -35,8 +37,8 @@ class Backing:
 
     `gateway_url` is where callers reach the gateways, without a slash at its end; `wall` gives
     seconds since the Unix epoch. `blobs` are the archives of releases and `uploads` the way into
-    their registry (None: there is none),
-    `builder` makes releases ready to run (None: they cannot). `nodes` are those of the cluster;
+    their registry (None: there is none), `builder` makes releases ready to run (None: they cannot),
+    and `deploying` deploys them (None: nothing is deployed). `nodes` are those of the cluster;
     none where resources are not counted.
     """
 
@@ -47,9 +49,17 @@ class Backing:
     blobs: Vault | None = None
     builder: Builder | None = None
     uploads: Uploads | None = None
+    deploying: Deploying | None = None
     gateway_url: str = ""
     wall: Callable[[], float] = time.time
     nodes: Callable[[], Awaitable[Sequence[Node]]] = _no_nodes
     granted: Callable[[], Awaitable[None]] = _at_once
     applied: Callable[[], Mapping[str, int]] = dict
     new_uid: Callable[[], str] = field(default=lambda: uuid4().hex)
+
+    @property
+    def ready_deploying(self) -> Deploying:
+        """What has releases made ready. Raises Unavailable if there is nothing such."""
+        if self.deploying is None:
+            raise Unavailable("nothing can be deployed here")
+        return self.deploying

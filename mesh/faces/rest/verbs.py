@@ -103,6 +103,10 @@ class Verbs(Protocol):
         """What a deployment is set to."""
         ...
 
+    def kept(self, name: str) -> tuple[Application, dict[str, bytes]]:
+        """What it was made of when it was last set, with its code by version."""
+        ...
+
     async def revisions(
         self, name: str, start: int = 0, count: int = 100
     ) -> tuple[RevisionRecord, ...]:

@@ -25,6 +25,10 @@ KINDS = {
     "label",
     "yatai_component",
 }
+# Statuses that its own clients know, and it does not list.
+STATUSES = {"terminating", "terminated", "scaled-to-zero"}
+# What its own clients take for null, and it does not: there may be none.
+NULLABLE = {"latest_bento", "latest_model", "routing"}
 # Pointers to structs of its server are objects on the wire, and nullable texts in its document.
 OBJECTS = {"config", "limit_group", "manifest", "options", "context", "metadata", "schema"}
 
@@ -38,9 +42,22 @@ def document() -> dict[str, Any]:
         kind = values.get("resource_type") if isinstance(values, dict) else None
         if isinstance(kind, dict) and "enum" in kind:
             kind["enum"] = sorted({*kind["enum"], *KINDS})
+        status = values.get("status") if isinstance(values, dict) else None
+        if isinstance(status, dict) and "non-deployed" in status.get("enum", ()):
+            status["enum"] = sorted({*status["enum"], *STATUSES})
+        for name in NULLABLE & set(values if isinstance(values, dict) else ()):
+            values[name] = {"nullable": True, **_schema_of(found, values[name])}
         for name in OBJECTS & set(values if isinstance(values, dict) else ()):
             if values[name] == {"type": "string", "nullable": True}:
                 values[name] = {"nullable": True, "type": "object"}
+    return found
+
+
+def _schema_of(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema itself, where it is only named."""
+    if "$ref" not in schema:
+        return schema
+    found: dict[str, Any] = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     return found
 
 

@@ -15,6 +15,7 @@ from mesh.faces.addresses import PlaneConfig
 from mesh.faces.plane import ControlPlane
 from tests.cluster.fake_cluster import FakeCluster, World
 from tests.faces.cloud.asked import Asked
+from tests.faces.cloud.shelf import Shelf
 
 TOKEN = "owner-t0ken"
 T = TypeVar("T")
@@ -69,12 +70,18 @@ class Rig:
 
 @contextmanager
 def rigged(
-    store: Callable[[], Store] = MemoryStore, world: World | None = None, token: str = TOKEN
+    store: Callable[[], Store] = MemoryStore,
+    world: World | None = None,
+    token: str = TOKEN,
+    shelf: Shelf | None = None,
+    public_url: str = "http://gateway.test",
 ) -> Iterator[Rig]:
-    """A control plane, while the block lasts."""
+    """A control plane, while the block lasts; with a `shelf` there are releases."""
     made = world or World()
-    config = PlaneConfig("127.0.0.1", 0, "127.0.0.1", 0, token=token)
-    plane = ControlPlane(config, lambda: FakeCluster(made), store)
+    config = PlaneConfig("127.0.0.1", 0, "127.0.0.1", 0, token=token, public_url=public_url)
+    plane = ControlPlane(
+        config, lambda: FakeCluster(made), store, (lambda: shelf) if shelf else None, shelf
+    )
     url = f"http://{plane.start().http}"
     try:
         with Asked(url, token) as asked:

@@ -176,6 +176,10 @@ class MemoryVerbs:
         self._found(name)
         return self._revisions[name][-1]
 
+    def kept(self, name: str) -> tuple[Application, dict[str, bytes]]:
+        config = parse(DeploymentConfig, self.current(name).config, what=name)
+        return Application(config=config, versions={}), {}
+
     async def revisions(
         self, name: str, start: int = 0, count: int = 100
     ) -> tuple[RevisionRecord, ...]:

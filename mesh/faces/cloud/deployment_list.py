@@ -1,0 +1,151 @@
+"""Which deployments there are for somebody, and which of them are meant by a list."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from mesh.config import MAIN
+from mesh.control.records import DeploymentRecord, Document
+from mesh.errors import NotFound
+from mesh.faces.cloud.backing import CLUSTER, Backing
+from mesh.faces.cloud.deploying import Deploying
+from mesh.faces.cloud.pending import Pending
+from mesh.faces.cloud.query import Wanted
+from mesh.faces.cloud.shown import Shown, shown, status_word
+from mesh.faces.cloud.translation import tag_of
+
+PIECE = 200
+"""Deployments that are gone through at once; then others have their turn."""
+
+
+class Held(NamedTuple):
+    """What there is of one deployment."""
+
+    record: DeploymentRecord | None
+    pending: Pending | None
+
+    @property
+    def one(self) -> DeploymentRecord | Pending:
+        """That of the two which says when it was made, and whose it is."""
+        found = self.record or self.pending
+        if found is None:
+            raise ValueError("there is nothing held")
+        return found
+
+
+class Deployments:
+    """What is there, for the time of one request."""
+
+    def __init__(self, backing: Backing, deploying: Deploying) -> None:
+        self._verbs = backing.verbs
+        self._deploying = deploying
+
+    def find(self, name: str, organization: str | None, cluster: str = "") -> Shown:
+        """One deployment. Raises NotFound."""
+        held = Held(self._deploying.record(name), self._deploying.pending().get(name))
+        is_there = held.record is not None or held.pending is not None
+        theirs = is_there and organization in (None, held.one.organization)
+        if not theirs or cluster not in ("", CLUSTER):
+            raise NotFound(f"there is no deployment {name!r}")
+        return self.show(held)
+
+    def all(self, organization: str | None) -> Iterator[Held]:
+        """All of an organization (None: of any), in no order."""
+        pending = dict(self._deploying.pending())
+        for record in self._verbs.deployments():
+            waits = pending.pop(record.name, None)
+            if organization in (None, record.organization):
+                yield Held(record, waits)
+        for each in pending.values():
+            if organization in (None, each.organization):
+                yield Held(None, each)
+
+    def show(self, held: Held) -> Shown:
+        """It, with its status and what it is set to."""
+        record, pending = held
+        if record is None:
+            return shown(None, None, None, pending)
+        current = self._verbs.current(record.name)
+        try:
+            (status,) = self._verbs.status(record.name)
+        except NotFound:  # of another release of the mesh, and left as it is
+            return shown(record, current, None, pending)
+        return shown(record, current, status, pending)
+
+    async def matching(
+        self, organization: str | None, wanted: Wanted, search: str = "", cluster: str = ""
+    ) -> list[Held]:
+        """Those that a list is to have, in its order."""
+        if cluster not in ("", CLUSTER):
+            return []
+        every = list(self.all(organization))
+        found = every
+        if search or wanted != Wanted(sort=wanted.sort, ascending=wanted.ascending):
+            found = []
+            for piece in pieces(every):
+                found += [each for each in piece if self._is_meant(each, wanted, search)]
+                await asyncio.sleep(0)
+        key = wanted.sort if wanted.sort in _SORTS else "created_at"
+        found.sort(key=lambda each: (getattr(each.one, key), each.one.name))
+        if not wanted.ascending:
+            found.reverse()
+        return found
+
+    def _is_meant(self, held: Held, wanted: Wanted, search: str) -> bool:
+        one = held.one
+        if search not in one.name or not wanted.words_allow(one.name):
+            return False
+        config = self._config(held)
+        return (
+            wanted.labels_allow(config.get("labels") or {})
+            and wanted.is_.get("dev", bool(config.get("dev"))) is bool(config.get("dev"))
+            and wanted.term_allows("creator", one.creator)
+            and wanted.term_allows("last_updater", self._updater(held))
+            and wanted.term_allows("cluster", CLUSTER)
+            and _has_bento(config, wanted)
+            and ("status" not in wanted.terms or wanted.term_allows("status", self._word(held)))
+        )
+
+    def _config(self, held: Held) -> Document:
+        if held.pending is not None:
+            return held.pending.config
+        return self._verbs.current(held.one.name).config
+
+    def _updater(self, held: Held) -> str:
+        if held.pending is not None:
+            return held.pending.by
+        return self._verbs.current(held.one.name).creator
+
+    def _word(self, held: Held) -> str:
+        if held.pending is not None or held.record is None:
+            return self.show(held).status
+        try:
+            (status,) = self._verbs.status(held.record.name)
+        except NotFound:
+            return "unknown"
+        return status_word(held.record, status)
+
+
+_SORTS = ("created_at", "updated_at", "name")
+
+
+def tags_of(config: Document) -> dict[str, str]:
+    """The tag of the release of each version of a deployment."""
+    canaries = (config.get("canary") or {}).get("versions") or {}
+    return {MAIN: tag_of(config), **{name: tag_of(each) for name, each in canaries.items()}}
+
+
+def _has_bento(config: Document, wanted: Wanted) -> bool:
+    if not {"bento", "bento_repository"} & wanted.terms.keys():
+        return True
+    return any(
+        wanted.term_allows("bento", tag)
+        and wanted.term_allows("bento_repository", tag.partition(":")[0])
+        for tag in tags_of(config).values()
+    )
+
+
+def pieces(found: Sequence[Held]) -> Iterable[Sequence[Held]]:
+    """The same, a few at a time."""
+    for begin in range(0, len(found), PIECE):
+        yield found[begin : begin + PIECE]
