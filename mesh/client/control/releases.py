@@ -95,7 +95,7 @@ class Releases:
     ) -> bool:
         """Sends a release; returns False if it is there already, and nothing was sent.
 
-        `manifest` is its description. Raises FailedPrecondition if the mesh refuses the archive.
+        `manifest` is its description. Raises InvalidArgument if the mesh refuses the archive.
         """
         self._need_repository(name)
         bento = self._found(name, version)
