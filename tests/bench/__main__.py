@@ -25,6 +25,7 @@ from tests.bench.measures import (
     one_round,
     rig,
 )
+from tests.bench.push import push_figures, push_json, push_rounds
 from tests.bench.rollouts import rollout_figures, rollout_json, rollout_rounds
 from tests.bench.route import route_figures, route_json, route_rounds
 from tests.bench.rpc import rpc_figures, rpc_json, rpc_rounds
@@ -35,8 +36,11 @@ from tests.bench.typed import typed_figures, typed_json, typed_rounds
 
 PARTS = (
     *("http", "grpc", "graph", "idle", "io", "rpc", "route", "snapshots", "rollouts"),
-    "canaries",
+    *("canaries", "push"),
 )
+
+ALONE = {"idle", "io", "rpc", "route", "snapshots", "rollouts", "canaries", "push"}
+"""Parts that start what they need themselves."""
 
 
 def bench(
@@ -98,6 +102,10 @@ def run(console: Console, parts: Sequence[str], rounds: int, seconds: int) -> di
             canaries = canary_rounds(rounds, status.update)
             figures += canary_figures(canaries)
             details["canaries"] = canary_json(canaries)
+        if "push" in parts:
+            pushes = push_rounds(rounds, status.update)
+            figures += push_figures(pushes)
+            details["push"] = push_json(pushes)
         if "route" in parts:
             routed = route_rounds(rounds, status.update)
             figures += route_figures(routed)
@@ -106,7 +114,7 @@ def run(console: Console, parts: Sequence[str], rounds: int, seconds: int) -> di
             rollouts = rollout_rounds(status.update)
             figures += rollout_figures(rollouts)
             details["rollouts"] = rollout_json(rollouts)
-        if set(parts) - {"idle", "io", "rpc", "route", "snapshots", "rollouts", "canaries"}:
+        if set(parts) - ALONE:
             loads, links = all_rounds(parts, rounds, seconds, status.update)
             figures = load_figures(loads, links) + figures
     if loads:
