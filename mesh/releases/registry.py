@@ -27,6 +27,7 @@ from mesh.releases.packages import (
     package_of,
     repository_of,
 )
+from mesh.releases.parts import Parts
 from mesh.releases.uses import Deployed, Use, uses
 
 _AT_ONCE = 20
@@ -215,6 +216,8 @@ class Registry:
             await self.catalogue.write(
                 Remove(package.entry()), *((Remove(upload),) if upload else ())
             )
+        if package.upload_id:
+            await asyncio.to_thread(Parts(self.vault.incoming, package.upload_id).remove)
         await self.drop(package.digests)
 
     async def _upload_of(self, package: Package) -> Entry | None:

@@ -31,6 +31,8 @@ STATUSES = {"terminating", "terminated", "scaled-to-zero"}
 NULLABLE = {"latest_bento", "latest_model", "routing"}
 # Pointers to structs of its server are objects on the wire, and nullable texts in its document.
 OBJECTS = {"config", "limit_group", "manifest", "options", "context", "metadata", "schema"}
+# What there may be none of yet: clients take null, which its document leaves out.
+LATEST = {"latest_bento", "latest_model"}
 
 
 @cache
@@ -50,6 +52,8 @@ def document() -> dict[str, Any]:
         for name in OBJECTS & set(values if isinstance(values, dict) else ()):
             if values[name] == {"type": "string", "nullable": True}:
                 values[name] = {"nullable": True, "type": "object"}
+        for name in LATEST & set(values if isinstance(values, dict) else ()):
+            values[name]["nullable"] = True
     return found
 
 
