@@ -28,7 +28,7 @@ from mesh.releases.packages import (
     repository_of,
 )
 from mesh.releases.parts import Parts
-from mesh.releases.uses import Deployed, Use, uses
+from mesh.releases.uses import Deployed, Use, release_tags, uses
 
 _AT_ONCE = 20
 
@@ -227,7 +227,7 @@ class Registry:
 
     async def require_unused(self, package: Package) -> None:
         """Raises MeshError (409) that names what uses a version."""
-        using = [f"deployment {use.deployment.name}" for use in await self.uses_of(package)]
+        using = [f"deployment {use.deployment}" for use in await self.uses_of(package)]
         if package.family is MODELS:
             using += [f"bento {each.tag}" for each in await self.releases_of(package)]
         if using:
@@ -243,7 +243,17 @@ class Registry:
         tags = {package.tag}
         if package.family is MODELS:
             tags = {each.tag for each in await self.releases_of(package)}
-        return tuple(use for use in uses(self.deployed, package.organization) if use.tags & tags)
+        every = (*uses(self.deployed, package.organization), *await self._waiting(package))
+        found = {use.deployment: use for use in every if use.tags & tags}
+        return tuple(found.values())
+
+    async def _waiting(self, package: Package) -> tuple[Use, ...]:
+        """The deployments that are to run releases once these are ready."""
+        found = await self.catalogue.entries(Kind.PENDING, organization=package.organization)
+        return tuple(
+            Use(each.name, frozenset(release_tags(each.document.get("config") or {})))
+            for each in found
+        )
 
     async def releases_of(self, model: Package) -> tuple[Package, ...]:
         """The releases that name a model."""

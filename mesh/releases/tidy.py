@@ -7,10 +7,9 @@ from dataclasses import replace
 from mesh.control.store.catalogue import Entry, Kind, Remove
 from mesh.errors import MeshError, NotFound
 from mesh.releases.blobs import sweep
-from mesh.releases.packages import BENTOS, FAMILIES, MODELS, Package, package_of
+from mesh.releases.packages import BENTOS, FAMILIES, MODELS, package_of
 from mesh.releases.parts import sweep_parts
 from mesh.releases.registry import Registry
-from mesh.releases.uses import uses
 
 EVERY = 3600.0
 """Seconds between two times."""
@@ -62,16 +61,10 @@ async def _forget_earlier(registry: Registry) -> None:
     for family in (BENTOS, MODELS):
         for entry in await registry.catalogue.entries(family.version, organization=None):
             package = package_of(family, entry)
-            if package.earlier and not await _is_used(registry, package):
+            if package.earlier and not await registry.uses_of(package):
                 async with registry.changing(package) as changing:
                     if changing.now.earlier == package.earlier:
                         changing.made = replace(changing.now, earlier=())
-
-
-async def _is_used(registry: Registry, package: Package) -> bool:
-    if package.family is BENTOS:
-        return any(package.tag in use.tags for use in uses(registry.deployed, package.organization))
-    return bool(await registry.uses_of(package))
 
 
 async def _drop_unnamed(registry: Registry) -> None:

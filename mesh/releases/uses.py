@@ -21,9 +21,9 @@ class Deployed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A deployment, and the releases that it is set to run."""
+    """A deployment by its name, and the releases that it is set to run."""
 
-    deployment: DeploymentRecord
+    deployment: str
     tags: frozenset[str]
 
     @property
@@ -35,7 +35,7 @@ class Use:
 def uses(deployed: Deployed, organization: str) -> tuple[Use, ...]:
     """The deployments of an organization that run releases."""
     found = (
-        Use(record, frozenset(release_tags(deployed.current(record.name).config)))
+        Use(record.name, frozenset(release_tags(deployed.current(record.name).config)))
         for record in deployed.deployments()
         if record.organization == organization
     )

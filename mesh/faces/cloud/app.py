@@ -24,6 +24,7 @@ from mesh.faces.cloud.members import members
 from mesh.faces.cloud.models import models
 from mesh.faces.cloud.organizations import organizations
 from mesh.faces.cloud.parts import parts
+from mesh.faces.cloud.release_uses import release_uses
 from mesh.faces.cloud.secrets import secrets
 from mesh.faces.cloud.sockets import sockets
 from mesh.faces.cloud.tenants import tenants
@@ -57,6 +58,7 @@ ROUTES: Sequence[Routes] = (
     bentos,
     models,
     signed,
+    release_uses,
 )
 """The routes of all families, with their whole paths."""
 

@@ -95,7 +95,7 @@ class Deployments:
         one = held.one
         if search not in one.name or not wanted.words_allow(one.name):
             return False
-        config = self._config(held)
+        config = self.config(held)
         return (
             wanted.labels_allow(config.get("labels") or {})
             and wanted.is_.get("dev", bool(config.get("dev"))) is bool(config.get("dev"))
@@ -106,7 +106,8 @@ class Deployments:
             and ("status" not in wanted.terms or wanted.term_allows("status", self._word(held)))
         )
 
-    def _config(self, held: Held) -> Document:
+    def config(self, held: Held) -> Document:
+        """What it is set to, or shall be once its release is ready."""
         if held.pending is not None:
             return held.pending.config
         return self._verbs.current(held.one.name).config
