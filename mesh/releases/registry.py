@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
+from mesh.control.admission import admit_archive, admit_release, largest
 from mesh.control.records import DEFAULT_ORGANIZATION
 from mesh.control.store.catalogue import Catalogue, Entry, Kind, Put, Remove
 from mesh.errors import AlreadyExists, Code, FailedPrecondition, MeshError, NotFound, TooLarge
@@ -136,7 +137,10 @@ class Registry:
         said: Said,
         creator: str,
     ) -> Package:
-        """A new version. Raises NotFound, AlreadyExists, TooLarge; InvalidArgument for a name."""
+        """A new version.
+
+        Raises NotFound, AlreadyExists, TooLarge, QuotaExceeded; InvalidArgument for a name.
+        """
         checked_name("version", version)
         if version == LATEST:
             raise AlreadyExists(f"version {LATEST!r} is the newest one that there is")
@@ -145,16 +149,27 @@ class Registry:
         made = Package(
             family, repository, version, self.new_uid(), organization, now, now, said, creator
         )
-        self.check_size(made.said_size)
+        await self.admit(made, made.said_size)
+        await admit_release(self.catalogue, organization, family.version)
         if made.is_elsewhere:
             made = made.succeeded(None, now)
         await self.catalogue.write(Put(made.entry(), is_new=True))
         return made
 
-    def check_size(self, size: int) -> None:
-        """Raises TooLarge for an archive of more bytes than the registry takes."""
+    async def admit(self, package: Package, size: int) -> None:
+        """Raises TooLarge or QuotaExceeded for an archive of more bytes than may be kept."""
+        if package.is_elsewhere:
+            return
         if size > self.limits.archive.size:
             raise TooLarge(f"an archive holds at most {self.limits.archive.size} bytes, not {size}")
+        kind = package.family.version
+        await admit_archive(self.catalogue, package.organization, kind, size)
+
+    async def most(self, package: Package) -> int:
+        """Bytes that its archive may have."""
+        limit = await largest(self.catalogue, package.organization, package.family.version)
+        most = self.limits.archive.size
+        return most if limit is None else min(limit, most)
 
     async def package(
         self, family: Family, organization: str, repository: str, version: str
@@ -201,7 +216,7 @@ class Registry:
         """Changes what is said of a version. Raises NotFound, TooLarge."""
         async with self.changing(package) as changing:
             made = replace(changing.now, said=change(changing.now.said), updated_at=self.wall())
-            self.check_size(made.said_size)
+            await self.admit(made, made.said_size)
             changing.made = made
         return made
 

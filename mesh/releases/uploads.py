@@ -39,7 +39,7 @@ class Uploads:
     async def start(self, package: Package) -> Package:
         """Says that an upload begins, or begins again. Raises MeshError (409) while one goes on."""
         self._require_idle(package)
-        self.registry.check_size(package.said_size)
+        await self.registry.admit(package, package.said_size)
         async with self.registry.changing(package) as changing:
             changing.made = changing.now.started(self.registry.wall())
         return changing.made
@@ -59,10 +59,10 @@ class Uploads:
             MeshError: (409) another one goes on.
         """
         _require_uploading(package)
-        self.registry.check_size(length or 0)
+        await self.registry.admit(package, length or 0)
         with self._sole(package):
             try:
-                limit = self.registry.limits.archive.size
+                limit = await self.registry.most(package)
                 arrived = await receive(chunks, self.registry.vault.incoming, limit)
                 return await self._accept(package, arrived, is_done=is_done)
             except MeshError as error:
@@ -125,7 +125,7 @@ class Uploads:
         parts = self._parts(upload_id)
         there = await asyncio.to_thread(parts.all)
         others = sum(part.size for part in there.values() if part.number != number)
-        left = self.registry.limits.archive.size - others
+        left = await self.registry.most(package) - others
         limit = min(self.registry.limits.part, left)
         if (length or 0) > limit:
             raise TooLarge(f"a part holds at most {max(limit, 0)} bytes here, not {length}")
@@ -144,7 +144,7 @@ class Uploads:
             return package  # said twice
         self.require_part(package, upload_id, 1)
         with self._sole(package):
-            limit = self.registry.limits.archive.size
+            limit = await self.registry.most(package)
             parts = self._parts(upload_id)
             arrived = await asyncio.to_thread(parts.joined, wanted, limit)
             made = await self._accept(package, arrived, is_done=False)

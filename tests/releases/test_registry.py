@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mesh.control.records import DeploymentRecord, RevisionRecord
-from mesh.control.store.catalogue import Kind, Put
+from mesh.control.store.catalogue import Entry, Kind, Put
 from mesh.control.store.memory_catalogue import MemoryCatalogue
 from mesh.errors import (
     AlreadyExists,
@@ -21,12 +21,14 @@ from mesh.errors import (
     InvalidArgument,
     MeshError,
     NotFound,
+    QuotaExceeded,
     TooLarge,
 )
 from mesh.releases.archive import ArchiveLimits
-from mesh.releases.blobs import DiskBlobs
+from mesh.releases.blobs import DiskBlobs, Vault
 from mesh.releases.packages import BENTOS, MODELS, Family, Package, Said, Status, model_tags
 from mesh.releases.registry import Limits, Registry
+from mesh.releases.remote_blobs import RemoteBlobs
 from mesh.releases.tidy import YOUNG, tidy
 from mesh.releases.uploads import Uploads
 from tests.control.store.stores import async_test
@@ -52,10 +54,12 @@ class Deployments:
 class Shelf:
     """A registry with a clock of its own."""
 
-    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
+    def __init__(
+        self, folder: Path, limits: Limits | None = None, vault: Vault | None = None
+    ) -> None:
         self.now = 1_000_000_000.0
         self.deployed = Deployments()
-        self.vault = DiskBlobs(folder)
+        self.vault = vault or DiskBlobs(folder)
         self.registry = Registry(
             MemoryCatalogue(), self.vault, self.deployed, limits or Limits(), self.wall
         )
@@ -355,6 +359,41 @@ async def test_uploads_that_were_given_up_are_cleared_away(shelf: Shelf) -> None
     assert inside(shelf.vault.incoming) == []
     assert await shelf.registry.catalogue.count_entries(Kind.UPLOAD) == 0
     assert (await shelf.again(package)).upload_id == ""
+
+
+@async_test
+async def test_quotas_of_the_organization_hold(shelf: Shelf) -> None:
+    config = {"bento_count": 1, "bento_size": "12Ki"}
+    catalogue = shelf.registry.catalogue
+    group = Entry(Kind.LIMIT_GROUP, "small", "g", 0, 0, {"config": config})
+    owner = Entry(Kind.ORGANIZATION, "default", "o", 0, 0, {"limit_group": "small"})
+    await catalogue.write(Put(group), Put(owner))
+    with pytest.raises(QuotaExceeded, match="bento_size"):
+        await shelf.made(size_bytes=13_000)
+    await shelf.pushed()
+    with pytest.raises(QuotaExceeded, match="bento_count"):
+        await shelf.made(version="v2")
+    package = await shelf.uploads.start(
+        await shelf.registry.package(BENTOS, "default", "tiny", "v1")
+    )
+    with pytest.raises(QuotaExceeded, match="bento_size"):
+        await shelf.uploads.whole(package, chunks(b""), 13_000, is_done=True)
+    large = chunks(bento(file("x", bytes(13_000))))
+    with pytest.raises(TooLarge):
+        await shelf.uploads.whole(package, large, None, is_done=True)
+    await shelf.pushed(family=MODELS)
+
+
+@async_test
+async def test_a_registry_keeps_its_archives_where_a_url_says(tmp_path: Path) -> None:
+    vault = RemoteBlobs(f"memory://{tmp_path.name}", tmp_path)
+    shelf = Shelf(tmp_path, vault=vault)
+    made = await shelf.pushed()
+    assert await vault.read(made.digest, 0, 2**20) == bento()
+    assert (await shelf.registry.release("tiny")).digest == made.digest
+    assert inside(tmp_path) == []
+    await shelf.registry.delete(made)
+    assert await shelf.digests() == set()
 
 
 @async_test
