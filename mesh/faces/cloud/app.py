@@ -9,6 +9,7 @@ from mesh.faces.cloud.about import about
 from mesh.faces.cloud.absent import absent
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.bentos import bentos
+from mesh.faces.cloud.bodies import Bodies
 from mesh.faces.cloud.clusters import clusters
 from mesh.faces.cloud.deployment_history import deployment_history
 from mesh.faces.cloud.deployment_lists import deployment_lists
@@ -83,4 +84,4 @@ def cloud_api(backing: Backing) -> FastAPI:
 
 def cloud_app(backing: Backing) -> ASGIApp:
     """The API, for those who may use it."""
-    return Door(cloud_api(backing), backing)
+    return Door(Bodies(cloud_api(backing)), backing)
