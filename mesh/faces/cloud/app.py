@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from mesh.faces.cloud.about import about
 from mesh.faces.cloud.absent import absent
+from mesh.faces.cloud.auth import auth
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.bentos import bentos
 from mesh.faces.cloud.bodies import Bodies
@@ -42,6 +43,7 @@ ROUTES: Sequence[Routes] = (
     deployment_history,
     deployment_lists,
     deployments,
+    auth,
     secrets,
     sockets,
     instance_types,

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from mesh.access.directory import Directory
+from mesh.access.login_config import LoginConfig
+from mesh.access.logins import Logins
 from mesh.control.placement import Node
 from mesh.control.store.catalogue import Catalogue, Journal
 from mesh.errors import Unavailable
@@ -63,3 +65,9 @@ class Backing:
         if self.deploying is None:
             raise Unavailable("nothing can be deployed here")
         return self.deploying
+    login: LoginConfig = field(default_factory=LoginConfig)
+    logins: Logins = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Who logs in is known as long as this is."""
+        object.__setattr__(self, "logins", Logins(self.access, self.wall, self.login))

@@ -7,8 +7,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mesh.access.principal import Principal
 from mesh.control.store.catalogue import Deed
-from mesh.errors import MeshError
+from mesh.errors import MeshError, PermissionDenied
 from mesh.faces.cloud.backing import Backing
+from mesh.faces.cloud.cookies import (
+    SESSION,
+    cookie,
+    is_from_elsewhere,
+    is_from_our_pages,
+)
 from mesh.faces.cloud.permission import Doing
 from mesh.faces.rest.access import refuse, token_of
 
@@ -20,7 +26,8 @@ OPEN = frozenset(
         "/api/v1/auth/token",
         "/api/v1/auth/login",
         "/api/v1/auth/register",
-        "/api/v1/auth/reset_password",
+        "/api/v1/auth/logout",
+        "/api/v1/auth/oidc/login",
         "/api/v1/auth/oidc_info",
         "/api/v1/auth/oidc/callback",
         "/api/v1/setup",
@@ -35,6 +42,11 @@ OPEN = frozenset(
 """What is there for those who have no token yet."""
 ORGANIZATION_HEADER = "x-yatai-organization"
 """Which organization is meant: that of the token, but for administrators of all of them."""
+PAGES = frozenset({"/login", "/register", "/api_tokens"})
+PAGES_BELOW = ("/deployments/", "/codespaces/")
+"""Pages for people: who is not logged in is told how to."""
+FROM_ELSEWHERE = frozenset({"/api/v1/auth/oidc/login", "/api/v1/auth/oidc/callback"})
+"""Where the pages of others lead, on purpose."""
 OPEN_BELOW = ("/uploads/", "/downloads/")
 """Addresses that are signed."""
 
@@ -64,22 +76,40 @@ class Door:
             await self._app(scope, receive, noted.send)
         finally:
             doing = state.get("doing")
+            principal = state["principal"]  # who logs in has become somebody
             if doing is not None and principal is not None:
                 await self._note(doing, principal, noted)
 
     async def _let_in(self, scope: Scope) -> Principal | None:
-        access = self._backing.access
         path = scope["path"]
-        fields = {name: value.strip() for name, value in scope["headers"]}
-        token = token_of(fields).decode("latin-1")
-        if path in OPEN or path.startswith(OPEN_BELOW):
+        if path.startswith(OPEN_BELOW) or path in FROM_ELSEWHERE:
             return None
-        principal = await access.admit(token)
+        fields = {name: value.strip() for name, value in scope["headers"]}
+        principal = await self._known(scope, fields)
         organization = fields.get(ORGANIZATION_HEADER.encode(), b"").decode("latin-1")
-        if not organization or organization == principal.organization:
+        if principal is None or organization in ("", principal.organization):
             return principal
-        await access.until_opened()
-        return access.elsewhere(principal, organization)
+        await self._backing.access.until_opened()
+        return self._backing.access.elsewhere(principal, organization)
+
+    async def _known(self, scope: Scope, fields: dict[bytes, bytes]) -> Principal | None:
+        """Who shows a token or a session; None for nobody, where that may be."""
+        path, token = scope["path"], token_of(fields).decode("latin-1")
+        if not token and (found := await self._logged_in(scope, fields)) is not None:
+            return found
+        is_page = path in PAGES or path.startswith(PAGES_BELOW)
+        if not is_page and not token and is_from_elsewhere(fields):
+            raise PermissionDenied("pages of other servers may not use the control API")
+        return None if is_page or path in OPEN else await self._backing.access.admit(token)
+
+    async def _logged_in(self, scope: Scope, fields: dict[bytes, bytes]) -> Principal | None:
+        """Who is logged in with the browser that asks, if it asks for a page of ours."""
+        session = cookie(fields, SESSION)
+        # A WebSocket is no less than what changes something.
+        if not session or not is_from_our_pages(fields, scope.get("method", "")):
+            return None
+        await self._backing.access.until_opened()
+        return self._backing.logins.principal(session)
 
     async def _note(self, doing: Doing, principal: Principal, noted: "_Noted") -> None:
         deed = Deed(

@@ -1,6 +1,7 @@
 """What goes wrong in the control API, in one line of JSON: `{"error": "..."}`."""
 
 import logging
+import math
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -23,7 +24,10 @@ def handle_failures(app: FastAPI) -> None:
 
 
 async def _ours(_: Request, error: MeshError) -> Response:
-    return _line(" ".join(error.message.split()), error.status)
+    reply = _line(" ".join(error.message.split()), error.status)
+    if error.retry_after is not None:
+        reply.headers["retry-after"] = str(math.ceil(error.retry_after))
+    return reply
 
 
 async def _wrong(_: Request, error: RequestValidationError) -> Response:

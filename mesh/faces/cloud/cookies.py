@@ -1,0 +1,66 @@
+"""The cookies of browsers: who is logged in, and who is about to; and whose pages may use them."""
+
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mesh.access.sessions import LASTS
+
+SESSION = "mesh_session"
+_SAFE = ("GET", "HEAD", "OPTIONS")
+Fields = dict[bytes, bytes]
+
+
+def cookie(fields: Fields, name: str) -> str:
+    """The value of a cookie among header fields; empty if there is none."""
+    try:
+        found = SimpleCookie(fields.get(b"cookie", b"").decode("latin-1"))
+    except CookieError:
+        return ""
+    return found[name].value if name in found else ""
+
+
+def is_from_our_pages(fields: Fields, method: str) -> bool:
+    """Whether a request with a cookie comes from a page of this server, or from no page.
+
+    What changes something has to say that it does: all browsers send one of these fields then.
+    """
+    site, origin = fields.get(b"sec-fetch-site"), fields.get(b"origin")
+    if origin is not None and not _is_ours(origin, fields):
+        return False
+    if site is not None:
+        return site == b"same-origin" or (site == b"none" and method in _SAFE)
+    return origin is not None or method in _SAFE
+
+
+def is_from_elsewhere(fields: Fields) -> bool:
+    """Whether a browser says that a page of another server asks."""
+    origin = fields.get(b"origin")
+    site = fields.get(b"sec-fetch-site", b"none")
+    return site not in (b"none", b"same-origin") or (
+        origin is not None and not _is_ours(origin, fields)
+    )
+
+
+def _is_ours(origin: bytes, fields: Fields) -> bool:
+    return urlsplit(origin.decode("latin-1")).netloc.encode("latin-1") == fields.get(b"host", b"")
+
+
+def begin_session(request: Request, response: Response, token: str) -> None:
+    """Has the browser show the session from now on, to our own pages only."""
+    response.set_cookie(
+        SESSION,
+        token,
+        max_age=int(LASTS),
+        path="/",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
+
+
+def end_session(response: Response) -> None:
+    """Has the browser forget the session."""
+    response.delete_cookie(SESSION, path="/", httponly=True, samesite="strict")
