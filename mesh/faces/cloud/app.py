@@ -25,6 +25,7 @@ from mesh.faces.cloud.limit_groups import limit_groups
 from mesh.faces.cloud.members import members
 from mesh.faces.cloud.models import models
 from mesh.faces.cloud.organizations import organizations
+from mesh.faces.cloud.pages.routes import pages
 from mesh.faces.cloud.parts import parts
 from mesh.faces.cloud.release_uses import release_uses
 from mesh.faces.cloud.secrets import secrets
@@ -44,6 +45,7 @@ ROUTES: Sequence[Routes] = (
     deployment_lists,
     deployments,
     auth,
+    pages,
     secrets,
     sockets,
     instance_types,

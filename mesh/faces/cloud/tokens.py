@@ -41,9 +41,15 @@ def tokens(backing: Backing) -> APIRouter:
     async def create(
         sent: TokenSent, asker: Asker = may(Verb.WRITE, Area.TOKENS, "api_token", "created")
     ) -> TokenView:
-        """Makes a token, whose text is in this reply only."""
+        """Makes a token, whose text is in this reply only; with a code it is whose that is."""
+        if sent.code:
+            backing.logins.codes.require(sent.code, backing.wall())
         made, text = await kept.make(asker, sent)
-        return kept.view(made).model_copy(update={"token": text})
+        view = kept.view(made).model_copy(update={"token": text})
+        if not sent.code:
+            return view
+        backing.logins.codes.bind(sent.code, view.model_dump(mode="json"), backing.wall())
+        return kept.view(made)
 
     @routes.get(f"{HERE}/{{uid}}")
     async def get(uid: str, asker: Asker = READ) -> TokenView:
