@@ -41,6 +41,10 @@ class LoginConfig:
     oidc: OidcConfig | None = None
 
 
+NO_LOGIN = LoginConfig()
+"""As nobody has set it: users with passwords, whom administrators invite."""
+
+
 def login_config(environ: Mapping[str, str]) -> LoginConfig:
     """As variables of the environment say it. Raises ConfigError, naming the variable."""
     return LoginConfig(

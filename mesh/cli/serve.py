@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
+from mesh.access.login_config import login_config
 from mesh.cli.logs import LogFormat, LogLevel
 from mesh.cli.owner_token import IN_VARIABLE, TokenPlace, in_file, nowhere
 from mesh.cli.ready import ready_text
@@ -142,6 +143,7 @@ def serve(
             grace=grace,
             store=store or (home.store_url if home else ""),
             token=token,
+            login=login_config(os.environ),
             releases=located(releases, store, home.folder if home else None),
         )
         with RunningMesh(place, steps.say) as mesh:

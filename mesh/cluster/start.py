@@ -14,6 +14,7 @@ import ray.exceptions
 import ray.util
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from mesh.access.login_config import NO_LOGIN, LoginConfig
 from mesh.cluster import embedded
 from mesh.cluster.control import Control, start_controller
 from mesh.cluster.ray_cluster import HOST, NAMESPACE, first_line
@@ -60,13 +61,15 @@ class Session:
         store: str = "",
         token: str = "",
         releases: str = "",
+        login: LoginConfig = NO_LOGIN,
     ) -> Control:
         """Starts a controller on this node, or joins the one that the cluster has.
 
         `port` is that of its gRPC face; 0 means any that is free, and it stays the same when the
         controller is restarted. `replica_host` names what replicas run in. `store` is the URL of
         the controller's database, empty for its memory; its control API wants `token`, if there is
-        one. `releases` is where archives are, empty for beside the database.
+        one. `releases` is where archives are, empty for beside the database; `login` says how
+        people get in.
 
         Raises:
             Unavailable: it can't listen on its addresses, or can't start.
@@ -80,6 +83,7 @@ class Session:
             store=store,
             token=token,
             releases=releases,
+            login=login,
         )
         control = start_controller(
             config,

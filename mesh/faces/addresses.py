@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from mesh.access.login_config import LoginConfig
+
 
 @dataclass(frozen=True, slots=True)
 class PlaneConfig:
@@ -13,6 +15,8 @@ class PlaneConfig:
     `releases` where archives of releases are (a folder or URL; empty: beside the store), and
     `token` what clients of the control API and gateways have to show (empty: nothing).
     `public_url` is where callers reach the gateways; a `*` in it stands for a deployment's name.
+    `token` what clients of the control API and gateways have to show (empty: nothing). `login` says
+    how people get in.
     """
 
     host: str = "127.0.0.1"
@@ -23,6 +27,7 @@ class PlaneConfig:
     token: str = field(default="", repr=False)
     releases: str = field(default="", repr=False)  # as store
     public_url: str = ""
+    login: LoginConfig = field(default_factory=LoginConfig)
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,6 +202,7 @@ class _Running:
                 builder=builder,
                 deploying=self._deploying,
                 gateway_url=config.public_url.rstrip("/"),
+                login=config.login,
             )
             self._http.start(http_app(self.controller, config.token, backing=backing))
         await self._grpc.start(self.controller, config.token)

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mesh.access.login_config import login_config
 from mesh.errors import Cancelled, MeshError
 from mesh.observe import logs
 from mesh.serving.announced import announcement
@@ -57,7 +58,7 @@ class Report:
 def place_of(plain: dict[str, Any], *, store: str, token: str) -> Place:
     """The place that is asked for, as JSON has it."""
     known = {**plain, "web_origins": tuple(plain.get("web_origins", ()))}
-    return Place(**known, store=store, token=token)
+    return Place(**known, store=store, token=token, login=login_config(os.environ))
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Self
 
+from mesh.access.login_config import NO_LOGIN, LoginConfig
 from mesh.clock import Clock, monotonic
 from mesh.cluster.control import Control
 from mesh.cluster.resources import NEEDS
@@ -44,6 +45,7 @@ class Place:
     database that keeps what is deployed (`sqlite:///PATH`, `postgresql://…`), empty for memory;
     the control API wants `token`, if there is one. Archives of releases are at `releases`, a folder
     or a URL such as `s3://bucket/prefix` (empty: beside the database).
+    `login` says how people get in.
     """
 
     host: str = "127.0.0.1"
@@ -60,6 +62,7 @@ class Place:
     store: str = field(default="", repr=False)  # may hold a password
     token: str = field(default="", repr=False)
     releases: str = field(default="", repr=False)  # as store
+    login: LoginConfig = NO_LOGIN
 
 
 class RunningMesh:
@@ -107,6 +110,7 @@ class RunningMesh:
             store=place.store,
             token=place.token,
             releases=place.releases,
+            login=place.login,
         )
         if given is not None:
             self._parts.callback(control.close)

@@ -24,6 +24,7 @@ from mesh.faces.cloud.labels import labels
 from mesh.faces.cloud.limit_groups import limit_groups
 from mesh.faces.cloud.members import members
 from mesh.faces.cloud.models import models
+from mesh.faces.cloud.oidc import oidc
 from mesh.faces.cloud.organizations import organizations
 from mesh.faces.cloud.pages.routes import pages
 from mesh.faces.cloud.parts import parts
@@ -45,6 +46,7 @@ ROUTES: Sequence[Routes] = (
     deployment_lists,
     deployments,
     auth,
+    oidc,
     pages,
     secrets,
     sockets,

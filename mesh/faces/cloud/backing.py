@@ -8,6 +8,8 @@ from uuid import uuid4
 from mesh.access.directory import Directory
 from mesh.access.login_config import LoginConfig
 from mesh.access.logins import Logins
+from mesh.access.oidc_client import OidcClient
+from mesh.access.oidc_logins import OidcLogins
 from mesh.control.placement import Node
 from mesh.control.store.catalogue import Catalogue, Journal
 from mesh.errors import Unavailable
@@ -67,7 +69,12 @@ class Backing:
         return self.deploying
     login: LoginConfig = field(default_factory=LoginConfig)
     logins: Logins = field(init=False)
+    oidc: OidcLogins | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Who logs in is known as long as this is."""
         object.__setattr__(self, "logins", Logins(self.access, self.wall, self.login))
+        if (config := self.login.oidc) is not None:
+            client = OidcClient(config, self.wall)
+            found = OidcLogins(self.access, self.wall, self.login, config, client)
+            object.__setattr__(self, "oidc", found)

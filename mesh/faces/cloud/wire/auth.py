@@ -63,7 +63,7 @@ class OidcCallbackView(Wire):
     """Who has logged in with a provider."""
 
     user: UserView
-    debug_info: OidcDebugView | None = None
+    debug_info: OidcDebugView = OidcDebugView()
 
 
 class LoggedOutView(Wire):
