@@ -32,17 +32,18 @@ def path(*parts: str | int) -> str:
 class Connection:
     """The control API at one place. Usable from several threads. All errors are MeshErrors.
 
-    `timeout` is in seconds, for each question. Paths begin at `prefix`. Raises ConfigError for an
-    address that is none.
+    `timeout` is in seconds, for each question. Raises ConfigError for an address that is none.
+
+    Paths begin where the control API is; URLs are taken as they are.
     """
 
-    def __init__(self, where: Whereabouts, timeout: float = 60.0, prefix: str = PREFIX) -> None:
+    def __init__(self, where: Whereabouts, timeout: float = 60.0) -> None:
         self.url = where.url
         self._is_guess = where.is_guess
         fields = {"authorization": f"Bearer {where.token}"} if where.token else {}
         try:
             self._client = httpx.Client(
-                base_url=f"{where.url}{prefix}",
+                base_url=f"{where.url}{PREFIX}",
                 headers=fields,
                 timeout=timeout,
                 follow_redirects=False,

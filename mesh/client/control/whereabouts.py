@@ -12,8 +12,6 @@ from mesh.serving.served import served
 URL, TOKEN = "MESH_CONTROL_URL", "MESH_CONTROL_TOKEN"  # names of variables
 PREFIX = "/api/mesh/v1"
 """Where the control API is at its port."""
-CLOUD = "/api/v1"
-"""Where users, tokens and secrets are, beside it."""
 DEFAULT_URL = "http://127.0.0.1:3001"
 """Where `mesh serve` has it."""
 
