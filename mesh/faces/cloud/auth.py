@@ -47,7 +47,7 @@ def auth(backing: Backing) -> APIRouter:
         """Makes a user of somebody with an invitation, and logs them in."""
         made = await logins.register(sent.token or token, sent.newcomer())
         _note(request, made, Doing("user", "created", made.name))
-        begin_session(request, response, logins.sessions.begin(made.name, backing.wall()))
+        _begin(backing, request, response, made)
         return user_view(made)
 
     @routes.post("/api/v1/setup")
@@ -55,7 +55,7 @@ def auth(backing: Backing) -> APIRouter:
         """Makes the first administrator; the token is that of the mesh's owner."""
         made = await logins.set_up(sent.token or "", sent.newcomer())
         _note(request, made, Doing("user", "created", made.name))
-        begin_session(request, response, logins.sessions.begin(made.name, backing.wall()))
+        _begin(backing, request, response, made)
         return user_view(made)
 
     @routes.patch("/api/v1/auth/reset_password")
@@ -95,10 +95,16 @@ def address_of(request: Request) -> str:
 def logged_in(backing: Backing, request: Request, response: Response, found: User) -> None:
     """Begins a session of a user, and notes it. Raises PermissionDenied for no member."""
     principal = backing.access.principal(found.name)
-    token = backing.logins.sessions.begin(found.name, backing.wall())
-    begin_session(request, response, token)
+    _begin(backing, request, response, found)
     request.state.principal = principal
     request.state.doing = Doing("user", "logged in", found.name)
+
+
+def _begin(backing: Backing, request: Request, response: Response, found: User) -> None:
+    """Begins a session in place of the one that the browser has."""
+    sessions = backing.logins.sessions
+    sessions.end(request.cookies.get(SESSION, ""))
+    begin_session(request, response, sessions.begin(found.name, backing.wall()))
 
 
 def _note(request: Request, made: User, doing: Doing) -> None:

@@ -1,9 +1,8 @@
 """The cookies of browsers: who is logged in, and who is about to; and whose pages may use them."""
 
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
 from starlette.responses import Response
 
 from mesh.access.sessions import LASTS
@@ -15,11 +14,7 @@ Fields = dict[bytes, bytes]
 
 def cookie(fields: Fields, name: str) -> str:
     """The value of a cookie among header fields; empty if there is none."""
-    try:
-        found = SimpleCookie(fields.get(b"cookie", b"").decode("latin-1"))
-    except CookieError:
-        return ""
-    return found[name].value if name in found else ""
+    return cookie_parser(fields.get(b"cookie", b"").decode("latin-1")).get(name, "")
 
 
 def is_from_our_pages(fields: Fields, method: str) -> bool:

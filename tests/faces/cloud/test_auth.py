@@ -79,6 +79,20 @@ def test_a_password_opens_a_session_that_a_browser_keeps_to_itself(ann: Asked) -
         assert names(ann).status_code == 401
 
 
+def test_who_logs_in_anew_has_one_session(ann: Asked) -> None:
+    before = ann.cookies[SESSION]
+    ann.post("/api/v1/auth/login", json={"name_or_email": "ann", "password": PASSWORD})
+    assert ann.cookies[SESSION] != before
+    ann.cookies.clear()
+    assert names(ann, cookie=f"{SESSION}={before}").status_code == 401
+
+
+def test_cookies_of_others_on_this_host_are_not_in_the_way(ann: Asked) -> None:
+    mine = f"{SESSION}={ann.cookies[SESSION]}"
+    ann.cookies.clear()
+    assert names(ann, cookie=f'a[]="x; {{"y": 1}}; {mine}; =z').status_code == 200
+
+
 def test_a_session_that_was_ended_is_good_no_more(ann: Asked) -> None:
     kept = dict(ann.cookies)
     ann.post("/api/v1/auth/logout")
@@ -218,6 +232,10 @@ class Alone:
         reply: httpx.Response = self.runner.run(self.http.post(path, json=json))
         return reply
 
+    def get(self, path: str) -> httpx.Response:
+        reply: httpx.Response = self.runner.run(self.http.get(path))
+        return reply
+
     def names(self) -> int:
         reply: httpx.Response = self.runner.run(self.http.get("/api/v1/org_secrets"))
         return reply.status_code
@@ -258,4 +276,5 @@ def test_a_session_ends_in_time_and_with_the_membership() -> None:
         assert alone.post("/api/v1/auth/login", json=login).status_code == 200
         alone.call(alone.directory.members.remove, "default", "bob")
         assert alone.names() == 403
+        assert alone.get("/login").status_code == 200
         assert alone.post("/api/v1/auth/login", json=login).status_code == 403
