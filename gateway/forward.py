@@ -57,8 +57,16 @@ _FRAMING = frozenset(
     {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 )
 """Header fields of a reply that are the gateway's business, or the server's."""
+_CONSOLE = b"mesh_session="
+"""The cookie of who is logged in at the control plane. Browsers show it at every port of a host."""
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _BREAKS = bytes.maketrans(b"\r\n\0", b"   ")
+
+
+def _without_console(cookies: bytes) -> bytes:
+    """A field of cookies without that of the control plane."""
+    pairs = (pair.strip() for pair in cookies.split(b";"))
+    return b"; ".join(pair for pair in pairs if pair and not pair.startswith(_CONSOLE))
 
 
 def reply_fields(metadata: Metadata) -> list[tuple[bytes, bytes]]:
@@ -108,8 +116,10 @@ class Request(NamedTuple):
         fields: dict[bytes, bytes] = {}
         metadata: list[tuple[str, str | bytes]] = []
         for name, value in scope["headers"]:
+            if name == b"cookie" and _CONSOLE in value:
+                value = _without_console(value)  # noqa: PLW2901  # the field as services see it
             fields[name] = value
-            if name not in _OWN:
+            if name not in _OWN and (value or name != b"cookie"):
                 metadata.append((name.decode("latin-1"), value.decode("latin-1")))
         if b"mesh-endpoint" in fields:
             fields.setdefault(b"x-mesh-endpoint", fields[b"mesh-endpoint"])
