@@ -43,7 +43,7 @@ class Backing:
     seconds since the Unix epoch. `blobs` are the archives of releases and `uploads` the way into
     their registry (None: there is none), `builder` makes releases ready to run (None: they cannot),
     and `deploying` deploys them (None: nothing is deployed). `nodes` are those of the cluster;
-    none where resources are not counted.
+    none where resources are not counted. `login` says how people get in.
     """
 
     verbs: Verbs
@@ -60,13 +60,6 @@ class Backing:
     granted: Callable[[], Awaitable[None]] = _at_once
     applied: Callable[[], Mapping[str, int]] = dict
     new_uid: Callable[[], str] = field(default=lambda: uuid4().hex)
-
-    @property
-    def ready_deploying(self) -> Deploying:
-        """What has releases made ready. Raises Unavailable if there is nothing such."""
-        if self.deploying is None:
-            raise Unavailable("nothing can be deployed here")
-        return self.deploying
     login: LoginConfig = field(default_factory=LoginConfig)
     logins: Logins = field(init=False)
     oidc: OidcLogins | None = field(init=False, default=None)
@@ -78,3 +71,10 @@ class Backing:
             client = OidcClient(config, self.wall)
             found = OidcLogins(self.access, self.wall, self.login, config, client)
             object.__setattr__(self, "oidc", found)
+
+    @property
+    def ready_deploying(self) -> Deploying:
+        """What has releases made ready. Raises Unavailable if there is nothing such."""
+        if self.deploying is None:
+            raise Unavailable("nothing can be deployed here")
+        return self.deploying
