@@ -1,7 +1,8 @@
 """All users, organizations, members and tokens of a mesh, in memory, written through."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -19,11 +20,16 @@ from mesh.access.people import (
     organization_of,
     user_of,
 )
+from mesh.access.principal import OWNER
 from mesh.access.tokens import Token, of_token, token_of
 from mesh.control.store.catalogue import Catalogue, Entry, Kind, Put, Remove
 
 Known = User | Organization | Member | Token | Invitation
 KINDS = (Kind.ORGANIZATION, Kind.USER, Kind.MEMBER, Kind.TOKEN, Kind.INVITATION)
+
+
+async def _admit(organization: str, more: int) -> None:
+    """Nobody counts."""
 
 
 @dataclass(slots=True)
@@ -43,6 +49,8 @@ class Roll:
     invitations: dict[str, Invitation] = field(default_factory=dict)
     changed: Callable[[], None] = lambda: None
     """Is called after each change."""
+    admit: Callable[[str, int], Awaitable[None]] = _admit
+    """Is asked whether an organization may have so many more members; raises if it may not."""
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __repr__(self) -> str:
@@ -68,8 +76,10 @@ class Roll:
     ) -> None:
         """Writes all of it or, if it raises, nothing; in memory once it is kept.
 
-        What is `new` must not be there yet. Raises what `Catalogue.write` raises.
+        What is `new` must not be there yet. Raises what `Catalogue.write` and `admit` raise.
         """
+        for organization, more in self._joining((*put, *new)).items():
+            await self.admit(organization, more)
         entries = [(entry_of(each), False) for each in put]
         entries += [(entry_of(each), True) for each in new]
         gone = [entry_of(each) for each in removed]
@@ -81,6 +91,17 @@ class Roll:
         for each, _ in entries:
             self._take(each)
         self.changed()
+
+    def _joining(self, written: tuple[Known, ...]) -> Counter[str]:
+        """How many of these are members that were none, by organization; the owner counts never."""
+        return Counter(
+            each.organization
+            for each in written
+            if isinstance(each, Member)
+            and not each.cluster
+            and each.user != OWNER.user
+            and (each.organization, "", each.user) not in self.members
+        )
 
     async def keep(self, *tokens: Token) -> None:
         """Writes tokens of which nothing is new but when they were used: nobody is told."""

@@ -9,10 +9,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from uuid import uuid4
 
 from mesh.access.directory import Directory
 from mesh.cluster.contract import Cluster
+from mesh.control.admission import admit_members
 from mesh.control.controller import Controller
 from mesh.control.instance_types import instance_types
 from mesh.control.plan import application
@@ -183,6 +185,7 @@ class _Running:
             waits_for_grants=True,
         )
         self._access = Directory.closed(store.catalogue, config.token)
+        self._access.roll.admit = partial(admit_members, store.catalogue)
         self.controller.when_used(self._access.used)
         if self._http is not None:
             uploads = self._uploads(config, store)

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 
 from mesh.access.people import Organization
 from mesh.access.principal import Area, Verb
+from mesh.control.admission import limit_group
 from mesh.control.store.catalogue import Entry, Kind, Remove
 from mesh.errors import FailedPrecondition, NotFound, PermissionDenied
 from mesh.faces.cloud.backing import Backing
@@ -129,6 +130,7 @@ class Organizations:
     async def make(self, asker: Asker, sent: OrganizationSent) -> Organization:
         """A new one. Raises as `Organizations.make` of the directory."""
         asker.doing.name = sent.name
+        await self._check_group(sent.limit_group_name)
         made = await self._kept.make(sent.name, asker.user, sent.description or "")
         said: dict[str, Any] = {}
         if sent.limit_group_name:
@@ -150,6 +152,7 @@ class Organizations:
         everywhere = asker.principal.is_super_admin
         if not everywhere and (sent.limit_group_name is not None or name != asker.organization):
             raise PermissionDenied("this is for administrators of all organizations")
+        await self._check_group(sent.limit_group_name)
         said: dict[str, Any] = {}
         if sent.description is not None:
             said["description"] = sent.description
@@ -158,6 +161,11 @@ class Organizations:
         if sent.config is not None:
             said["config"] = {**before.config, **sent.config.said()}
         return await self._kept.change(name, **said)
+
+    async def _check_group(self, name: str | None) -> None:
+        """Raises NotFound for a group of limits that is none; an empty name is no group."""
+        if name:
+            await limit_group(self.backing.catalogue, name)
 
     async def remove(self, name: str) -> Organization:
         """Ends one, and all that is kept of it. Raises NotFound, FailedPrecondition."""

@@ -1,12 +1,10 @@
 """Groups of limits over the cloud API, and what they keep a mesh from."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from mesh.control.store.catalogue import Entry, Kind, Put
 from mesh.errors import QuotaExceeded
 from mesh.serving.described import described
 from tests.faces.cloud.rig import Rig
@@ -23,25 +21,11 @@ def deploy(rig: Rig, name: str, **settings: Any) -> None:
     rig.plane.apply(json.dumps(document(name, **settings)).encode())
 
 
-def put_in(rig: Rig, group: str) -> None:
-    """Puts the organization that is there from the start into a group."""
-    thread, running = rig.plane._started()
-    assert running._store is not None
-    catalogue = running._store.catalogue
-
-    async def change() -> None:
-        found = await catalogue.entry(Kind.ORGANIZATION, "default")
-        entry = found or Entry(Kind.ORGANIZATION, "default", "default", 0, 0)
-        document = {**entry.document, "limit_group": group}
-        await catalogue.write(Put(replace(entry, document=document)))
-
-    thread.wait(change())
-
-
 def limits(rig: Rig, **config: Any) -> None:
     made = rig.asked.post(GROUPS, json={"name": "small", "config": config, "visible": None})
     assert made.status_code == 200, made.text
-    put_in(rig, "small")
+    change = {"limit_group_name": "small", "config": None, "description": None}
+    assert rig.asked.patch("/api/v1/orgs/default", json=change).status_code == 200
 
 
 def test_a_group_is_made_changed_and_forgotten(rig: Rig) -> None:
@@ -114,3 +98,24 @@ def test_the_api_of_the_mesh_keeps_to_the_limits_too(rig: Rig) -> None:
     refused = rig.asked.post("/api/mesh/v1/deployments", json=document("d1"))
     assert refused.status_code == 403
     assert "deployment_count" in refused.json()["error"]
+
+
+def test_an_organization_is_in_a_group_that_there_is_or_in_none(rig: Rig) -> None:
+    limits(rig, deployment_count=0)
+    missing = rig.asked.patch("/api/v1/orgs/default", json={"limit_group_name": "large"})
+    assert missing.json() == {"error": "there is no limit group 'large'"}
+    assert rig.asked.patch("/api/v1/orgs/default", json={"limit_group_name": ""}).status_code == 200
+    deploy(rig, "d1")
+    assert rig.asked.delete(f"{GROUPS}/small").status_code == 200
+
+
+def test_one_member_too_many_is_refused(rig: Rig) -> None:
+    limits(rig, member_count=2)
+    ann = {"name": "ann", "email": "ann@x.example", "password": "correct horse 1", "role": "guest"}
+    assert rig.asked.post("/api/v1/users", json=ann).status_code == 200
+    ben = {**ann, "name": "ben", "email": "ben@x.example"}
+    refused = rig.asked.post("/api/v1/users", json=ben)
+    assert refused.status_code == 403
+    assert "member_count of the group 'small' is 2" in refused.json()["error"]
+    again = {"usernames": ["ann"], "role": "developer"}
+    assert rig.asked.post("/api/v1/members", json=again).status_code == 200
