@@ -75,7 +75,7 @@ def http_app(
             Mount(PREFIX, rest_app(controller, token)),
             *([Mount("/", cloud_app(backing))] if backing else ()),
         ],
-        exception_handlers={MeshError: _refuse},
+        exception_handlers={MeshError: _refuse, 404: _not_here},
     )
 
 
@@ -83,6 +83,11 @@ async def _refuse(_: Request, error: Exception) -> Response:
     if not isinstance(error, MeshError):
         raise error
     return JSONResponse({"error": error.message}, error.status)
+
+
+async def _not_here(request: Request, _: Exception) -> Response:
+    """A path that no route takes, such as one with a line break."""
+    return JSONResponse({"error": f"there is no {request.url.path}"}, 404)
 
 
 def _status(status: DeploymentStatus) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 
 from mesh.config.parsed import sentence
 from mesh.errors import MeshError
@@ -43,7 +44,20 @@ def _place(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
 
 async def _http(request: Request, error: HTTPException) -> Response:
     what = {404: f"there is no {request.url.path}", 405: f"not by {request.method}"}
-    return _line(what.get(error.status_code, error.detail), error.status_code)
+    line = _line(what.get(error.status_code, error.detail), error.status_code)
+    if error.status_code == 405:
+        line.headers["allow"] = _methods(request) or (error.headers or {}).get("Allow", "")
+    return line
+
+
+def _methods(request: Request) -> str:
+    """The methods of a path, as the document has them: each is a route of its own."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    paths: dict[str, dict[str, object]] = request.app.openapi()["paths"]
+    matching = [each for each in paths if compile_path(each)[0].fullmatch(path)]
+    # Of several, a document means the one with fewer parameters.
+    found = paths[min(matching, key=lambda each: each.count("{"))] if matching else {}
+    return ", ".join(sorted(method.upper() for method in found))
 
 
 async def _unknown(_: Request, error: Exception) -> Response:

@@ -17,6 +17,7 @@ from mesh.faces.cloud.app import ROUTES, cloud_api, cloud_app
 from mesh.faces.cloud.backing import Backing
 from tests.faces.cloud.asked import TOKEN_HEADER
 from tests.faces.cloud.published import operations
+from tests.faces.cloud.rig import Rig
 from tests.faces.rest.memory import MemoryVerbs
 
 TOKEN = "t0ken"
@@ -136,3 +137,14 @@ def test_the_document_of_the_api_says_who_may_ask_and_how_failures_look(backing:
             assert "security" in operation
             assert "4XX" in operation["responses"]
             assert "422" not in operation["responses"]
+
+
+def test_a_method_that_is_not_there_is_refused_with_those_that_are(backing: Backing) -> None:
+    reply = asked(backing, "PUT", "/api/v1/org_secrets", TOKEN)
+    assert reply.status_code == 405
+    assert reply.headers["allow"] == "GET, POST"
+
+
+def test_a_path_with_a_line_break_is_not_found_in_one_line(rig: Rig) -> None:
+    reply = rig.asked.get("/api/v1/org_secrets/a%0Ab")
+    assert (reply.status_code, list(reply.json())) == (404, ["error"])

@@ -117,6 +117,8 @@ def test_an_organization_is_changed_by_those_who_may(rig: Rig) -> None:
     assert "hidden" not in changed.text
     quotas = {"limit_group_name": "small"}
     assert lab.patch(f"{ORGS}/lab", json=quotas).status_code == 403
+    assert rig.asked.patch(f"{ORGS}/lab", json=quotas).status_code == 404
+    rig.asked.post("/api/admin/v1/limit_groups", json={"name": "small"})
     given = rig.asked.patch(f"{ORGS}/lab", json=quotas).json()
     assert (given["limit_group"], given["description"]) == ({"name": "small"}, "ours")
     assert lab.get(f"{ORGS}/lab").json() == given
