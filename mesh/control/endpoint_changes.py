@@ -48,7 +48,10 @@ def with_endpoint(state: State, name: str, config: EndpointConfig, at: Moment) -
     organization has an endpoint of this name.
     """
     for unknown in sorted(config.named_deployments()):
-        if unknown not in state.deployments or (state.deployments[unknown].intent is Intent.DELETE):
+        found = state.deployments.get(unknown)
+        # That of another organization is not there for this one.
+        is_theirs = found is not None and found.organization == at.organization
+        if found is None or not is_theirs or found.intent is Intent.DELETE:
             raise ConfigError(f"endpoint {name}: there is no deployment {unknown!r}")
     record = endpoint_record(state, name, config, at)
     if record == state.endpoints.get(name):

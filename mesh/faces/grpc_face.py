@@ -1,7 +1,8 @@
 """The controller over gRPC: mesh.v1.Routing, mesh.v1.Control and mesh.v1.Loads.
 
-Where the control plane has a token, Control wants it as metadata `authorization: Bearer …`, and so
-does a watch of the whole table, which has the keys of upstreams. A watch of one deployment has none
+Control wants a token of somebody who may do what they ask, as metadata `authorization: Bearer …`. A
+watch of the whole table, which has the keys of upstreams, wants the owner's, or that of another
+administrator of all organizations. A watch of one deployment has none
 and is open, as Loads is: replicas run users' code and are not given the token.
 """
 
@@ -14,14 +15,17 @@ from typing import Any, NoReturn
 import grpc
 import grpc.aio
 
+from mesh.access.contract import Access
+from mesh.access.principal import OWNER, Area, Principal, Verb
 from mesh.control.controller import Controller
 from mesh.control.latest import Latest
 from mesh.control.plan import application
 from mesh.control.status import DeploymentStatus
 from mesh.control.watchers import Watcher, Watchers
-from mesh.errors import MeshError, Unavailable
+from mesh.errors import MeshError, PermissionDenied, Unavailable
 from mesh.faces.loads_face import Loads
-from mesh.faces.tokens import bearer, refusal
+from mesh.faces.rest.within import Within
+from mesh.faces.tokens import bearer
 from mesh.faces.updates import Updates
 from mesh.link.watch import HEARD
 from mesh.traffic.snapshot import Snapshot
@@ -53,17 +57,35 @@ Context = Any
 
 
 class Doorkeeper:
-    """Ends calls that do not show `token`; without one nobody has to."""
+    """Ends calls of those who `access` does not let in; without it everyone is the owner."""
 
-    def __init__(self, token: str = "") -> None:
-        self._token = token.encode()
+    def __init__(self, access: Access | None = None) -> None:
+        self._access = access
 
-    async def check(self, context: Context) -> None:
-        """Returns if the call may go on; else it is ended."""
+    async def check(self, context: Context, verb: Verb) -> Principal:
+        """Who calls, if they may do this to deployments; else the call is ended."""
+        try:
+            principal = await self._principal(context)
+            principal.require(verb, Area.DEPLOYMENTS)
+        except MeshError as error:
+            await _abort(context, error)
+        return principal
+
+    async def check_owner(self, context: Context) -> None:
+        """Returns if who calls may see all of all organizations; else the call is ended."""
+        try:
+            principal = await self._principal(context)
+            principal.require(Verb.OPERATE, Area.CLUSTERS)
+            if not principal.is_super_admin:
+                raise PermissionDenied("this is for administrators of all organizations")
+        except MeshError as error:
+            await _abort(context, error)
+
+    async def _principal(self, context: Context) -> Principal:
+        if self._access is None:
+            return OWNER
         fields = dict(context.invocation_metadata() or ())
-        refused = refusal(bearer(fields.get("authorization", "").encode()), self._token)
-        if refused is not None:
-            await _abort(context, refused)
+        return await self._access.admit(bearer(fields.get("authorization", "").encode()).decode())
 
 
 class Routing(routing_pb2_grpc.RoutingServicer):
@@ -93,7 +115,7 @@ class Routing(routing_pb2_grpc.RoutingServicer):
         if first is None:
             return  # it left before it said who it is
         if not first.deployment:
-            await self._door.check(context)
+            await self._door.check_owner(context)
         # Tells the watcher at once that it is heard, though there may be no snapshot yet.
         await context.send_initial_metadata(((HEARD, "1"),))
         watcher = self._watchers.add(first.watcher, first.deployment)
@@ -154,9 +176,10 @@ class Control(control_pb2_grpc.ControlServicer):
         self, request: control_pb2.ApplyRequest, context: Context
     ) -> control_pb2.ApplyReply:
         """As of control.proto."""
-        await self._door.check(context)
+        principal = await self._door.check(context, Verb.WRITE)
         try:
-            revision = await self._controller.apply(application(request.deployment_json))
+            mine = Within(self._controller, principal)
+            revision = await mine.apply(application(request.deployment_json))
         except MeshError as error:
             await _abort(context, error)
         return control_pb2.ApplyReply(revision=revision)
@@ -165,10 +188,10 @@ class Control(control_pb2_grpc.ControlServicer):
         self, request: control_pb2.StatusRequest, context: Context
     ) -> control_pb2.StatusReply:
         """As of control.proto."""
-        await self._door.check(context)
+        principal = await self._door.check(context, Verb.READ)
         await self._controller.until_opened()
         try:
-            found = self._controller.status(request.deployment)
+            found = Within(self._controller, principal).status(request.deployment)
         except MeshError as error:
             await _abort(context, error)
         return control_pb2.StatusReply(deployments=[_status(status) for status in found])
@@ -177,9 +200,10 @@ class Control(control_pb2_grpc.ControlServicer):
         self, request: control_pb2.DeleteRequest, context: Context
     ) -> control_pb2.DeleteReply:
         """As of control.proto."""
-        await self._door.check(context)
+        principal = await self._door.check(context, Verb.WRITE)
+        await self._controller.until_opened()
         try:
-            await self._controller.delete(request.deployment)
+            await Within(self._controller, principal).delete(request.deployment)
         except MeshError as error:
             await _abort(context, error)
         return control_pb2.DeleteReply()
@@ -202,9 +226,9 @@ class GrpcServer:
         except RuntimeError as error:
             raise Unavailable(f"cannot listen on {host}:{port}") from error
 
-    async def start(self, controller: Controller, token: str = "") -> None:
-        """Answers for `controller`, to those who show `token` if there is one."""
-        door = Doorkeeper(token)
+    async def start(self, controller: Controller, access: Access | None = None) -> None:
+        """Answers for `controller`, to those who `access` lets in; without it to everyone."""
+        door = Doorkeeper(access)
         routing = Routing(controller.snapshots, controller.watchers, door)
         # What was added first answers, so for Watch it is this one and not the generated one.
         self._server.add_generic_rpc_handlers((routing.handler(),))

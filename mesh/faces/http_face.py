@@ -13,13 +13,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
+from mesh.access.contract import Access
 from mesh.control.controller import Controller
 from mesh.control.status import DeploymentPhase, DeploymentStatus
 from mesh.errors import MeshError, Unavailable
 from mesh.faces.cloud.app import cloud_app
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.metrics import ControllerMetrics
-from mesh.faces.rest.access import Guard
+from mesh.faces.rest.access import Guard, mine
 from mesh.faces.rest.app import PREFIX, rest_app
 
 GRACE = 2
@@ -35,7 +36,7 @@ _AS_WANTED = (
 
 def http_app(
     controller: Controller,
-    token: str = "",
+    access: Access,
     registry: CollectorRegistry | None = None,
     backing: Backing | None = None,
 ) -> Starlette:
@@ -43,7 +44,7 @@ def http_app(
 
     With a `backing` the cloud API is there too.
 
-    With a `token`, the control API and `/status` want it; health and metrics never do.
+    The control API and `/status` are for those who `access` lets in, health and metrics for all.
     """
     registry = registry or CollectorRegistry()
     registry.register(ControllerMetrics(controller))
@@ -63,16 +64,17 @@ def http_app(
 
     async def status(request: Request) -> Response:
         await controller.until_opened()
-        found = controller.status(request.query_params.get("deployment", ""))
+        found = mine(request).status(request.query_params.get("deployment", ""))
         return JSONResponse({"deployments": [_status(status) for status in found]})
 
+    guarded = [Middleware(Guard, access=access, verbs=controller)]
     return Starlette(
         routes=[
             Route("/livez", livez),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
-            Route("/status", status, middleware=[Middleware(Guard, token=token)]),
-            Mount(PREFIX, rest_app(controller, token)),
+            Route("/status", status, middleware=guarded),
+            Mount(PREFIX, rest_app(controller, access)),
             *([Mount("/", cloud_app(backing))] if backing else ()),
         ],
         exception_handlers={MeshError: _refuse, 404: _not_here},

@@ -207,8 +207,8 @@ class _Running:
                 gateway_url=config.public_url.rstrip("/"),
                 login=config.login,
             )
-            self._http.start(http_app(self.controller, config.token, backing=backing))
-        await self._grpc.start(self.controller, config.token)
+            self._http.start(http_app(self.controller, self._access, backing=backing))
+        await self._grpc.start(self.controller, self._access)
         self._control = asyncio.create_task(self.controller.run(), name="controller")
         self._control.add_done_callback(_report)
         self._keeping = asyncio.create_task(_keep(self._access, self.controller), name="access")

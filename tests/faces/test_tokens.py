@@ -11,10 +11,10 @@ import grpc.aio
 import pytest
 
 from mesh import ControlClient
+from mesh.access.contract import WANTED, WRONG
 from mesh.cluster.local import LocalCluster
 from mesh.faces.addresses import PlaneConfig
 from mesh.faces.plane import ControlPlane
-from mesh.faces.tokens import WANTED, WRONG
 from mesh.link.watch import WATCH, Watch
 from mesh.traffic.snapshot import Snapshot
 from mesh.v1 import control_pb2, control_pb2_grpc, load_pb2, load_pb2_grpc, routing_pb2

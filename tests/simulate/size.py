@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 from prometheus_client import CollectorRegistry, generate_latest
 
+from mesh.access.directory import Directory
 from mesh.config import EndpointConfig, parse
 from mesh.control.changes import applied
 from mesh.control.controller import Controller
@@ -25,6 +26,7 @@ from mesh.control.plan import Application, application
 from mesh.control.records import Change, State
 from mesh.control.status import DeploymentPhase
 from mesh.control.store.memory import MemoryStore
+from mesh.control.store.memory_catalogue import MemoryCatalogue
 from mesh.faces.metrics import ControllerMetrics
 from mesh.faces.rest.app import rest_app
 from mesh.faces.updates import Updates
@@ -277,7 +279,9 @@ async def lost_nodes(mesh: Mesh, number: int) -> tuple[list[float], int]:
 async def pages(mesh: Mesh) -> list[float]:
     """Milliseconds of each page of 100 deployments over the control API."""
     taken: list[float] = []
-    transport = httpx.ASGITransport(rest_app(mesh.controller))
+    transport = httpx.ASGITransport(
+        rest_app(mesh.controller, await Directory.opened(MemoryCatalogue()))
+    )
     async with httpx.AsyncClient(transport=transport, base_url="http://controller") as client:
         for start in range(0, mesh.size.deployments, 100):
             with timed(taken):

@@ -1,12 +1,19 @@
 """Who may use the control API, and how much a request may hold: in front of everything in it."""
 
 import json
+from typing import Annotated
 from urllib.parse import urlsplit
 
+from fastapi import Depends
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mesh.access.contract import Access
+from mesh.access.principal import Area, Principal, Verb
 from mesh.errors import MeshError, PermissionDenied, TooLarge, Unauthenticated
-from mesh.faces.tokens import bearer, refusal
+from mesh.faces.rest.verbs import Verbs
+from mesh.faces.rest.within import Within
+from mesh.faces.tokens import bearer
 
 MAX_BODY = 32 * 2**20
 """Bytes of a request. The largest has the description of a graph, with all of its types."""
@@ -15,15 +22,19 @@ TOKEN_HEADER = "x-yatai-api-token"  # noqa: S105  # the name of a header
 
 
 class Guard:
-    """Lets through what has the token and is not too large; tells others so in a line of JSON.
+    """Lets through whoever may, and what is not too large; tells others so in a line of JSON.
 
-    Without a token everyone is let through but pages of browsers: what listens only for this
-    machine is not there for any page that somebody on it looks at.
+    Who only asks must be one who may read deployments; who changes something, one who may write
+    them. Where nobody needs a token everyone is let through but pages of browsers: what listens
+    only for this machine is not there for any page that somebody on it looks at.
+
+    What the app works with is `mine` of a request: `verbs` as whoever asks has them.
     """
 
-    def __init__(self, app: ASGIApp, token: str = "") -> None:
+    def __init__(self, app: ASGIApp, access: Access, verbs: Verbs) -> None:
         self._app = app
-        self._token = token.encode()
+        self._access = access
+        self._verbs = verbs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request."""
@@ -31,27 +42,46 @@ class Guard:
             await self._app(scope, receive, send)
             return
         fields = {name: value.strip() for name, value in scope["headers"]}
-        error = self._refusal(fields)
-        if error is not None:
+        try:
+            principal = await self._let_in(scope["method"], fields)
+        except MeshError as error:
             await refuse(send, error)
             return
+        scope.setdefault("state", {})["mine"] = Within(self._verbs, principal)
         limited = _Limited(receive, send)
         await self._app(scope, limited.receive, limited.send)
 
-    def _refusal(self, fields: dict[bytes, bytes]) -> MeshError | None:
-        if (refused := refusal(token_of(fields), self._token)) is not None:
-            return refused
-        if not self._token and _is_foreign_page(fields):
-            return PermissionDenied("the control API has no token, so pages may not use it")
+    async def _let_in(self, method: str, fields: dict[bytes, bytes]) -> Principal:
+        token = token_of(fields).decode("latin-1")
+        principal = await self._access.admit(token)
+        if not token:
+            refuse_pages(fields)
+        verb = Verb.READ if method in ("GET", "HEAD") else Verb.WRITE
+        principal.require(verb, Area.DEPLOYMENTS)
         length = fields.get(b"content-length", b"")
         if length.isdigit() and int(length) > MAX_BODY:
-            return _too_large()
-        return None
+            raise _too_large()
+        return principal
+
+
+def mine(connection: HTTPConnection) -> Within:
+    """What whoever asks has of the mesh: a dependency of each route behind a `Guard`."""
+    found: Within = connection.state.mine
+    return found
+
+
+Mine = Annotated[Within, Depends(mine)]
 
 
 def token_of(fields: dict[bytes, bytes]) -> bytes:
     """The token among the header fields of a request; empty if there is none."""
     return bearer(fields.get(b"authorization", b"")) or fields.get(TOKEN_HEADER.encode(), b"")
+
+
+def refuse_pages(fields: dict[bytes, bytes]) -> None:
+    """Raises PermissionDenied if a page asks that is not of this server."""
+    if _is_foreign_page(fields):
+        raise PermissionDenied("the control API has no token, so pages may not use it")
 
 
 def _is_foreign_page(fields: dict[bytes, bytes]) -> bool:

@@ -3,6 +3,7 @@
 from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp
 
+from mesh.access.contract import Access
 from mesh.faces.rest.access import Guard
 from mesh.faces.rest.canaries import canaries
 from mesh.faces.rest.deployments import deployments
@@ -15,11 +16,8 @@ from mesh.faces.rest.verbs import Verbs
 PREFIX = "/api/mesh/v1"
 
 
-def rest_app(verbs: Verbs, token: str = "") -> ASGIApp:
-    """The API over `verbs`; with a `token` nobody uses it without.
-
-    `openapi.json` in it describes it.
-    """
+def rest_app(verbs: Verbs, access: Access) -> ASGIApp:
+    """The API over `verbs`, for those who `access` lets in; `openapi.json` in it describes it."""
     app = FastAPI(
         title="Serving Mesh control API",
         version="1",
@@ -29,6 +27,6 @@ def rest_app(verbs: Verbs, token: str = "") -> ASGIApp:
     handle_failures(app)
     opened = [Depends(verbs.until_opened)]
     for routes in (deployments, canaries, logs, endpoints):
-        app.include_router(routes(verbs), dependencies=opened)
-    app.include_router(overview(verbs))
-    return Guard(app, token)
+        app.include_router(routes(), dependencies=opened)
+    app.include_router(overview())
+    return Guard(app, access, verbs)

@@ -4,35 +4,35 @@ from fastapi import APIRouter
 
 from mesh.client.control.values import CanaryView, DeploymentView
 from mesh.faces.rest import views
+from mesh.faces.rest.access import Mine
 from mesh.faces.rest.deployments import shown
 from mesh.faces.rest.parameters import AbortBody, PromoteBody, WeightsBody
-from mesh.faces.rest.verbs import Verbs
 
 
-def canaries(verbs: Verbs) -> APIRouter:
+def canaries() -> APIRouter:
     """The routes below `/deployments/{name}/canary`."""
     routes = APIRouter(prefix="/deployments/{name}/canary", tags=["canaries"])
 
     @routes.get("")
-    async def get(name: str) -> CanaryView:
+    async def get(verbs: Mine, name: str) -> CanaryView:
         """How requests are divided, how each version does, how far a progression is."""
         config = verbs.current(name).config
         return views.canary(name, verbs.canary_status(name), config)
 
     @routes.put("")
-    async def put(name: str, body: WeightsBody) -> DeploymentView:
+    async def put(verbs: Mine, name: str, body: WeightsBody) -> DeploymentView:
         """Gives canaries other percentages of the requests, as a new revision."""
         await verbs.set_canary(name, body.weights)
         return shown(verbs, name)
 
     @routes.post("/promote")
-    async def promote(name: str, body: PromoteBody | None = None) -> DeploymentView:
+    async def promote(verbs: Mine, name: str, body: PromoteBody | None = None) -> DeploymentView:
         """Makes a canary, or the only one, `main`, as a new revision; its replicas stay."""
         await verbs.promote(name, body.version if body else "")
         return shown(verbs, name)
 
     @routes.post("/abort")
-    async def abort(name: str, body: AbortBody | None = None) -> DeploymentView:
+    async def abort(verbs: Mine, name: str, body: AbortBody | None = None) -> DeploymentView:
         """Takes all requests from a canary, or from all, and ends a progression."""
         await verbs.abort(name, body.version if body else "")
         return shown(verbs, name)

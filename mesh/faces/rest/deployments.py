@@ -15,21 +15,22 @@ from mesh.control.plan import Application
 from mesh.control.status import DeploymentStatus
 from mesh.errors import ConfigError, NotFound
 from mesh.faces.rest import views
+from mesh.faces.rest.access import Mine
 from mesh.faces.rest.parameters import Count, LabelsBody, RollbackBody, Start
-from mesh.faces.rest.verbs import Verbs
+from mesh.faces.rest.within import Within
 
 Search = Annotated[str, Query(description="Part of the name.")]
 Labels = Annotated[tuple[str, ...], Query(description="key=value or key; all must hold.")]
 Cause = Annotated[str, Query(max_length=200, description="Kept with the revision.")]
 
 
-def shown(verbs: Verbs, name: str) -> DeploymentView:
+def shown(verbs: Within, name: str) -> DeploymentView:
     """A deployment as it is now. Raises NotFound."""
     record = verbs.deployment(name)
     return views.deployment(record, verbs.current(name), _status(verbs, name))
 
 
-def _status(verbs: Verbs, name: str) -> DeploymentStatus | None:
+def _status(verbs: Within, name: str) -> DeploymentStatus | None:
     """None for what is kept, but is not understood any more."""
     try:
         (status,) = verbs.status(name)
@@ -38,12 +39,13 @@ def _status(verbs: Verbs, name: str) -> DeploymentStatus | None:
     return status
 
 
-def deployments(verbs: Verbs) -> APIRouter:
+def deployments() -> APIRouter:
     """The routes below `/deployments`."""
     routes = APIRouter(prefix="/deployments", tags=["deployments"])
 
     @routes.get("")
     async def listed(
+        verbs: Mine,
         search: Search = "",
         label: Labels = (),
         start: Start = 0,
@@ -61,13 +63,15 @@ def deployments(verbs: Verbs) -> APIRouter:
         return DeploymentPage(page, len(found), start, count)
 
     @routes.post("")
-    async def create(application: Application, cause: Cause = "") -> DeploymentView:
+    async def create(verbs: Mine, application: Application, cause: Cause = "") -> DeploymentView:
         """Makes a deployment what the application says: a new one, or a new revision."""
         await verbs.apply(application, cause=cause)
         return shown(verbs, application.config.name)
 
     @routes.put("/{name}")
-    async def update(name: str, application: Application, cause: Cause = "") -> DeploymentView:
+    async def update(
+        verbs: Mine, name: str, application: Application, cause: Cause = ""
+    ) -> DeploymentView:
         """The same, for a deployment of this name."""
         if application.config.name != name:
             raise ConfigError(f"config.name: {application.config.name!r} is not {name!r}")
@@ -75,18 +79,18 @@ def deployments(verbs: Verbs) -> APIRouter:
         return shown(verbs, name)
 
     @routes.get("/{name}")
-    async def get(name: str) -> DeploymentView:
+    async def get(verbs: Mine, name: str) -> DeploymentView:
         """One deployment."""
         return shown(verbs, name)
 
     @routes.delete("/{name}", status_code=204)
-    async def delete(name: str) -> None:
+    async def delete(verbs: Mine, name: str) -> None:
         """Stops it, and forgets it with all its revisions."""
         await verbs.delete(name)
 
     @routes.get("/{name}/revisions")
     async def revisions(
-        name: str, start: Start = 0, count: Count = 100
+        verbs: Mine, name: str, start: Start = 0, count: Count = 100
     ) -> tuple[RevisionView, ...]:
         """What it was set to, the newest first."""
         current = verbs.deployment(name).revision
@@ -94,43 +98,45 @@ def deployments(verbs: Verbs) -> APIRouter:
         return tuple(views.revision(each, current) for each in found)
 
     @routes.get("/{name}/revisions/{number}")
-    async def revision(name: str, number: int) -> RevisionView:
+    async def revision(verbs: Mine, name: str, number: int) -> RevisionView:
         """One revision."""
         current = verbs.deployment(name).revision
         return views.revision(await verbs.revision(name, number), current)
 
     @routes.post("/{name}/rollback")
-    async def rollback(name: str, body: RollbackBody) -> DeploymentView:
+    async def rollback(verbs: Mine, name: str, body: RollbackBody) -> DeploymentView:
         """Sets it to what an earlier revision said, as a new revision."""
         await verbs.rollback(name, body.revision or 0)
         return shown(verbs, name)
 
     @routes.post("/{name}/terminate")
-    async def terminate(name: str) -> DeploymentView:
+    async def terminate(verbs: Mine, name: str) -> DeploymentView:
         """Stops all of it, and keeps what it is set to."""
         await verbs.terminate(name)
         return shown(verbs, name)
 
     @routes.post("/{name}/start")
-    async def start(name: str) -> DeploymentView:
+    async def start(verbs: Mine, name: str) -> DeploymentView:
         """Starts what was terminated."""
         await verbs.start(name)
         return shown(verbs, name)
 
     @routes.post("/{name}/restart")
-    async def restart(name: str) -> DeploymentView:
+    async def restart(verbs: Mine, name: str) -> DeploymentView:
         """Replaces all its replicas by new ones of the same, as a new revision."""
         await verbs.restart(name)
         return shown(verbs, name)
 
     @routes.put("/{name}/labels")
-    async def labels(name: str, body: LabelsBody) -> DeploymentView:
+    async def labels(verbs: Mine, name: str, body: LabelsBody) -> DeploymentView:
         """Replaces its labels."""
         await verbs.set_labels(name, body.labels)
         return shown(verbs, name)
 
     @routes.get("/{name}/events")
-    async def events(name: str, start: Start = 0, count: Count = 100) -> tuple[EventView, ...]:
+    async def events(
+        verbs: Mine, name: str, start: Start = 0, count: Count = 100
+    ) -> tuple[EventView, ...]:
         """What happened to it, the newest first."""
         found = await verbs.events(name, start, count)
         if not found:
@@ -138,7 +144,7 @@ def deployments(verbs: Verbs) -> APIRouter:
         return tuple(map(views.event, found))
 
     @routes.get("/{name}/replicas")
-    async def replicas(name: str) -> tuple[ReplicaView, ...]:
+    async def replicas(verbs: Mine, name: str) -> tuple[ReplicaView, ...]:
         """What runs of it."""
         return tuple(map(views.replica, verbs.replicas(name)))
 

@@ -2,15 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import StreamingResponse
 
+from mesh.control.observed import ObservedReplica
+from mesh.control.records import DeploymentRecord
 from mesh.errors import MeshError
-from mesh.faces.rest.verbs import Verbs
+from mesh.faces.rest.access import Mine
+from mesh.faces.rest.verbs import LogChunk
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at logs that are followed."""
@@ -19,7 +22,7 @@ LONGEST_LINE = 2**16
 NDJSON = "application/x-ndjson"
 
 
-def logs(verbs: Verbs) -> APIRouter:
+def logs() -> APIRouter:
     """The route `/deployments/{name}/logs`."""
     routes = APIRouter(prefix="/deployments/{name}/logs", tags=["deployments"])
 
@@ -35,6 +38,7 @@ def logs(verbs: Verbs) -> APIRouter:
         },
     )
     async def get(
+        verbs: Mine,
         name: str,
         request: Request,
         replica: Annotated[str, Query(description="Of this one only.")] = "",
@@ -52,13 +56,29 @@ def logs(verbs: Verbs) -> APIRouter:
     return routes
 
 
+class Logs(Protocol):
+    """What is needed to read logs; see verbs.Verbs."""
+
+    def deployment(self, name: str) -> DeploymentRecord:
+        """As of Verbs."""
+        ...
+
+    def replicas(self, name: str = "") -> Sequence[ObservedReplica]:
+        """As of Verbs."""
+        ...
+
+    async def logs(self, replica_id: str, after: int = -1, limit: int = 65536) -> LogChunk:
+        """As of Verbs."""
+        ...
+
+
 class LogReader:
     """Reads the logs of a deployment's replicas, those that come later too; or of one of them.
 
     Of each at most `limit` bytes from before the first look.
     """
 
-    def __init__(self, verbs: Verbs, deployment: str, replica: str, limit: int) -> None:
+    def __init__(self, verbs: Logs, deployment: str, replica: str, limit: int) -> None:
         self._verbs = verbs
         self._deployment = deployment
         self._replica = replica

@@ -4,16 +4,16 @@ from fastapi import APIRouter
 
 from mesh.client.control.values import EventView, MeshView, ReplicaView
 from mesh.faces.rest import views
+from mesh.faces.rest.access import Mine
 from mesh.faces.rest.parameters import Count, Start
-from mesh.faces.rest.verbs import Verbs
 
 
-def overview(verbs: Verbs) -> APIRouter:
+def overview() -> APIRouter:
     """The routes `/status`, `/replicas` and `/events`."""
     routes = APIRouter(tags=["mesh"])
 
     @routes.get("/status")
-    async def status() -> MeshView:
+    async def status(verbs: Mine) -> MeshView:
         """The mesh in numbers."""
         replicas = [views.replica(each) for each in verbs.replicas()]
         return MeshView(
@@ -27,12 +27,12 @@ def overview(verbs: Verbs) -> APIRouter:
         )
 
     @routes.get("/replicas")
-    async def replicas() -> tuple[ReplicaView, ...]:
+    async def replicas(verbs: Mine) -> tuple[ReplicaView, ...]:
         """All replicas."""
         return tuple(map(views.replica, verbs.replicas()))
 
     @routes.get("/events")
-    async def events(start: Start = 0, count: Count = 100) -> tuple[EventView, ...]:
+    async def events(verbs: Mine, start: Start = 0, count: Count = 100) -> tuple[EventView, ...]:
         """What happened, the newest first."""
         return tuple(map(views.event, await verbs.events("", start, count)))
 

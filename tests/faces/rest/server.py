@@ -10,6 +10,7 @@ from starlette.routing import Mount
 from mesh.faces.http_face import HttpServer
 from mesh.faces.rest.app import PREFIX, rest_app
 from mesh.loops import LoopThread
+from tests.access.owner import owned
 from tests.faces.rest.memory import MemoryVerbs
 
 TOKEN = "t0ken"
@@ -22,7 +23,7 @@ def serving(verbs: MemoryVerbs, token: str = TOKEN) -> Iterator[str]:
     port = server.bind("127.0.0.1")
 
     async def start() -> None:
-        server.start(Starlette(routes=[Mount(PREFIX, rest_app(verbs, token))]))
+        server.start(Starlette(routes=[Mount(PREFIX, rest_app(verbs, await owned(token)))]))
 
     thread = LoopThread("control-api")
     try:

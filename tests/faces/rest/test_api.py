@@ -7,9 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
+from mesh.access.contract import Access
 from mesh.faces.rest.access import MAX_BODY
 from mesh.faces.rest.app import rest_app
 from mesh.faces.rest.logs import LONGEST_LINE, LogReader
+from tests.access.owner import only_owner
 from tests.faces.rest.memory import MemoryVerbs
 
 UPSTREAM = {"url": "https://models.example.com/v1", "weight": 2}
@@ -40,7 +42,10 @@ class Api:
 
     def __init__(self, verbs: MemoryVerbs, token: str = "") -> None:
         self.verbs = verbs
-        self._app = rest_app(verbs, token)
+        self.let_in(only_owner(token))
+
+    def let_in(self, access: Access) -> None:
+        self._app = rest_app(self.verbs, access)
 
     def ask(self, method: str, path: str, json: Any = None, **more: Any) -> httpx.Response:
         async def exchange() -> httpx.Response:

@@ -13,6 +13,7 @@ from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.pages.html import page
 from mesh.faces.rest import views
 from mesh.faces.rest.deployments import shown
+from mesh.faces.rest.within import Within
 
 MOST = 20
 """Revisions that are shown."""
@@ -24,7 +25,7 @@ async def deployment_page(backing: Backing, principal: Principal, name: str) -> 
     record = verbs.deployment(name)
     if record.organization != principal.organization:
         raise NotFound(f"there is no deployment {name!r}")
-    view = shown(verbs, name)
+    view = shown(Within(verbs, principal), name)
     revisions = [
         views.revision(each, record.revision) for each in await verbs.revisions(name, 0, MOST)
     ]
