@@ -46,8 +46,8 @@ class UnpackedRelease:
 
     @property
     def is_bento(self) -> bool:
-        """Whether BentoML has made it, and loads it."""
-        return bool(self.document.get("bentoml_version"))
+        """Whether BentoML has made it and has to know of it; what the mesh made says so."""
+        return "mesh_version" not in self.document and bool(self.document.get("bentoml_version"))
 
     @property
     def code(self) -> Path:

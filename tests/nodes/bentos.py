@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -175,6 +176,57 @@ class Workshop:
         digest = self.archives.put(folder)
         size = (self.archives.folder / digest.removeprefix("sha256:")).stat().st_size
         return Release(name, version, "uid", digest, size, {}, dict(models or {}))
+
+
+def wheel(folder: Path, name: str, version: str) -> Path:
+    """A package with one module that knows its version."""
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{name}.py", f"VERSION = {version!r}\n")
+        archive.writestr(
+            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        )
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{info}/RECORD", "")
+    return path
+
+
+OWN = """
+import os
+from pathlib import Path
+
+import mesh
+
+
+@mesh.service
+class Counter:
+    @mesh.api
+    def count(self) -> int:
+        import numbat
+        return len(numbat.VERSION)
+"""
+
+
+def own(folder: Path, archives: Archives, requirements: str = "", service: str = OWN) -> Release:
+    """A release of a service of the mesh itself; what lies in `folder` is in it."""
+    (folder / "src").mkdir(exist_ok=True)
+    (folder / "src" / "app.py").write_text(service)
+    python = folder / "env" / "python"
+    python.mkdir(parents=True, exist_ok=True)
+    (python / "requirements.txt").write_text(requirements)
+    document = {
+        "service": "app:Counter",
+        "name": "counter",
+        "version": "1",
+        "bentoml_version": "1.4.39",
+        "mesh_version": "0.1.0",
+        "services": [{"name": "Counter"}],
+    }
+    (folder / "bento.yaml").write_text(json.dumps(document))
+    return Release("counter", "1", "uid", archives.put(folder), 0)
 
 
 def source_of(release: Release) -> Source:

@@ -1,7 +1,10 @@
 """Releases on a node, with bentos as the real BentoML makes them."""
 
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -12,7 +15,7 @@ from mesh.nodes.describing import describe_here
 from mesh.nodes.prepare import Prepared, prepare
 from mesh.nodes.settings import NodeSettings
 from mesh.releases.contract import Release
-from tests.nodes.bentos import Archives, Workshop, source_of
+from tests.nodes.bentos import OWN, Archives, Workshop, own, source_of, wheel
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +201,95 @@ def test_what_is_asked_for_and_not_given_is_told(
 def _nothing_is_left(workshop: Workshop) -> Iterator[None]:
     yield
     assert not list(workshop.folder.glob("**/*.tar"))
+
+
+def test_a_release_of_the_mesh_is_described_and_brings_packages_along(
+    workshop: Workshop, settings: NodeSettings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "own"
+    (folder / "env" / "python" / "wheels").mkdir(parents=True)
+    wheel(folder / "env" / "python" / "wheels", "numbat", "3.1")
+    service = OWN.replace("import mesh\n", "import mesh\nimport numbat\n")
+    release = own(folder, workshop.archives, "serving-mesh\n", service)
+    found = describe_here(source_of(release), settings, workshop.archives.fetch)
+    assert found["manifest"]["entry"] == "Counter"
+    assert found["source"]["target"] == "app:Counter"
+
+
+def test_wheels_beside_the_code_are_found_by_their_path(
+    workshop: Workshop, settings: NodeSettings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "own"
+    (folder / "src" / "wheels").mkdir(parents=True)
+    path = wheel(folder / "src" / "wheels", "numbat", "3.2")
+    release = own(folder, workshop.archives, f"./wheels/{path.name}\n")
+    _, found = prepared(source_of(release), settings, workshop.archives)
+    packages = Path(found.python).parents[1] / "lib"
+    assert list(packages.glob("*/site-packages/numbat-3.2.dist-info"))
+
+
+def test_packages_come_from_the_index_that_the_release_names(
+    workshop: Workshop, settings: NodeSettings, tmp_path: Path
+) -> None:
+    index = tmp_path / "index" / "numbat"
+    index.mkdir(parents=True)
+    path = wheel(index, "numbat", "7.0")
+    (index / "index.html").write_text(f'<a href="{path.name}">{path.name}</a>')
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "index"))
+    (tmp_path / "own").mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            address = f"http://127.0.0.1:{server.server_port}/"
+            wanted = f"--index-url {address}\nnumbat>=5\n"
+            release = own(tmp_path / "own", workshop.archives, wanted)
+            _, found = prepared(source_of(release), settings, workshop.archives)
+        finally:
+            server.shutdown()
+            thread.join()
+    packages = Path(found.python).parents[1] / "lib"
+    assert list(packages.glob("*/site-packages/numbat-7.0.dist-info"))
+
+
+def test_of_a_lock_only_what_was_asked_for_is_installed(
+    workshop: Workshop, settings: NodeSettings
+) -> None:
+    release = workshop.bento(packages=("cowsay<6.1",), lock=True)
+    _, found = prepared(source_of(release), settings, workshop.archives)
+    (packages,) = (Path(found.python).parents[1] / "lib").glob("*/site-packages")
+    assert [path.name for path in packages.glob("*.dist-info")] == ["cowsay-6.0.dist-info"]
+    usual = workshop.bento(lock=True)
+    _, found = prepared(source_of(usual), settings, workshop.archives)
+    assert found.environment == ""
+
+
+def test_names_that_a_bento_gives_its_models_hold(
+    workshop: Workshop, model: tuple[str, str], settings: NodeSettings
+) -> None:
+    service = """
+import bentoml
+
+@bentoml.service
+class Entry:
+    @bentoml.api
+    def say(self) -> str:
+        return ""
+
+    @bentoml.on_deployment
+    def once():
+        raise RuntimeError(f"{bentoml.models.get('small').tag} {bentoml.use_arguments().word}")
+"""
+    folder = workshop.folder / "home" / "bentos"
+    release = workshop.bento(
+        service.replace("bentoml.use_arguments().word", "''"),
+        models=dict([model]),
+        more=f"models: [{{tag: '{model[0]}', alias: small}}]\n",
+    )
+    described = folder / release.name / release.version
+    (described / "src" / "service.py").write_text(service)
+    text = (described / "bento.yaml").read_text().replace("args: {}", "args: {word: hello}")
+    (described / "bento.yaml").write_text(text)
+    source = Source(release=workshop.archives.put(described), models=dict([model]))
+    with pytest.raises(FailedPrecondition, match=f"RuntimeError: {model[0]} hello"):
+        describe_here(source, settings, workshop.archives.fetch)
