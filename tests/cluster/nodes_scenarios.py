@@ -6,19 +6,27 @@ Prints one JSON object: for each scenario `ok`, or how it failed.
 import asyncio
 import json
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import ray
 import ray.util
 
 from mesh.cluster.ray_cluster import NAMESPACE, RayCluster
+from mesh.cluster.ray_release import Origin
 from mesh.control.observed import ObservedReplica, Phase
-from mesh.launch import Launch
+from mesh.launch import Launch, Source
+from mesh.nodes.settings import NodeSettings
 from tests.cluster import contract_checks
+from tests.cluster.archive_actor import ArchiveActor
 from tests.cluster.contract_checks import end_all, find, until
 from tests.cluster.nodes import NODES, Lose, four_nodes
+from tests.nodes.bentos import Archives, own
 
 HOST = "tests.cluster.hosts:FakeHost"
 _versions = count(1)
@@ -143,6 +151,50 @@ async def a_new_controller_knows_where_replicas_are(cluster: RayCluster) -> None
     await end_all(after)
 
 
+@asynccontextmanager
+async def releasing() -> AsyncIterator[tuple[RayCluster, Callable[..., list[Launch]]]]:
+    """A cluster that runs releases, and launches of one."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for each in ("archives", "own"):
+            (folder / each).mkdir()
+        release = own(folder / "own", Archives(folder / "archives"))
+        origin = Origin(f"archives-{uuid4().hex}", NAMESPACE)
+        actor = ray.remote(ArchiveActor).options(name=origin.actor, namespace=NAMESPACE, num_cpus=0)
+        holder = actor.remote(str(folder / "archives"))
+        settings = NodeSettings(str(folder / "cache"))
+        ours = RayCluster(host=HOST, reconsider=2.0, nodes=settings, origin=origin)
+        source = Source("app:Counter", ("src",), release=release.digest)
+
+        def released(number: int, **settings: object) -> list[Launch]:
+            return [replace(each, source=source) for each in launches(number, **settings)]
+
+        try:
+            yield ours, released
+        finally:
+            await end_together(ours)
+            ray.kill(holder)
+
+
+async def a_release_gets_ready_on_the_nodes_that_its_replicas_go_to(_: RayCluster) -> None:
+    async with releasing() as (ours, released):
+        (found,) = await ready(ours, *released(1, custom={"nvme": 1.0}))
+        assert found.node == "node-c"
+        three = await ready(ours, *released(3, cpu=0.1))
+        assert len({each.node for each in three}) == 3
+
+
+async def a_release_without_room_waits_and_says_what_for(_: RayCluster) -> None:
+    async with releasing() as (ours, released):
+        first, *others = released(4, cpu=2.0)
+        *_, last = others
+        await ready(ours, first, *others[:2])
+        said = await reason(ours, last)
+        assert said.startswith("waits for 2 cpu: node-a 0 of 2 free, node-b 0 of 2 free"), said
+        await gone(ours, first)
+        await until(ours, last.replica_id, Phase.READY)
+
+
 SCENARIOS: tuple[Callable[[RayCluster], Awaitable[None]], ...] = (
     a_packed_graph_lies_on_one_node_until_it_is_full,
     a_spread_graph_lies_on_all_nodes_and_then_shares_them,
@@ -155,6 +207,8 @@ SCENARIOS: tuple[Callable[[RayCluster], Awaitable[None]], ...] = (
     a_replica_listens_on_the_address_of_its_node,
     a_node_that_cannot_take_a_replica_after_all_is_left,
     a_new_controller_knows_where_replicas_are,
+    a_release_gets_ready_on_the_nodes_that_its_replicas_go_to,
+    a_release_without_room_waits_and_says_what_for,
 )
 
 

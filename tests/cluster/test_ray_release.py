@@ -13,7 +13,6 @@ import httpx
 import pytest
 import ray
 
-from mesh.cluster.answers import answer
 from mesh.cluster.contract import Failed
 from mesh.cluster.ray_cluster import RayCluster, create, result
 from mesh.cluster.ray_release import Origin, RayBuilder
@@ -29,22 +28,13 @@ from mesh.nodes.settings import NodeSettings
 from mesh.releases.contract import Release
 from mesh.serving.gateways import GatewayProcess
 from mesh.serving.run import free_port
+from tests.cluster.archive_actor import ArchiveActor
 from tests.cluster.contract_checks import launch
-from tests.nodes.bentos import Archives, Workshop
+from tests.nodes.bentos import Workshop
 
 NAMESPACE = "tests"
 PASSWORD = "s3same-0pen"
 CERTIFICATE = "c3rtificate-text"
-
-
-class ArchiveActor:
-    """Has archives, as the controller's actor has."""
-
-    def __init__(self, folder: str) -> None:
-        self._archives = Archives(Path(folder))
-
-    def blob(self, digest: str, offset: int, limit: int) -> Any:
-        return answer(lambda: self._archives.fetch(digest, offset, limit))
 
 
 @dataclass
