@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from mesh.config.deployment import Name, Seconds
 from mesh.config.parsed import Settings
 
+Said = Annotated[str, Field(max_length=253)]
 SCHEMES = ("http", "https", "grpc", "grpcs")
 """How an upstream may be called: HTTP or gRPC, each also over TLS."""
 
@@ -114,7 +115,8 @@ class EndpointConfig(Settings):
     each up to its `concurrency`, before the next gets a request; `capacity` in proportion to free
     places. `default` makes it the endpoint of requests that name none; of several the last that
     was set is. A lower deployment without replicas is started when those above it have been full
-    for `overflow_scale_out_delay` seconds.
+    for `overflow_scale_out_delay` seconds. `domain`, `protocol` and `strategy` are kept for clients
+    of the cloud API, and decide nothing.
     """
 
     deployments: dict[Name, Annotated[int, Field(ge=0)]] = {}
@@ -125,6 +127,9 @@ class EndpointConfig(Settings):
     mirror: Mirror | None = None
     rules: tuple[Rule, ...] = ()
     session: Session | None = None
+    domain: Said = ""
+    protocol: Said = ""
+    strategy: Said = ""
 
     @model_validator(mode="after")
     def _leads_somewhere(self) -> Self:

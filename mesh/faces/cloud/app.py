@@ -17,6 +17,7 @@ from mesh.faces.cloud.deployment_lists import deployment_lists
 from mesh.faces.cloud.deployments import deployments
 from mesh.faces.cloud.described import FAILURES, describe
 from mesh.faces.cloud.door import OPEN, Door
+from mesh.faces.cloud.endpoints import endpoints
 from mesh.faces.cloud.gpu_configs import gpu_configs
 from mesh.faces.cloud.identity import identity
 from mesh.faces.cloud.instance_types import instance_types
@@ -53,6 +54,7 @@ ROUTES: Sequence[Routes] = (
     instance_types,
     gpu_configs,
     clusters,
+    endpoints,
     parts,
     labels,
     identity,
