@@ -23,6 +23,7 @@ HOMES: Mapping[str, str] = {
     "releases": "mesh.cli.releases:releases",
     "deployment": "mesh.cli.deployment:app",
     "endpoint": "mesh.cli.endpoint:app",
+    "secret": "mesh.cli.secret:app",
     "canary": "mesh.cli.canary:app",
     "replicas": "mesh.cli.replicas:replicas",
     "simulate": "mesh.cli.simulate:simulate",

@@ -33,6 +33,7 @@ COMMANDS = {
     "releases": (PLATFORM, "List releases, of this machine or of the mesh."),
     "deployment": (PLATFORM, "Deployments: list, look at, roll back, restart, delete."),
     "endpoint": (PLATFORM, "Endpoints: names over deployments, by weight."),
+    "secret": (PLATFORM, "Secrets: values that replicas get and nobody sees."),
     "canary": (PLATFORM, "Canaries: weights, promotion, how they do."),
     "replicas": (PLATFORM, "Show the replicas of a deployment, or all."),
     "simulate": (PLATFORM, "Show how a service would scale under a load, without running it."),
