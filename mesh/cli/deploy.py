@@ -9,12 +9,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from mesh.cli.failure import WrongUsage
+from mesh.cli.releasing import built, means_release, wish
 from mesh.cli.remote import AsJson, Timeout, Token, Url, connected, pairs, write, write_json
 from mesh.cli.rollout import services, wait
 from mesh.client.control.client import ControlClient
 from mesh.client.control.values import DeploymentView
 from mesh.errors import NotFound
 from mesh.serving.described import DescribedFile, described, described_file
+from mesh.serving.wanted import deployment_name
 
 _FILES = (".yaml", ".yml", ".json")
 
@@ -23,8 +25,11 @@ def deploy(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="TARGET|FILE",
-            help="The entry service, as pkg.mod:Service, or a deployment file.",
+            metavar="TARGET|FILE|RELEASE",
+            help=(
+                "The entry service, as pkg.mod:Service; a deployment file; or name:version of a"
+                " release that was pushed."
+            ),
             show_default=False,
         ),
     ],
@@ -80,15 +85,18 @@ def deploy(
 ) -> None:
     """Deploy a service, or all that a file says, and wait until it runs.
 
-    The code is not sent: it is loaded here to see what it takes and gives, and by the replicas
-    from the same folder. If it cannot run, exit code 1 and the reason; what served before does so
-    on.
+    The code of a target is not sent: it is loaded here to see what it takes and gives, and by the
+    replicas from the same folder. A release brings its code, and what it needs is installed. If
+    it cannot run, exit code 1 and the reason; what served before does so on.
     """
     changes = settings(name, replicas, least, most, strategy, env or [], label or [], protected)
     folder = str(Path.cwd())
     file = Path(source) if is_file(source) else None
     console = Console(stderr=True, highlight=False)
-    if file is None:
+    if file is None and means_release(source, Path(folder)):
+        named = {"name": deployment_name(source.partition(":")[0]), "release": source, **changes}
+        found = DescribedFile((), {}, is_list=False, releases=(named,))
+    elif file is None:
         found = DescribedFile((described(source, changes, [folder]),), {}, is_list=False)
     else:
         found = described_file(file, [folder], changes)
@@ -100,10 +108,17 @@ def deploy(
             if opened := _opened(client, application.document["config"]):
                 console.print(f"[yellow]warning:[/] {escape(opened)}", soft_wrap=True)
         views = [client.apply(application, cause=cause) for application in found.applications]
+        revisions = {view.name: view.revision for view in views}
+        wished = wish(client, found.releases, cause)
+        if waits or found.endpoints:  # an endpoint leads only to what is there
+            revisions |= built(client, wished, timeout, console)
         for endpoint, config in found.endpoints.items():
             client.endpoints.apply(endpoint, config)
         if waits:
-            views = [wait(client, view.name, view.revision, timeout, console) for view in views]
+            views = [wait(client, *each, timeout, console) for each in revisions.items()]
+    if not views and not waits:
+        console.print(f"{', '.join(wished)}: on the way; mesh deployment get tells", markup=False)
+        return
     _tell(views, as_json=as_json, is_list=found.is_list)
 
 

@@ -184,3 +184,8 @@ class DeploymentConfig(VersionConfig):
     access_authorization: bool = False
     dev: bool = False
     canary: Canary = Canary()
+
+    @property
+    def names_release(self) -> bool:
+        """Whether some version of it is of a release that was pushed."""
+        return bool(self.release) or any(each.release for each in self.canary.versions.values())

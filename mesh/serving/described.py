@@ -18,12 +18,14 @@ from mesh.serving.wanted import NOTHING, deployment_name, mesh_config
 class DescribedFile(NamedTuple):
     """What a deployment file asks for; `endpoints` are its own words, keys of upstreams in them.
 
-    `is_list` says that it has a list of deployments, though maybe of one.
+    `is_list` says that it has a list of deployments, though maybe of one. `releases` are the
+    settings of deployments of what was pushed.
     """
 
     applications: tuple[Application, ...]
     endpoints: Mapping[str, Any]
     is_list: bool
+    releases: tuple[Mapping[str, Any], ...] = ()
 
 
 def described_file(
@@ -38,11 +40,20 @@ def described_file(
     """
     wanted = mesh_config("", file, path, settings, what="deploy")
     document = read(file)
-    applications = tuple(
-        from_config(each, path, instance_types=wanted.instance_types) for each in wanted.deployments
+    applications, releases = [], []
+    for each in wanted.deployments:
+        if each.names_release:
+            releases.append(each.model_dump(mode="json"))
+        else:
+            made = from_config(each, path, instance_types=wanted.instance_types)
+            applications.append(made)
+    return DescribedFile(
+        tuple(applications),
+        # As it was written: what is not said of a key is not the same as an empty one.
+        document.get("endpoints", {}),
+        "deployments" in document,
+        tuple(releases),
     )
-    # As it was written: what is not said of a key is not the same as an empty one.
-    return DescribedFile(applications, document.get("endpoints", {}), "deployments" in document)
 
 
 def described(what: str | type, settings: Mapping[str, Any], path: Sequence[str]) -> Application:

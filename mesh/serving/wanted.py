@@ -49,6 +49,9 @@ def mesh_config(
         document = {**said, **document, **settings, **together}
         if "target" in document and "name" not in document:
             document = {"name": name_of(str(document["target"]), path), **document}
+        if "release" in document and "name" not in document:
+            name = str(document["release"]).partition(":")[0]
+            document = {"name": deployment_name(name), **document}
         return MeshConfig(deployments=[parse(DeploymentConfig, document, what=what)])
     if target or settings:
         flags = ", ".join([*(["TARGET"] if target else []), *map(_flag, settings)])

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Self
@@ -15,10 +15,17 @@ from mesh.client.control.releases import Releases
 from mesh.client.control.rollout import Progress, progress
 from mesh.client.control.secrets import Secrets
 from mesh.client.control.tokens import Tokens
-from mesh.client.control.values import DeploymentView, EventView, LogLine, MeshView, ReplicaView
+from mesh.client.control.values import (
+    BuildView,
+    DeploymentView,
+    EventView,
+    LogLine,
+    MeshView,
+    ReplicaView,
+)
 from mesh.client.control.whereabouts import find
 from mesh.clock import Clock, monotonic
-from mesh.errors import DeadlineExceeded, FailedPrecondition, Unavailable
+from mesh.errors import ConfigError, DeadlineExceeded, FailedPrecondition, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from mesh.serving.application import Application
@@ -136,6 +143,9 @@ class ControlClient:
         """
         folders = [str(Path(folder).resolve()) for folder in path]
         found = resolve_name(f"{_DESCRIBED}_file")(Path(file), folders, settings)
+        if found.releases:
+            names = ", ".join(each["name"] for each in found.releases)
+            raise ConfigError(f"{file}: {names}: deploy_release deploys what was pushed")
         views = tuple(self.apply(each, cause=cause) for each in found.applications)
         # An endpoint leads only to what is there.
         for name, config in found.endpoints.items():
@@ -155,6 +165,39 @@ class ControlClient:
         return self._connection.ask(
             DeploymentView, "PUT", path_of("deployments", name), application.document, params
         )
+
+    def deploy_release(self, config: Mapping[str, Any], *, cause: str = "") -> BuildView:
+        """Makes a deployment of releases that were pushed; `config` is a DeploymentConfig.
+
+        What a release needs is installed in the background: follow it with `building`. Raises
+        InvalidArgument for what is not there, naming its key.
+        """
+        params = {"cause": cause} if cause else {}
+        return self._connection.ask(BuildView, "POST", "/builds", dict(config), params)
+
+    def builds(self) -> tuple[BuildView, ...]:
+        """The deployments whose releases are not ready, by name."""
+        return self._connection.ask(tuple[BuildView, ...], "GET", "/builds")
+
+    def building(self, name: str, timeout: float = 300.0) -> Iterator[BuildView]:
+        """A deployment while its releases are made ready; it ends when that is done.
+
+        Raises:
+            FailedPrecondition: they cannot; the message says why.
+            DeadlineExceeded: they are not after `timeout` seconds.
+        """
+        until = self._clock() + timeout
+        while True:
+            try:
+                view = self._connection.ask(BuildView, "GET", path_of("builds", name))
+            except NotFound:
+                return
+            yield view
+            if view.stage != "building":
+                raise FailedPrecondition(f"{name!r} cannot be deployed: {view.reason}")
+            if self._clock() > until:
+                raise DeadlineExceeded(f"the release of {name!r} is not ready after {timeout:g} s")
+            self._pause(POLL)
 
     def wait(self, name: str, timeout: float = 300.0, *, revision: int = 0) -> DeploymentView:
         """Returns when a deployment runs, at `revision` at least.

@@ -68,6 +68,21 @@ class DeploymentView:
 
 
 @dataclass(frozen=True, slots=True)
+class BuildView:
+    """A deployment whose releases are made ready to run, or could not be.
+
+    `stage` is `building`, `failed`, `terminated`, or `done` once the deployment is what `config`
+    says; `reason` is one line on what is in the way.
+    """
+
+    name: str
+    stage: str
+    reason: str
+    updated_at: datetime
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class DeploymentPage:
     """Deployments by name from place `start` of the `total` that were asked for."""
 
