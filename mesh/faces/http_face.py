@@ -74,7 +74,7 @@ def http_app(
             Route("/readyz", readyz),
             Route("/metrics", metrics),
             Route("/status", status, middleware=guarded),
-            Mount(PREFIX, rest_app(controller, access)),
+            Mount(PREFIX, rest_app(controller, access, backing.deploying if backing else None)),
             *([Mount("/", cloud_app(backing))] if backing else ()),
         ],
         exception_handlers={MeshError: _refuse, 404: _not_here},

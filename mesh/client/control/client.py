@@ -179,6 +179,10 @@ class ControlClient:
         """The deployments whose releases are not ready, by name."""
         return self._connection.ask(tuple[BuildView, ...], "GET", "/builds")
 
+    def give_up(self, name: str) -> None:
+        """Forgets what a deployment was to become; what it is goes on. Raises NotFound."""
+        self._connection.raw("DELETE", path_of("builds", name))
+
     def building(self, name: str, timeout: float = 300.0) -> Iterator[BuildView]:
         """A deployment while its releases are made ready; it ends when that is done.
 

@@ -127,6 +127,11 @@ class Deploying:
                 self._begin(again)
             return pending is not None
 
+    async def give_up(self, name: str) -> None:
+        """Forgets what was to become of it; what it is goes on."""
+        async with self._lock(name):
+            await self._forget(name)
+
     async def terminate(self, name: str, *, by: str = "") -> None:
         """Stops it, and whatever was to become of it. Raises NotFound."""
         async with self._lock(name):

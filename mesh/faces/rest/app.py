@@ -4,7 +4,9 @@ from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp
 
 from mesh.access.contract import Access
+from mesh.faces.cloud.deploying import Deploying
 from mesh.faces.rest.access import Guard
+from mesh.faces.rest.builds import builds
 from mesh.faces.rest.canaries import canaries
 from mesh.faces.rest.deployments import deployments
 from mesh.faces.rest.endpoints import endpoints
@@ -16,8 +18,11 @@ from mesh.faces.rest.verbs import Verbs
 PREFIX = "/api/mesh/v1"
 
 
-def rest_app(verbs: Verbs, access: Access) -> ASGIApp:
-    """The API over `verbs`, for those who `access` lets in; `openapi.json` in it describes it."""
+def rest_app(verbs: Verbs, access: Access, deploying: Deploying | None = None) -> ASGIApp:
+    """The API over `verbs`, for those who `access` lets in; `openapi.json` in it describes it.
+
+    With `deploying`, what was pushed can be deployed.
+    """
     app = FastAPI(
         title="Serving Mesh control API",
         version="1",
@@ -28,5 +33,7 @@ def rest_app(verbs: Verbs, access: Access) -> ASGIApp:
     opened = [Depends(verbs.until_opened)]
     for routes in (deployments, canaries, logs, endpoints):
         app.include_router(routes(), dependencies=opened)
+    if deploying is not None:
+        app.include_router(builds(deploying), dependencies=opened)
     app.include_router(overview())
     return Guard(app, access, verbs)

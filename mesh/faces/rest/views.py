@@ -38,8 +38,8 @@ def deployment(
     return DeploymentView(
         record.name,
         record.uid,
-        _time(record.created_at),
-        _time(record.updated_at),
+        time_of(record.created_at),
+        time_of(record.updated_at),
         record.revision,
         record.intent.value,
         status.phase.label if status else "unknown",
@@ -64,7 +64,7 @@ def revision(record: RevisionRecord, current: int) -> RevisionView:
         record.deployment,
         record.number,
         record.uid,
-        _time(record.created_at),
+        time_of(record.created_at),
         record.cause,
         record.generation,
         record.number == current,
@@ -90,7 +90,7 @@ def replica(observed: ObservedReplica) -> ReplicaView:
 def event(happened: Event) -> EventView:
     """An event."""
     return EventView(
-        _time(happened.at),
+        time_of(happened.at),
         happened.kind,
         happened.deployment,
         happened.endpoint,
@@ -107,8 +107,8 @@ def endpoint(record: EndpointRecord) -> EndpointView:
     return EndpointView(
         record.name,
         record.uid,
-        _time(record.created_at),
-        _time(record.updated_at),
+        time_of(record.created_at),
+        time_of(record.updated_at),
         record.intent.value,
         config,
         tuple(sorted(place for place, key in record.keys.items() if key)),
@@ -141,7 +141,7 @@ def _progression(kept: Document, reason: str) -> ProgressionView | None:
         progress["state"],
         progress["step"],
         tuple(plan["steps"]),
-        _time(progress["since"]),
+        time_of(progress["since"]),
         reason,
     )
 
@@ -172,5 +172,6 @@ def _labels(revision: RevisionRecord) -> dict[str, str]:
     return dict(revision.config.get("labels") or {})
 
 
-def _time(seconds: float) -> datetime:
+def time_of(seconds: float) -> datetime:
+    """A time with its zone, of seconds since the Unix epoch."""
     return datetime.fromtimestamp(seconds, UTC)

@@ -64,15 +64,15 @@ class Within:
     ) -> int:
         """As of Verbs."""
         who = self.principal
-        organization = who.organization
-        if who.is_super_admin:
-            organization = self._owner(application.config.name)
+        organization = self.owner_of(application.config.name)
         return await self.verbs.apply(
             application, code, cause=cause, by=who.user, organization=organization
         )
 
-    def _owner(self, name: str) -> str:
-        """The organization that has a deployment, or else that of who asks."""
+    def owner_of(self, name: str) -> str:
+        """The organization that has a deployment which who asks may change, or else theirs."""
+        if not self.principal.is_super_admin:
+            return self.principal.organization
         try:
             return self.verbs.deployment(name).organization
         except NotFound:

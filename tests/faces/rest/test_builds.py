@@ -1,0 +1,133 @@
+"""Deployments of releases through our own API and commands."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from mesh import ControlClient
+from mesh.cli.main import app
+from mesh.cli.releasing import means_release
+from mesh.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from tests.faces.cloud.rig import TOKEN, Rig, rigged
+from tests.faces.cloud.shelf import NO_TORCH, Shelf
+
+FILE = """
+deployments:
+  - {name: a, release: "tiny:v1", replicas: 2}
+  - name: b
+    release: tiny:v1
+    canary: {versions: {next: {release: "tiny:v2", weight: 20}}}
+endpoints:
+  front: {deployments: {a: 3, b: 1}}
+"""
+
+
+@pytest.fixture
+def shelf() -> Iterator[Shelf]:
+    made = Shelf()
+    made.put("tiny:v1")
+    made.put("tiny:v2")
+    yield made
+    made.free()
+
+
+@pytest.fixture
+def rig(shelf: Shelf) -> Iterator[Rig]:
+    with rigged(shelf=shelf) as made:
+        yield made
+
+
+@pytest.fixture
+def client(rig: Rig) -> Iterator[ControlClient]:
+    with ControlClient(rig.url, TOKEN) as made:
+        yield made
+
+
+def mesh(rig: Rig, *arguments: str) -> Any:
+    env = {"MESH_CONTROL_URL": rig.url, "MESH_CONTROL_TOKEN": TOKEN, "COLUMNS": "120"}
+    return CliRunner(env=env).invoke(app, list(arguments))
+
+
+def test_a_release_is_deployed_by_its_tag(rig: Rig) -> None:
+    result = mesh(rig, "deploy", "tiny:v1", "--replicas", "2", "--label", "team=a", "--json")
+    assert result.exit_code == 0, result.output
+    view = json.loads(result.stdout)
+    assert (view["name"], view["status"]) == ("tiny", "running")
+    assert (view["config"]["release"], view["labels"]) == ("tiny:v1", {"team": "a"})
+    again = json.loads(mesh(rig, "deploy", "tiny:v2", "--json").stdout)
+    assert (again["config"]["release"], again["revision"]) == ("tiny:v2", 2)
+
+
+def test_a_file_deploys_releases_canaries_and_endpoints(rig: Rig, tmp_path: Path) -> None:
+    file = tmp_path / "mesh.yaml"
+    file.write_text(FILE)
+    result = mesh(rig, "deploy", str(file), "--json")
+    assert result.exit_code == 0, result.output
+    a, b = json.loads(result.stdout)
+    assert [each["name"] for each in b["versions"]] == ["main", "next"]
+    assert a["versions"][0]["services"][0]["ready"] == 2
+    endpoint = json.loads(mesh(rig, "endpoint", "get", "front", "--json").stdout)
+    assert endpoint["config"]["deployments"] == {"a": 3, "b": 1}
+
+
+def test_a_release_that_is_built_is_seen_and_can_be_given_up(
+    rig: Rig, shelf: Shelf, client: ControlClient
+) -> None:
+    shelf.hold()
+    result = mesh(rig, "deploy", "tiny:v1", "--no-wait")
+    assert result.exit_code == 0, result.output
+    assert "tiny: on the way" in result.stderr
+    (build,) = client.builds()
+    assert (build.name, build.stage, build.config["release"]) == ("tiny", "building", "tiny:v1")
+    client.give_up("tiny")
+    assert client.builds() == ()
+    with pytest.raises(NotFound):
+        client.give_up("tiny")
+
+
+def test_a_release_that_cannot_run_is_told_with_its_line(
+    rig: Rig, shelf: Shelf, client: ControlClient
+) -> None:
+    shelf.broken["tiny:v2"] = NO_TORCH
+    mesh(rig, "deploy", "tiny:v1")
+    result = mesh(rig, "deploy", "tiny:v2")
+    assert result.exit_code == 1
+    assert NO_TORCH.message in result.stderr
+    assert client.deployments.get("tiny").config["release"] == "tiny:v1"
+    with pytest.raises(FailedPrecondition, match="torch"):
+        list(client.building("tiny"))
+
+
+def test_what_is_not_there_is_told_at_once(rig: Rig, client: ControlClient) -> None:
+    with pytest.raises(InvalidArgument, match="there is no release 'nothing:v1'"):
+        client.deploy_release({"name": "x", "release": "nothing:v1"})
+    assert "nothing:v1" in mesh(rig, "deploy", "nothing:v1").stderr
+    assert client.builds() == ()
+
+
+def test_a_guest_deploys_nothing(rig: Rig) -> None:
+    token = rig.member("gus", "guest")
+    with ControlClient(rig.url, token) as guest, pytest.raises(PermissionDenied):
+        guest.deploy_release({"name": "x", "release": "tiny:v1"})
+
+
+def test_what_another_organization_builds_is_not_seen(rig: Rig, shelf: Shelf) -> None:
+    shelf.hold()
+    mesh(rig, "deploy", "tiny:v1", "--no-wait")
+    rig.asked.post("/api/v1/orgs", json={"name": "others", "description": ""}).raise_for_status()
+    token = rig.member("olga", "developer", "others")
+    with ControlClient(rig.url, token) as other:
+        assert other.builds() == ()
+        with pytest.raises(NotFound):
+            other.give_up("tiny")
+
+
+def test_a_module_of_the_folder_goes_before_a_release(tmp_path: Path) -> None:
+    assert means_release("tiny:v1", tmp_path)
+    (tmp_path / "tiny.py").write_text("")
+    assert not means_release("tiny:v1", tmp_path)
+    assert not means_release("app:Service", tmp_path)
