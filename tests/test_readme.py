@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import click
 import grpc
 import numpy as np
 import pytest
 import yaml
+from bentoml_cli.cli import cli as bentoml
 from PIL import Image
 from typer.core import TyperGroup
 
@@ -185,11 +188,12 @@ def test_commands_write_what_is_shown(block: Block, served: Served) -> None:
 def assert_known(program: str, arguments: list[str]) -> None:
     """The page's other commands are those that there are."""
     match program:
-        case "mesh":
-            command, rest = loaded(arguments[0]), list(arguments[1:])
-            while isinstance(command, TyperGroup):
+        case "mesh" | "bentoml":
+            command: Any = bentoml if program == "bentoml" else loaded(arguments[0])
+            rest = list(arguments if program == "bentoml" else arguments[1:])
+            while isinstance(command, (TyperGroup, click.Group)):
                 command, rest = command.commands[rest[0]], rest[1:]
-            command.make_context("mesh", rest)
+            command.make_context(program, rest)
         case "make":
             (target,) = arguments
             assert f"\n{target}:" in (ROOT / "Makefile").read_text()
