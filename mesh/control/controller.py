@@ -47,13 +47,14 @@ class Controller(Loop):
         cause: str = "",
         by: str = "",
         organization: str = DEFAULT_ORGANIZATION,
+        uid: str = "",
     ) -> int:
         """Makes a deployment what `application` says; returns its revision.
 
         `code` holds the pickled entry classes of versions that have no target. Returns when the
         change is kept; follow it with `status`. The same application again changes nothing,
-        except that what failed is tried again at once. `by` is the user who asks for it, and
-        `organization` that of whose a new deployment is.
+        except that what failed is tried again at once. `by` is the user who asks for it;
+        `organization` that of whose a new deployment is, and `uid` how it is known already.
 
         Raises:
             ConfigError: the application contradicts itself.
@@ -62,7 +63,9 @@ class Controller(Loop):
         name = application.config.name
         async with self._change(by, organization) as at:
             before = self._courses.get(name)
-            change = changes.applied(self._state, application, code or {}, at, cause)
+            is_new = name not in self._state.deployments
+            moment = at._replace(uid=uid) if uid and is_new else at
+            change = changes.applied(self._state, application, code or {}, moment, cause)
             await self._commit(await self._admitted(change))
             after = self._courses[name].desired
             for sentence in broken_promises(before.desired if before else None, after):

@@ -225,6 +225,7 @@ class Deploying:
             cause=wanted.cause,
             by=wanted.by,
             organization=wanted.organization,
+            uid=wanted.uid,
         )
 
     def _begin(self, pending: Pending) -> None:

@@ -83,8 +83,12 @@ class Verbs(Protocol):
         cause: str = "",
         by: str = "",
         organization: str = DEFAULT_ORGANIZATION,
+        uid: str = "",
     ) -> int:
-        """Creates or changes a deployment, new ones in `organization`; returns its revision."""
+        """Creates or changes a deployment; returns its revision.
+
+        New ones are of `organization`, with this `uid` if they have one already.
+        """
         ...
 
     def status(self, name: str = "") -> tuple[DeploymentStatus, ...]:

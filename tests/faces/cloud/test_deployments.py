@@ -88,6 +88,7 @@ def test_a_deployment_is_built_and_runs(rig: Rig, shelf: Shelf) -> None:
     assert rig.asked.get(f"{URL}/d?cluster=").json()["status"] == "deploying"
     shelf.free()
     found = until(rig, "d", "running")
+    assert found["uid"] == made["uid"]
     assert found["labels"] == [{"key": "team", "value": "vision"}]
     assert found["creator"]["name"] == "owner"
     assert found["latest_revision"]["status"] == "active"

@@ -122,6 +122,7 @@ class MemoryVerbs:
         cause: str = "",
         by: str = "",
         organization: str = DEFAULT_ORGANIZATION,
+        uid: str = "",
     ) -> int:
         config = application.config.model_dump(mode="json")
         name = application.config.name
