@@ -1,22 +1,17 @@
 """WebSockets of the cloud API: what runs of a deployment, and what it writes, as it happens."""
 
-import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, WebSocket
-from starlette.websockets import WebSocketDisconnect, WebSocketState
 
-from mesh.access.principal import Area, Verb
-from mesh.errors import InvalidArgument, MeshError, NotFound
+from mesh.access.principal import Principal
+from mesh.errors import InvalidArgument, NotFound
 from mesh.faces.cloud.backing import CLUSTER, Backing
-from mesh.faces.cloud.permission import principal_of
-from mesh.faces.cloud.wire.pods import Pod, failure, pod, selected, success
+from mesh.faces.cloud.talks import served, while_connected
+from mesh.faces.cloud.wire.pods import Pod, pod, selected, success
 
-LOOK_EVERY = 0.5
-"""Seconds between two looks at what is followed."""
 PIECE = 8 * 2**10
 """Characters of a log in one message: with four bytes each, in base64 and an envelope, they stay
 below 64 KiB, which is all that the client takes; and no character is cut in two."""
@@ -25,8 +20,6 @@ LINES = 500
 LINE = 200
 """Bytes that a line is taken to have, when the last lines are asked for."""
 
-Talk = Callable[[WebSocket, str], Awaitable[None]]
-
 
 def sockets(backing: Backing) -> APIRouter:
     """The routes of `/ws/v1` and `/ws/v2` for pods and logs."""
@@ -34,48 +27,31 @@ def sockets(backing: Backing) -> APIRouter:
 
     @routes.websocket("/ws/v2/deployments/{name}/pods")
     async def of_deployment(socket: WebSocket, name: str) -> None:
-        async def talk(socket: WebSocket, organization: str) -> None:
-            await _follow_pods(backing, socket, lambda: _pods(backing, organization, name))
+        async def talk(socket: WebSocket, asker: Principal) -> None:
+            await _follow_pods(backing, socket, lambda: _pods(backing, asker.organization, name))
 
-        await _served(socket, talk)
+        await served(socket, talk)
 
     @routes.websocket("/ws/v1/clusters/{cluster}/pods")
     async def of_cluster(socket: WebSocket, cluster: str) -> None:
-        async def talk(socket: WebSocket, organization: str) -> None:
+        async def talk(socket: WebSocket, asker: Principal) -> None:
             _check_cluster(cluster)
             selector = socket.query_params.get("selector", "")
             await _follow_pods(
-                backing, socket, lambda: selected(_pods(backing, organization), selector)
+                backing, socket, lambda: selected(_pods(backing, asker.organization), selector)
             )
 
-        await _served(socket, talk)
+        await served(socket, talk)
 
     @routes.websocket("/ws/v1/clusters/{cluster}/tail")
     async def tail(socket: WebSocket, cluster: str) -> None:
-        async def talk(socket: WebSocket, organization: str) -> None:
+        async def talk(socket: WebSocket, asker: Principal) -> None:
             _check_cluster(cluster)
-            await _tail(backing, socket, organization)
+            await _tail(backing, socket, asker.organization)
 
-        await _served(socket, talk)
+        await served(socket, talk)
 
     return routes
-
-
-async def _served(socket: WebSocket, talk: Talk) -> None:
-    """Talks until either side has enough; what goes wrong is told in an envelope."""
-    await socket.accept()
-    try:
-        principal = principal_of(socket)
-        principal.require(Verb.READ, Area.DEPLOYMENTS)
-        await talk(socket, principal.organization)
-    except WebSocketDisconnect:
-        return
-    except MeshError as error:
-        with suppress(WebSocketDisconnect, RuntimeError):
-            await socket.send_json(failure(error.message))
-    if socket.client_state is WebSocketState.CONNECTED:
-        with suppress(RuntimeError):
-            await socket.close()
 
 
 def _check_cluster(name: str) -> None:
@@ -114,39 +90,11 @@ async def _follow_pods(
     """Sends the pods, and sends them again when they have changed."""
     await backing.verbs.until_opened()
     told: tuple[Pod, ...] | None = None
-    async for _ in _while_connected(socket):
+    async for _ in while_connected(socket):
         found = look()
         if found != told:
             told = found
             await socket.send_json(success([each.model_dump(mode="json") for each in found]))
-
-
-async def _while_connected(socket: WebSocket) -> AsyncIterator[Mapping[str, Any]]:
-    """Each message of the client, and an empty one where it says nothing for `LOOK_EVERY`."""
-    message: Mapping[str, Any] = {}
-    reading: asyncio.Task[Any] | None = None
-    try:
-        while True:
-            yield message
-            reading = reading or asyncio.ensure_future(socket.receive_json())
-            done, _ = await asyncio.wait([reading], timeout=LOOK_EVERY)
-            message = {}
-            if done:
-                message, reading = _message(reading), None
-    finally:
-        if reading is not None:
-            reading.cancel()
-
-
-def _message(reading: "asyncio.Task[Any]") -> Mapping[str, Any]:
-    """What the client sent. Raises InvalidArgument for what is no object."""
-    try:
-        found = reading.result()
-    except (ValueError, KeyError) as error:
-        raise InvalidArgument("messages are objects in JSON") from error
-    if not isinstance(found, dict):
-        raise InvalidArgument("messages are objects in JSON")
-    return found
 
 
 async def _tail(backing: Backing, socket: WebSocket, organization: str) -> None:
@@ -156,7 +104,7 @@ async def _tail(backing: Backing, socket: WebSocket, organization: str) -> None:
     _check_replica(backing, replica, organization)
     wish: Mapping[str, Any] | None = None
     place = -1
-    async for message in _while_connected(socket):
+    async for message in while_connected(socket):
         if message.get("type") == "data":
             wish, place = _wish(message), -1
         if wish is None:
