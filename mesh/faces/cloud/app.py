@@ -32,6 +32,7 @@ from mesh.faces.cloud.parts import parts
 from mesh.faces.cloud.release_uses import release_uses
 from mesh.faces.cloud.secrets import secrets
 from mesh.faces.cloud.sockets import sockets
+from mesh.faces.cloud.subscriptions import subscriptions
 from mesh.faces.cloud.tenants import tenants
 from mesh.faces.cloud.tokens import tokens
 from mesh.faces.cloud.transfer import signed
@@ -51,6 +52,7 @@ ROUTES: Sequence[Routes] = (
     pages,
     secrets,
     sockets,
+    subscriptions,
     instance_types,
     gpu_configs,
     clusters,
