@@ -113,11 +113,13 @@ def start_controller(
     host: str = HOST,
     detached: bool = False,
     strategy: Any = "DEFAULT",
+    key: bytes | None = None,
 ) -> Control:
     """Starts a controller on the Ray cluster this process belongs to, or finds the one there is.
 
     `bind_host` and `host` are those of `RayCluster`, `strategy` is where Ray places the actor. A
-    detached one outlives this process.
+    detached one outlives this process. `key` is its secret key (None: what its own environment
+    says).
 
     Raises:
         Unavailable: it can't listen on its addresses, or can't start.
@@ -125,7 +127,7 @@ def start_controller(
     try:
         actor, owned = ray.get_actor(CONTROLLER, namespace=NAMESPACE), False
     except ValueError:
-        actor, owned = _create(config, bind_host, host, detached, strategy), True
+        actor, owned = _create(config, bind_host, host, detached, strategy, key), True
     try:
         addresses = _get(actor.start.remote(), START_WAIT)
         keeps = bool(config.store)
@@ -136,7 +138,14 @@ def start_controller(
         raise
 
 
-def _create(config: PlaneConfig, bind_host: str, host: str, detached: bool, strategy: Any) -> Any:
+def _create(
+    config: PlaneConfig,
+    bind_host: str,
+    host: str,
+    detached: bool,
+    strategy: Any,
+    key: bytes | None,
+) -> Any:
     options = {
         "name": CONTROLLER,
         "namespace": NAMESPACE,
@@ -146,7 +155,7 @@ def _create(config: PlaneConfig, bind_host: str, host: str, detached: bool, stra
         "num_cpus": 0,
         "scheduling_strategy": strategy,
     }
-    settings = {"config": config, "bind_host": bind_host, "host": host}
+    settings = {"config": config, "bind_host": bind_host, "host": host, "key": key}
     return ray.remote(ControllerActor).options(**options).remote(PLANE, settings, own_process=True)
 
 

@@ -29,6 +29,12 @@ OPTIONAL = (
 nothing to scale on one machine; the log monitor, which copies logs to a driver that does not ask
 for them; and what is left of the dashboard when there is none. 50 to 65 MB each."""
 
+KEY = "MESH_SECRET_KEY"
+"""The variable that has the secret key of the store."""
+SECRETS = (KEY, "MESH_CONTROL_TOKEN", "MESH_OIDC_CLIENT_SECRET")
+"""Variables that are for the control plane alone. Whatever Ray starts inherits its environment, and
+so would the code of users."""
+
 END_WAIT = 5.0
 """Seconds that processes have to end by themselves."""
 
@@ -38,15 +44,20 @@ def environment(
     more: Mapping[str, str] = MappingProxyType({}),
     environ: MutableMapping[str, str] = os.environ,
 ) -> Iterator[None]:
-    """`SETTINGS` and `more` in `environ`, where the user has not set them, for a while."""
+    """`SETTINGS` and `more` in `environ`, where the user has not set them, for a while.
+
+    `SECRETS` are not there meanwhile.
+    """
     wanted = {**SETTINGS, **more}
     added = {name: value for name, value in wanted.items() if name not in environ}
+    hidden = {name: environ.pop(name) for name in SECRETS if name in environ}
     environ.update(added)
     try:
         yield
     finally:
         for name in added:
             environ.pop(name, None)
+        environ.update(hidden)
 
 
 def own_token(environ: MutableMapping[str, str] = os.environ) -> None:

@@ -12,13 +12,19 @@ from mesh.nodes.settings import NodeSettings
 
 
 def ray_plane(
-    config: PlaneConfig, bind_host: str = "", host: str = HOST, nodes: NodeSettings | None = None
+    config: PlaneConfig,
+    bind_host: str = "",
+    host: str = HOST,
+    nodes: NodeSettings | None = None,
+    key: bytes | None = None,
 ) -> ControlPlane:
     """A control plane over the Ray cluster that this process belongs to.
 
-    `bind_host`, `host` and `nodes` are those of `RayCluster`.
+    `bind_host`, `host` and `nodes` are those of `RayCluster`; `key` is the secret key of the
+    store (None: what the environment says).
     """
-    key = os.environb.get(VARIABLE.encode())
+    if key is None:
+        key = os.environb.get(VARIABLE.encode())
     return ControlPlane(
         config,
         lambda: RayCluster(bind_host=bind_host, host=host, nodes=nodes),

@@ -33,16 +33,23 @@ class Session:
 
     `local` says that the cluster is its own; `roots` are the processes of it that this one has
     started; `logs` is the folder into which replicas on this node write what they log. With
-    `is_gentle` what runs in a local cluster is ended in order before the cluster is.
+    `is_gentle` what runs in a local cluster is ended in order before the cluster is. `key` is the
+    secret key that controllers get, for in a local cluster they inherit none.
     """
 
     def __init__(
-        self, *, local: bool, roots: Sequence[psutil.Process] = (), logs: str = ""
+        self,
+        *,
+        local: bool,
+        roots: Sequence[psutil.Process] = (),
+        logs: str = "",
+        key: bytes | None = None,
     ) -> None:
         self.local = local
         self.logs = logs
         self.is_gentle = not local
         self._roots = roots
+        self._key = key
         self._controls: list[Control] = []
 
     def __enter__(self) -> Self:
@@ -91,6 +98,7 @@ class Session:
             host=replica_host,
             detached=not self.local,
             strategy=_this_node(),
+            key=self._key,
         )
         self._controls.append(control)
         self.is_gentle = self.is_gentle or bool(store)
@@ -125,7 +133,8 @@ def start_local(
     Should the process be killed, Ray's two agents notice it within a minute, the rest at once.
     To be called from a thread that lives as long as the cluster shall, such as the main one.
     `num_cpus` and `num_gpus` are logical, None means what the machine has, but at least 2 CPUs.
-    `env` is added to the environment of all that it starts. `lean` leaves out processes that a
+    `env` is added to the environment of all that it starts, and `embedded.SECRETS` are not in it;
+    the controller gets the secret key all the same. `lean` leaves out processes that a
     mesh does not need (see `embedded.OPTIONAL`).
 
     Raises:
@@ -145,7 +154,7 @@ def start_local(
     if lean:
         embedded.drop_optional()
     roots = [process for process in embedded.children() if process not in before]
-    return Session(local=True, roots=roots, logs=logs)
+    return Session(local=True, roots=roots, logs=logs, key=os.environb.get(embedded.KEY.encode()))
 
 
 def connect(address: str) -> Session:

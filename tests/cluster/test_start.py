@@ -12,7 +12,7 @@ import pytest
 import ray
 
 from mesh.cluster.control import Control
-from mesh.cluster.embedded import OPTIONAL, environment, families
+from mesh.cluster.embedded import OPTIONAL, SECRETS, environment, families
 from mesh.cluster.ray_cluster import CONTROLLER, NAMESPACE
 from mesh.cluster.start import Session, connect, start_local
 from mesh.control.status import DeploymentPhase, DeploymentStatus
@@ -158,6 +158,15 @@ def test_settings_of_the_user_hold_and_ours_do_not_stay() -> None:
         assert environ["RAY_worker_niceness"] == "5"
         assert environ["RAY_enable_worker_prestart"] == "0"
     assert environ == {"RAY_worker_niceness": "5"}
+
+
+def test_secrets_of_the_control_plane_are_hidden_from_what_ray_starts() -> None:
+    before = dict.fromkeys(SECRETS, "s3cret") | {"OTHER": "x"}
+    environ = dict(before)
+    with environment(environ=environ):
+        assert "s3cret" not in environ.values()
+        assert environ["OTHER"] == "x"
+    assert environ == before
 
 
 def test_no_controller_stays_without_its_session(ray_session: Session) -> None:

@@ -26,6 +26,7 @@ from tests.observe.otlp_server import OtlpServer
 
 MODULE = """
 import asyncio
+import os
 import mesh
 
 @mesh.service
@@ -41,6 +42,12 @@ class Reader:
     @mesh.api
     async def read(self, text: str) -> int:
         return await self.words.to_async.count(text)
+
+@mesh.service
+class Nosy:
+    @mesh.api
+    async def seen(self) -> list[str]:
+        return [name for name, value in os.environ.items() if "none-of-yours" in value]
 
 @mesh.service(name="Reader")
 class Canary(Reader):
@@ -321,3 +328,22 @@ def test_commands_find_the_token_of_a_mesh_that_is_served(folder: Path, serve: l
     with Home(state).held():
         assert ours.end() == 0
     assert sorted(path.name for path in state.rglob("*")) == ["lock", "serving", "token"]
+
+
+def test_a_service_sees_no_secrets_of_the_control_plane(folder: Path, serve: list[Serve]) -> None:
+    secret = "none-of-yours" + "A" * 30 + "="  # 32 bytes in Base64
+    env = {
+        "MESH_SECRET_KEY": secret,
+        "MESH_CONTROL_TOKEN": "none-of-yours",
+        "MESH_OIDC_CLIENT_SECRET": "none-of-yours",
+        "OF_THE_USER": "none-of-yours, but known",
+    }
+    ours = Serve(folder, "reading:Nosy", "--store", str(folder / "mesh.db"), env=env)
+    serve.append(ours)
+    ours.wait_for("Ctrl-C")
+    seen = httpx.post(f"http://127.0.0.1:{ours.port}/seen").json()
+    assert seen == ["OF_THE_USER"]
+    # The controller has its key all the same: else it had made one.
+    assert (folder / "mesh.db").exists()
+    assert not (folder / "mesh.db.key").exists()
+    assert ours.end() == 0
