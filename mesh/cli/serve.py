@@ -93,6 +93,14 @@ def serve(
             show_default=False,
         ),
     ] = "",
+    public_url: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="Where callers reach the mesh; a * in it stands for a deployment's name.",
+            show_default=False,
+        ),
+    ] = "",
     state: Annotated[
         Path | None,
         typer.Option(
@@ -145,6 +153,7 @@ def serve(
             token=token,
             login=login_config(os.environ),
             releases=located(releases, store, home.folder if home else None),
+            public_url=public_url.rstrip("/"),
         )
         with RunningMesh(place, steps.say) as mesh:
             signals.listen()  # Ray has put a handler of its own in place

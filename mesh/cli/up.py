@@ -42,6 +42,14 @@ Releases = Annotated[
         show_default=False,
     ),
 ]
+PublicUrl = Annotated[
+    str,
+    typer.Option(
+        metavar="URL",
+        help="Where callers reach the mesh; a * in it stands for a deployment's name.",
+        show_default=False,
+    ),
+]
 
 
 def up(
@@ -59,6 +67,7 @@ def up(
     ] = "",
     store: Store = "",
     releases: Releases = "",
+    public_url: PublicUrl = "",
     state: State = None,
     num_cpus: Annotated[
         int | None,
@@ -118,6 +127,7 @@ def up(
         "web_origins": grpc_web_origin or [],
         "grace": grace,
         "releases": located(releases, store, home.folder),
+        "public_url": public_url.rstrip("/"),
     }
     with Steps(Console(stderr=True, highlight=False)) as steps:
         running = background.start(home, place, store, steps.say)

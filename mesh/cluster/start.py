@@ -69,6 +69,7 @@ class Session:
         token: str = "",
         releases: str = "",
         login: LoginConfig = NO_LOGIN,
+        public_url: str = "",
     ) -> Control:
         """Starts a controller on this node, or joins the one that the cluster has.
 
@@ -76,7 +77,7 @@ class Session:
         controller is restarted. `replica_host` names what replicas run in. `store` is the URL of
         the controller's database, empty for its memory; its control API wants `token`, if there is
         one. `releases` is where archives are, empty for beside the database; `login` says how
-        people get in.
+        people get in, and callers reach the gateways at `public_url`.
 
         Raises:
             Unavailable: it can't listen on its addresses, or can't start.
@@ -91,6 +92,7 @@ class Session:
             token=token,
             releases=releases,
             login=login,
+            public_url=public_url,
         )
         control = start_controller(
             config,

@@ -44,8 +44,9 @@ class Place:
     Calls have `grace` seconds to finish when the mesh is stopped. `store` is the URL of the
     database that keeps what is deployed (`sqlite:///PATH`, `postgresql://…`), empty for memory;
     the control API wants `token`, if there is one. Archives of releases are at `releases`, a folder
-    or a URL such as `s3://bucket/prefix` (empty: beside the database).
-    `login` says how people get in.
+    or a URL such as `s3://bucket/prefix` (empty: beside the database). `login` says how people get
+    in. Callers reach the gateways at `public_url` (empty: at `host` and `port`); a `*` in it stands
+    for a deployment's name.
     """
 
     host: str = "127.0.0.1"
@@ -63,6 +64,7 @@ class Place:
     token: str = field(default="", repr=False)
     releases: str = field(default="", repr=False)  # as store
     login: LoginConfig = NO_LOGIN
+    public_url: str = ""
 
 
 class RunningMesh:
@@ -111,6 +113,7 @@ class RunningMesh:
             token=place.token,
             releases=place.releases,
             login=place.login,
+            public_url=place.public_url or self.url,
         )
         if given is not None:
             self._parts.callback(control.close)

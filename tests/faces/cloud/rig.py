@@ -13,6 +13,7 @@ from mesh.control.store.contract import Store
 from mesh.control.store.memory import MemoryStore
 from mesh.faces.addresses import PlaneConfig
 from mesh.faces.plane import ControlPlane
+from mesh.releases.contract import Builder
 from tests.cluster.fake_cluster import FakeCluster, World
 from tests.faces.cloud.asked import Asked
 from tests.faces.cloud.shelf import Shelf
@@ -74,14 +75,18 @@ def rigged(
     world: World | None = None,
     token: str = TOKEN,
     shelf: Shelf | None = None,
+    builder: Builder | None = None,
     public_url: str = "http://gateway.test",
 ) -> Iterator[Rig]:
-    """A control plane, while the block lasts; with a `shelf` there are releases."""
+    """A control plane, while the block lasts.
+
+    With a `shelf` its releases are there; with a `builder` those that are pushed can be deployed.
+    """
     made = world or World()
     config = PlaneConfig("127.0.0.1", 0, "127.0.0.1", 0, token=token, public_url=public_url)
-    plane = ControlPlane(
-        config, lambda: FakeCluster(made), store, (lambda: shelf) if shelf else None, shelf
-    )
+    maker = builder or shelf
+    build = None if maker is None else lambda: maker
+    plane = ControlPlane(config, lambda: FakeCluster(made), store, build, shelf)
     url = f"http://{plane.start().http}"
     try:
         with Asked(url, token) as asked:
