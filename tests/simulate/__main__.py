@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from mesh.memory import settle
-from tests.simulate import canaries, scaling, size, soak, splitting
+from tests.simulate import canaries, listing, scaling, size, soak, splitting
 from tests.simulate.rows import Row, Say, table
 
 PARTS: dict[str, Callable[[Say], Iterator[Row]]] = {
@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[[Say], Iterator[Row]]] = {
     "canaries": canaries.rows,
     "split": splitting.rows,
     "scaling": scaling.rows,
+    "listing": listing.rows,
 }
 
 

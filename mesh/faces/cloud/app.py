@@ -31,6 +31,7 @@ from mesh.faces.cloud.pages.routes import pages
 from mesh.faces.cloud.parts import parts
 from mesh.faces.cloud.release_uses import release_uses
 from mesh.faces.cloud.secrets import secrets
+from mesh.faces.cloud.sizing import sizing
 from mesh.faces.cloud.sockets import sockets
 from mesh.faces.cloud.subscriptions import subscriptions
 from mesh.faces.cloud.tenants import tenants
@@ -50,6 +51,7 @@ ROUTES: Sequence[Routes] = (
     auth,
     oidc,
     pages,
+    sizing,
     secrets,
     sockets,
     subscriptions,

@@ -54,7 +54,7 @@ class Deploying:
     ) -> None:
         self._verbs = verbs
         self._catalogue = catalogue
-        self._releases = releases
+        self.releases = releases
         self._descriptions = descriptions
         self._wall = wall
         self._new_uid = new_uid
@@ -177,7 +177,7 @@ class Deploying:
             return None
 
     async def _checked(self, config: DeploymentConfig, organization: str) -> Needed:
-        needs = await needed(config, organization, self._releases, self._verbs)
+        needs = await needed(config, organization, self.releases, self._verbs)
         check_services(needs)
         check_instance_types(config, await self._types())
         await check_secrets(config, organization, self._catalogue)
@@ -241,7 +241,7 @@ class Deploying:
     async def _build(self, pending: Pending) -> None:
         try:
             config = parse(DeploymentConfig, pending.config, what=f"deployment {pending.name}")
-            needs = await needed(config, pending.organization, self._releases, self._verbs)
+            needs = await needed(config, pending.organization, self.releases, self._verbs)
             documents = dict(needs.kept)
             for name, release in needs.releases.items():
                 documents[name] = await self._descriptions.of(release)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from mesh.config import MAIN
@@ -19,18 +20,11 @@ PIECE = 200
 
 
 class Held(NamedTuple):
-    """What there is of one deployment."""
+    """What there is of one deployment; `one` says when it was made, and whose it is."""
 
+    one: DeploymentRecord | Pending
     record: DeploymentRecord | None
     pending: Pending | None
-
-    @property
-    def one(self) -> DeploymentRecord | Pending:
-        """That of the two which says when it was made, and whose it is."""
-        found = self.record or self.pending
-        if found is None:
-            raise ValueError("there is nothing held")
-        return found
 
 
 class Deployments:
@@ -42,12 +36,12 @@ class Deployments:
 
     def find(self, name: str, organization: str | None, cluster: str = "") -> Shown:
         """One deployment. Raises NotFound."""
-        held = Held(self._deploying.record(name), self._deploying.pending().get(name))
-        is_there = held.record is not None or held.pending is not None
-        theirs = is_there and organization in (None, held.one.organization)
-        if not theirs or cluster not in ("", CLUSTER):
+        record, pending = self._deploying.record(name), self._deploying.pending().get(name)
+        one = record or pending
+        is_theirs = one is not None and organization in (None, one.organization)
+        if one is None or not is_theirs or cluster not in ("", CLUSTER):
             raise NotFound(f"there is no deployment {name!r}")
-        return self.show(held)
+        return self.show(Held(one, record, pending))
 
     def all(self, organization: str | None) -> Iterator[Held]:
         """All of an organization (None: of any), in no order."""
@@ -55,14 +49,14 @@ class Deployments:
         for record in self._verbs.deployments():
             waits = pending.pop(record.name, None)
             if organization in (None, record.organization):
-                yield Held(record, waits)
+                yield Held(record, record, waits)
         for each in pending.values():
             if organization in (None, each.organization):
-                yield Held(None, each)
+                yield Held(each, None, each)
 
     def show(self, held: Held) -> Shown:
         """It, with its status and what it is set to."""
-        record, pending = held
+        record, pending = held.record, held.pending
         if record is None:
             return shown(None, None, None, pending)
         current = self._verbs.current(record.name)
@@ -86,7 +80,7 @@ class Deployments:
                 found += [each for each in piece if self._is_meant(each, wanted, search)]
                 await asyncio.sleep(0)
         key = wanted.sort if wanted.sort in _SORTS else "created_at"
-        found.sort(key=lambda each: (getattr(each.one, key), each.one.name))
+        found.sort(key=attrgetter(f"one.{key}", "one.name"))
         if not wanted.ascending:
             found.reverse()
         return found
@@ -100,7 +94,10 @@ class Deployments:
             wanted.labels_allow(config.get("labels") or {})
             and wanted.is_.get("dev", bool(config.get("dev"))) is bool(config.get("dev"))
             and wanted.term_allows("creator", one.creator)
-            and wanted.term_allows("last_updater", self._updater(held))
+            and (
+                "last_updater" not in wanted.terms
+                or wanted.term_allows("last_updater", self._updater(held))
+            )
             and wanted.term_allows("cluster", CLUSTER)
             and _has_bento(config, wanted)
             and ("status" not in wanted.terms or wanted.term_allows("status", self._word(held)))

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -445,3 +446,22 @@ def test_replicas_that_cannot_start_are_a_failed_deployment(shelf: Shelf) -> Non
         until(rig, "d", "failed")
         records = rig.asked.get(f"{URL}/d/status_records").json()["items"]
         assert "no GPU" in records[0]["reason"]
+
+
+def test_a_release_is_advised_the_smallest_type_that_has_enough(rig: Rig, shelf: Shelf) -> None:
+    made = shelf.put("big:v1")
+    config = {"resources": {"cpu": "3", "memory": "1Gi"}, "traffic": {"timeout": 5}}
+    services = [{"name": "Main", "config": config}]
+    shelf.releases["big:v1"] = replace(made, manifest={**made.manifest, "services": services})
+    url = "/api/v1/bento_repositories/big/bentos/v1/recommendation_configs?cluster=&distributed="
+    found = rig.asked.get(url).json()
+    assert found["services"]["Main"]["instance_type"] == found["instance_type"] == "cpu.4"
+    assert found["traffic"]["timeout"] == 5
+    lacks = {each["name"]: each["insufficient_resources"] for each in found["instance_types"]}
+    assert (lacks["cpu.1"], lacks["cpu.8"]) == (["cpu"], [])
+    assert error(rig.asked.get(url.replace("big", "none")))[0] == 404
+
+
+def test_the_form_of_a_deployment_is_a_json_schema(rig: Rig) -> None:
+    form = rig.asked.get("/api/v1/deployment_creation_json_schema").json()
+    assert {"name", "bento", "services", "canary"} <= form["properties"].keys()
