@@ -24,6 +24,8 @@ from mesh.control.status import DeploymentStatus
 from mesh.control.watchers import Watcher, Watchers
 from mesh.errors import MeshError, PermissionDenied, Unavailable
 from mesh.faces.loads_face import Loads
+from mesh.faces.noted import NotedVerbs
+from mesh.faces.notes import Notes
 from mesh.faces.rest.within import Within
 from mesh.faces.tokens import bearer
 from mesh.faces.updates import Updates
@@ -166,11 +168,15 @@ class Routing(routing_pb2_grpc.RoutingServicer):
 
 
 class Control(control_pb2_grpc.ControlServicer):
-    """Applies, shows and deletes deployments. Code comes by target only, never pickled."""
+    """Applies, shows and deletes deployments. Code comes by target only, never pickled.
 
-    def __init__(self, controller: Controller, door: Doorkeeper) -> None:
+    What changes something goes to `notes`.
+    """
+
+    def __init__(self, controller: Controller, door: Doorkeeper, notes: Notes) -> None:
         self._controller = controller
         self._door = door
+        self._notes = notes
 
     async def Apply(  # noqa: N802  # the protocol's name
         self, request: control_pb2.ApplyRequest, context: Context
@@ -178,8 +184,8 @@ class Control(control_pb2_grpc.ControlServicer):
         """As of control.proto."""
         principal = await self._door.check(context, Verb.WRITE)
         try:
-            mine = Within(self._controller, principal)
-            revision = await mine.apply(application(request.deployment_json))
+            verbs = NotedVerbs(Within(self._controller, principal), self._notes)
+            revision = await verbs.apply(application(request.deployment_json))
         except MeshError as error:
             await _abort(context, error)
         return control_pb2.ApplyReply(revision=revision)
@@ -201,9 +207,9 @@ class Control(control_pb2_grpc.ControlServicer):
     ) -> control_pb2.DeleteReply:
         """As of control.proto."""
         principal = await self._door.check(context, Verb.WRITE)
-        await self._controller.until_opened()
         try:
-            await Within(self._controller, principal).delete(request.deployment)
+            verbs = NotedVerbs(Within(self._controller, principal), self._notes)
+            await verbs.delete(request.deployment)
         except MeshError as error:
             await _abort(context, error)
         return control_pb2.DeleteReply()
@@ -226,8 +232,13 @@ class GrpcServer:
         except RuntimeError as error:
             raise Unavailable(f"cannot listen on {host}:{port}") from error
 
-    async def start(self, controller: Controller, access: Access | None = None) -> None:
-        """Answers for `controller`, to those who `access` lets in; without it to everyone."""
+    async def start(
+        self, controller: Controller, notes: Notes, access: Access | None = None
+    ) -> None:
+        """Answers for `controller`, to those who `access` lets in; without it to everyone.
+
+        What they do that changes something goes to `notes`.
+        """
         door = Doorkeeper(access)
         routing = Routing(controller.snapshots, controller.watchers, door)
         # What was added first answers, so for Watch it is this one and not the generated one.
@@ -237,7 +248,7 @@ class GrpcServer:
             routing, self._server
         )
         control_pb2_grpc.add_ControlServicer_to_server(  # type: ignore[no-untyped-call]
-            Control(controller, door), self._server
+            Control(controller, door, notes), self._server
         )
         load_pb2_grpc.add_LoadsServicer_to_server(  # type: ignore[no-untyped-call]
             Loads(controller), self._server

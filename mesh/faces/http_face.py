@@ -20,6 +20,7 @@ from mesh.errors import MeshError, Unavailable
 from mesh.faces.cloud.app import cloud_app
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.metrics import ControllerMetrics
+from mesh.faces.notes import Notes
 from mesh.faces.rest.access import Guard, mine
 from mesh.faces.rest.app import PREFIX, rest_app
 
@@ -46,6 +47,7 @@ def http_app(
 
     The control API and `/status` are for those who `access` lets in, health and metrics for all.
     """
+    notes = Notes(backing.journal, backing.wall, backing.new_uid) if backing else None
     registry = registry or CollectorRegistry()
     registry.register(ControllerMetrics(controller))
 
@@ -74,7 +76,10 @@ def http_app(
             Route("/readyz", readyz),
             Route("/metrics", metrics),
             Route("/status", status, middleware=guarded),
-            Mount(PREFIX, rest_app(controller, access, backing.deploying if backing else None)),
+            Mount(
+                PREFIX,
+                rest_app(controller, access, backing.deploying if backing else None, notes),
+            ),
             *([Mount("/", cloud_app(backing))] if backing else ()),
         ],
         exception_handlers={MeshError: _refuse, 404: _not_here},

@@ -27,6 +27,9 @@ from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.deploying import Deploying
 from mesh.faces.grpc_face import GrpcServer
 from mesh.faces.http_face import HttpServer, http_app
+from mesh.faces.noted import NotedVerbs
+from mesh.faces.notes import Notes
+from mesh.faces.rest.within import Within
 from mesh.loops import LoopThread
 from mesh.releases.contract import Builder, Releases
 from mesh.releases.described import Descriptions
@@ -96,12 +99,12 @@ class ControlPlane:
             ConfigError: the document is wrong.
         """
         thread, running = self._started()
-        return thread.wait(running.controller.apply(application(document), code))
+        return thread.wait(running.owner.apply(application(document), code))
 
     def delete(self, name: str) -> None:
         """Stops and forgets a deployment. Raises NotFound."""
         thread, running = self._started()
-        thread.wait(running.controller.delete(name))
+        thread.wait(running.owner.delete(name))
 
     def end(self) -> None:
         """Ends all replicas in order, and keeps what is wanted. Returns when none is left."""
@@ -147,6 +150,7 @@ class _Running:
     """What a control plane is made of while it runs; lives on its loop."""
 
     controller: Controller
+    owner: NotedVerbs
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -187,6 +191,8 @@ class _Running:
         self._access = Directory.closed(store.catalogue, config.token)
         self._access.roll.admit = partial(admit_members, store.catalogue)
         self.controller.when_used(self._access.used)
+        notes = Notes(store.journal)
+        self.owner = NotedVerbs(Within(self.controller), notes)
         if self._http is not None:
             uploads = self._uploads(config, store)
             self._deploying = self._deploys(
@@ -208,7 +214,7 @@ class _Running:
                 login=config.login,
             )
             self._http.start(http_app(self.controller, self._access, backing=backing))
-        await self._grpc.start(self.controller, self._access)
+        await self._grpc.start(self.controller, notes, self._access)
         self._control = asyncio.create_task(self.controller.run(), name="controller")
         self._control.add_done_callback(_report)
         self._keeping = asyncio.create_task(_keep(self._access, self.controller), name="access")

@@ -6,8 +6,10 @@ import grpc.aio
 
 from mesh.control.latest import Latest
 from mesh.control.loads import Report
+from mesh.control.store.memory_catalogue import MemoryCatalogue
 from mesh.control.watchers import Watchers
 from mesh.faces.grpc_face import GrpcServer
+from mesh.faces.notes import Notes
 from mesh.v1 import load_pb2, load_pb2_grpc
 from tests.link.rig import run
 
@@ -28,7 +30,7 @@ class Controller:
 async def reply(controller: Any) -> load_pb2.LoadReply:
     server = GrpcServer()
     port = server.bind("127.0.0.1")
-    await server.start(controller)
+    await server.start(controller, Notes(MemoryCatalogue()))
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             waiting = load_pb2.Waiting(deployment="d", version_id="v", service="s", calls=2)

@@ -163,14 +163,18 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Deeds:
-    """Which deeds are meant; empty: any. Times are seconds since the Unix epoch."""
+    """Which deeds are meant; empty: any. Times are seconds since the Unix epoch.
+
+    Of those with several values, one must be that of the deed. All of `words` must be in its name,
+    to the letter.
+    """
 
     organization: str = ""
-    user: str = ""
-    resource_type: str = ""
-    name: str = ""
-    operation: str = ""
-    status: str = ""
+    users: tuple[str, ...] = ()
+    resource_types: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     since: float = 0.0
     until: float = float("inf")
     oldest_first: bool = False

@@ -140,11 +140,11 @@ class MemoryCatalogue:
             for each in self._kept.deeds.values()
             if which.since <= each.at < which.until
             and which.organization in ("", each.organization)
-            and which.user in ("", each.user)
-            and which.resource_type in ("", each.resource_type)
-            and which.name in ("", each.name)
-            and which.operation in ("", each.operation)
-            and which.status in ("", each.status)
+            and _is_among(each.user, which.users)
+            and _is_among(each.resource_type, which.resource_types)
+            and _is_among(each.operation, which.operations)
+            and _is_among(each.status, which.statuses)
+            and all(word in each.name for word in which.words)
         ]
 
     async def add_used(self, *used: Used) -> None:
@@ -188,6 +188,10 @@ def _change(
     if isinstance(change, Put):
         entries[entry.key] = entry
         keys[entry.kind, entry.uid] = entry.key
+
+
+def _is_among(value: str, wanted: tuple[str, ...]) -> bool:
+    return not wanted or value in wanted
 
 
 def _sum(one: Used, other: Used) -> Used:

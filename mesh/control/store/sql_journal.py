@@ -1,6 +1,6 @@
 """What was done, and what was used, in a SQL database."""
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, true
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, select
 
 from mesh.control.store.catalogue import Deed, Deeds, Used
 from mesh.control.store.contract import Retention
@@ -8,7 +8,7 @@ from mesh.control.store.entry_rows import deed_row, read_deed, read_used, used_r
 from mesh.control.store.held import Held
 from mesh.control.store.schema import DEEDS, USED
 from mesh.control.store.settled import is_key, is_text, settled_deed
-from mesh.control.store.statements import insert
+from mesh.control.store.statements import has_in_it, insert
 
 
 class SqlJournal:
@@ -41,10 +41,11 @@ class SqlJournal:
             return ()
         number = DEEDS.c.id
         order = number.asc() if which.oldest_first else number.desc()
-        query = select(DEEDS).where(_those(which)).order_by(order).offset(start).limit(count)
+        query = select(DEEDS).order_by(order).offset(start).limit(count)
 
         def read(connection: Connection) -> tuple[Deed, ...]:
-            return tuple(read_deed(row) for row in connection.execute(query).mappings())
+            rows = connection.execute(query.where(_those(connection, which))).mappings()
+            return tuple(map(read_deed, rows))
 
         return await self._held.read(read)
 
@@ -52,8 +53,12 @@ class SqlJournal:
         """As of Journal."""
         if not _can_be(which):
             return 0
-        query = select(func.count()).select_from(DEEDS).where(_those(which))
-        return await self._held.read(lambda connection: connection.execute(query).scalar_one())
+        query = select(func.count()).select_from(DEEDS)
+
+        def read(connection: Connection) -> int:
+            return connection.execute(query.where(_those(connection, which))).scalar_one()
+
+        return await self._held.read(read)
 
     async def add_used(self, *used: Used) -> None:
         """As of Journal."""
@@ -95,16 +100,24 @@ class SqlJournal:
         return await self._held.read(read)
 
 
-_EQUAL = ("organization", "user", "resource_type", "name", "operation", "status")
-
-
 def _can_be(which: Deeds) -> bool:
     """Whether there can be any: no text in a database has, say, a NUL in it."""
-    return all(is_text(getattr(which, name)) for name in _EQUAL)
+    return all(map(is_text, (which.organization, *which.words)))
 
 
-def _those(which: Deeds) -> ColumnElement[bool]:
-    wanted = {name: getattr(which, name) for name in _EQUAL}
-    equal = (DEEDS.c[name] == value for name, value in wanted.items() if value)
+def _those(connection: Connection, which: Deeds) -> ColumnElement[bool]:
+    wanted = {
+        DEEDS.c.organization: (which.organization,) if which.organization else (),
+        DEEDS.c.user: which.users,
+        DEEDS.c.resource_type: which.resource_types,
+        DEEDS.c.operation: which.operations,
+        DEEDS.c.status: which.statuses,
+    }
+    among = (
+        column.in_([each for each in values if is_text(each)])
+        for column, values in wanted.items()
+        if values
+    )
+    words = (has_in_it(connection, DEEDS.c.name, word) for word in which.words)
     at = DEEDS.c.at
-    return and_(true(), at >= which.since, at < which.until, *equal)
+    return and_(at >= which.since, at < which.until, *among, *words)

@@ -18,6 +18,7 @@ from mesh.faces.cloud.deployments import deployments
 from mesh.faces.cloud.described import FAILURES, describe
 from mesh.faces.cloud.door import OPEN, Door
 from mesh.faces.cloud.endpoints import endpoints
+from mesh.faces.cloud.events import events
 from mesh.faces.cloud.gpu_configs import gpu_configs
 from mesh.faces.cloud.identity import identity
 from mesh.faces.cloud.instance_types import instance_types
@@ -29,6 +30,7 @@ from mesh.faces.cloud.oidc import oidc
 from mesh.faces.cloud.organizations import organizations
 from mesh.faces.cloud.pages.routes import pages
 from mesh.faces.cloud.parts import parts
+from mesh.faces.cloud.permission import operations
 from mesh.faces.cloud.release_uses import release_uses
 from mesh.faces.cloud.secrets import secrets
 from mesh.faces.cloud.sizing import sizing
@@ -52,6 +54,7 @@ ROUTES: Sequence[Routes] = (
     oidc,
     pages,
     sizing,
+    events,
     secrets,
     sockets,
     subscriptions,
@@ -89,8 +92,10 @@ def cloud_api(backing: Backing) -> FastAPI:
     describe(app, OPEN)
     handle_failures(app)
     opened = [Depends(backing.verbs.until_opened), Depends(backing.access.until_opened)]
-    for routes in ROUTES:
-        app.include_router(routes(backing), dependencies=opened)
+    families = [routes(backing) for routes in ROUTES]
+    for family in families:
+        app.include_router(family, dependencies=opened)
+    app.state.operations = frozenset(operations(families))
     return app
 
 

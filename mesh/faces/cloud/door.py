@@ -1,12 +1,8 @@
 """In front of the cloud API: who may come in, and a note of what they did."""
 
-import logging
-from urllib.parse import unquote
-
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mesh.access.principal import Principal
-from mesh.control.store.catalogue import Deed
 from mesh.errors import MeshError, PermissionDenied
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.cookies import (
@@ -15,10 +11,8 @@ from mesh.faces.cloud.cookies import (
     is_from_elsewhere,
     is_from_our_pages,
 )
-from mesh.faces.cloud.permission import Doing
+from mesh.faces.notes import Notes, Noting
 from mesh.faces.rest.access import refuse, token_of
-
-_log = logging.getLogger(__name__)
 
 OPEN = frozenset(
     {
@@ -55,7 +49,7 @@ class Door:
     """Lets in who shows a token that is known; notes what they do that changes something."""
 
     def __init__(self, app: ASGIApp, backing: Backing) -> None:
-        self._app = app
+        self._app = Noting(app, Notes(backing.journal, backing.wall, backing.new_uid))
         self._backing = backing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,17 +62,9 @@ class Door:
         except MeshError as error:
             await _turn_away(scope, receive, send, error)
             return
-        state = scope.setdefault("state", {})
-        state["principal"] = principal
-        state["doing"] = None
-        noted = _Noted(send)
-        try:
-            await self._app(scope, receive, noted.send)
-        finally:
-            doing = state.get("doing")
-            principal = state["principal"]  # who logs in has become somebody
-            if doing is not None and principal is not None:
-                await self._note(doing, principal, noted)
+        # Who logs in becomes somebody meanwhile, and is noted as such.
+        scope.setdefault("state", {})["principal"] = principal
+        await self._app(scope, receive, send)
 
     async def _let_in(self, scope: Scope) -> Principal | None:
         path = scope["path"]
@@ -116,38 +102,6 @@ class Door:
             return None
         await self._backing.access.until_opened()
         return self._backing.logins.principal(session)
-
-    async def _note(self, doing: Doing, principal: Principal, noted: "_Noted") -> None:
-        deed = Deed(
-            at=self._backing.wall(),
-            uid=self._backing.new_uid(),
-            organization=principal.organization,
-            user=principal.user,
-            token=principal.token,
-            resource_type=doing.resource_type,
-            name=unquote(doing.name),
-            operation=doing.operation,
-            status="success" if 200 <= noted.status < 300 else "failed",
-            resource=doing.resource,
-        )
-        try:
-            await self._backing.journal.note(deed)
-        except MeshError as error:
-            # What was done is done; the caller has its answer.
-            _log.error("an event could not be noted: %s", error.message)
-
-
-class _Noted:
-    """One reply, whose status is remembered."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.status = 500
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-        await self._send(message)
 
 
 async def _turn_away(scope: Scope, receive: Receive, send: Send, error: MeshError) -> None:

@@ -1,28 +1,17 @@
 """What an operation needs of whoever asks, and what is noted of it: a dependency of each route."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends
+from fastapi import APIRouter, Depends
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 
 from mesh.access.principal import Area, Principal, Verb
 from mesh.errors import PermissionDenied, Unauthenticated
-
-
-@dataclass(slots=True)
-class Doing:
-    """What a request is about to do; routes fill in what they learn.
-
-    With an `operation` it is noted in the journal, whatever becomes of it. `resource` holds no
-    secrets.
-    """
-
-    resource_type: str
-    operation: str
-    name: str = ""
-    resource: dict[str, Any] = field(default_factory=dict)
+from mesh.faces.notes import Doing
 
 
 @dataclass(slots=True)
@@ -57,22 +46,64 @@ def may(verb: Verb, area: Area, resource_type: str = "", operation: str = "") ->
     With `operation` the request is noted under this word; its name is the last parameter of the
     path unless the route says otherwise.
     """
-    return Depends(_gate(verb, area, resource_type, operation))
+    return Depends(Gate(verb, area, resource_type, operation))
 
 
-def _gate(
-    verb: Verb, area: Area, resource_type: str, operation: str
-) -> Callable[[HTTPConnection], Asker]:
-    def gate(connection: HTTPConnection) -> Asker:
-        doing = Doing(resource_type, operation)
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Lets askers through to a route, and has what they do noted; see `may` and `over_all`."""
+
+    verb: Verb
+    area: Area
+    resource_type: str
+    operation: str
+    is_over_all: bool = False
+
+    async def __call__(self, connection: HTTPConnection) -> Asker:
+        """Who asks. Raises Unauthenticated, PermissionDenied."""
+        doing = Doing(self.resource_type, self.operation)
         if connection.path_params:
             doing.name = str(list(connection.path_params.values())[-1])
-        connection.state.doing = doing if operation else None
+        connection.state.doing = doing if self.operation else None
         principal = principal_of(connection)
-        principal.require(verb, area)
+        principal.require(self.verb, self.area)
+        if self.is_over_all and not principal.is_super_admin:
+            raise PermissionDenied("this is for administrators of all organizations")
         return Asker(principal, doing)
 
-    return gate
+
+@dataclass(frozen=True, slots=True)
+class OwnGate:
+    """Lets askers through to what is theirs, and has what they do noted; see `own`."""
+
+    operation: str
+    resource_type: str = "user"
+
+    async def __call__(self, connection: HTTPConnection) -> Asker:
+        """Who asks. Raises Unauthenticated, PermissionDenied."""
+        principal = principal_of(connection)
+        doing = Doing(self.resource_type, self.operation, principal.user)
+        connection.state.doing = doing
+        principal.require_scope(Verb.WRITE, Area.TOKENS)
+        return Asker(principal, doing)
+
+
+def operations(families: Iterable[APIRouter]) -> Iterator[tuple[str, str]]:
+    """The resource types and words of all routes whose requests are noted."""
+    for family in families:
+        for route in family.routes:
+            if isinstance(route, APIRoute):
+                for gate in gates(route.dependant):
+                    if gate.operation:
+                        yield gate.resource_type, gate.operation
+
+
+def gates(dependant: Dependant) -> Iterator[Gate | OwnGate]:
+    """The gates that a route is behind."""
+    for each in dependant.dependencies:
+        if isinstance(each.call, Gate | OwnGate):
+            yield each.call
+        yield from gates(each)
 
 
 def own(operation: str) -> Any:
@@ -80,14 +111,7 @@ def own(operation: str) -> Any:
 
     Raises PermissionDenied for a token without a scope to change anything beside the cluster.
     """
-
-    def gate(connection: HTTPConnection) -> Asker:
-        principal = principal_of(connection)
-        connection.state.doing = Doing("user", operation, principal.user)
-        principal.require_scope(Verb.WRITE, Area.TOKENS)
-        return Asker(principal, connection.state.doing)
-
-    return Depends(gate)
+    return Depends(OwnGate(operation))
 
 
 def over_all(operation: str, resource_type: str = "organization") -> Any:
@@ -96,15 +120,7 @@ def over_all(operation: str, resource_type: str = "organization") -> Any:
     Raises PermissionDenied.
     """
     verb = Verb.WRITE if operation else Verb.READ
-    gate = _gate(verb, Area.MEMBERS, resource_type, operation)
-
-    def narrower(connection: HTTPConnection) -> Asker:
-        asker = gate(connection)
-        if not asker.principal.is_super_admin:
-            raise PermissionDenied("this is for administrators of all organizations")
-        return asker
-
-    return Depends(narrower)
+    return Depends(Gate(verb, Area.MEMBERS, resource_type, operation, is_over_all=True))
 
 
 def _anyone(connection: HTTPConnection) -> Asker:

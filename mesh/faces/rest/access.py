@@ -47,7 +47,9 @@ class Guard:
         except MeshError as error:
             await refuse(send, error)
             return
-        scope.setdefault("state", {})["mine"] = Within(self._verbs, principal)
+        state = scope.setdefault("state", {})
+        state["principal"] = principal
+        state["mine"] = Within(self._verbs, principal)
         limited = _Limited(receive, send)
         await self._app(scope, limited.receive, limited.send)
 

@@ -5,6 +5,7 @@ from starlette.types import ASGIApp
 
 from mesh.access.contract import Access
 from mesh.faces.cloud.deploying import Deploying
+from mesh.faces.notes import Notes, Noting
 from mesh.faces.rest.access import Guard
 from mesh.faces.rest.builds import builds
 from mesh.faces.rest.canaries import canaries
@@ -16,12 +17,19 @@ from mesh.faces.rest.overview import overview
 from mesh.faces.rest.verbs import Verbs
 
 PREFIX = "/api/mesh/v1"
+FAMILIES = (deployments, canaries, logs, endpoints)
+"""The routes that wait until what is kept is read."""
 
 
-def rest_app(verbs: Verbs, access: Access, deploying: Deploying | None = None) -> ASGIApp:
+def rest_app(
+    verbs: Verbs,
+    access: Access,
+    deploying: Deploying | None = None,
+    notes: Notes | None = None,
+) -> ASGIApp:
     """The API over `verbs`, for those who `access` lets in; `openapi.json` in it describes it.
 
-    With `deploying`, what was pushed can be deployed.
+    With `deploying`, what was pushed can be deployed. What is done goes to `notes`.
     """
     app = FastAPI(
         title="Serving Mesh control API",
@@ -31,9 +39,9 @@ def rest_app(verbs: Verbs, access: Access, deploying: Deploying | None = None) -
     )
     handle_failures(app)
     opened = [Depends(verbs.until_opened)]
-    for routes in (deployments, canaries, logs, endpoints):
+    for routes in FAMILIES:
         app.include_router(routes(), dependencies=opened)
     if deploying is not None:
         app.include_router(builds(deploying), dependencies=opened)
     app.include_router(overview())
-    return Guard(app, access, verbs)
+    return Guard(app if notes is None else Noting(app, notes), access, verbs)

@@ -4,8 +4,10 @@ from fastapi import APIRouter
 
 from mesh.client.control.values import EndpointView
 from mesh.config import EndpointConfig, Name
+from mesh.faces.cloud.permission import Asker
 from mesh.faces.rest import views
 from mesh.faces.rest.access import Mine
+from mesh.faces.rest.parameters import changes
 
 
 def endpoints() -> APIRouter:
@@ -23,26 +25,33 @@ def endpoints() -> APIRouter:
         return views.endpoint(verbs.endpoint(name))
 
     @routes.put("/{name}")
-    async def put(verbs: Mine, name: Name, config: EndpointConfig) -> EndpointView:
+    async def put(
+        verbs: Mine,
+        name: Name,
+        config: EndpointConfig,
+        asker: Asker = changes("endpoint", "updated"),
+    ) -> EndpointView:
         """Makes an endpoint what the config says.
 
         An upstream that says nothing of `api_key` keeps the one that it has.
         """
+        is_there = any(record.name == name for record in verbs.endpoints())
+        asker.doing.operation = "updated" if is_there else "created"
         await verbs.apply_endpoint(name, config)
         return views.endpoint(verbs.endpoint(name))
 
-    @routes.delete("/{name}", status_code=204)
+    @routes.delete("/{name}", status_code=204, dependencies=[changes("endpoint", "deleted")])
     async def delete(verbs: Mine, name: str) -> None:
         """Forgets it; its deployments stay."""
         await verbs.delete_endpoint(name)
 
-    @routes.post("/{name}/start")
+    @routes.post("/{name}/start", dependencies=[changes("endpoint", "started")])
     async def start(verbs: Mine, name: str) -> EndpointView:
         """Has it take requests again."""
         await verbs.start_endpoint(name)
         return views.endpoint(verbs.endpoint(name))
 
-    @routes.post("/{name}/terminate")
+    @routes.post("/{name}/terminate", dependencies=[changes("endpoint", "terminated")])
     async def terminate(verbs: Mine, name: str) -> EndpointView:
         """Has it take no requests, and keeps what it is set to."""
         await verbs.terminate_endpoint(name)

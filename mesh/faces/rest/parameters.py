@@ -1,15 +1,22 @@
 """Parameters and small bodies of the control API."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from mesh.access.principal import Area, Verb
 from mesh.config import Name
 from mesh.config.deployment import Percent
+from mesh.faces.cloud.permission import may
 
 Start = Annotated[int, Query(ge=0, description="Place of the first one.")]
 Count = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
+
+
+def changes(resource_type: str, operation: str) -> Any:
+    """A dependency of what changes a deployment or an endpoint: who asks, if they may."""
+    return may(Verb.WRITE, Area.DEPLOYMENTS, resource_type, operation)
 
 
 class Body(BaseModel):

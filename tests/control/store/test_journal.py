@@ -55,17 +55,43 @@ async def test_a_deed_noted_again_is_there_once(opener: Opener) -> None:
 
 
 @pytest.mark.parametrize(
-    "what", ["organization", "user", "resource_type", "name", "operation", "status"]
+    ("what", "column"),
+    [
+        ("users", "user"),
+        ("resource_types", "resource_type"),
+        ("operations", "operation"),
+        ("statuses", "status"),
+    ],
 )
 @async_test
-async def test_deeds_are_asked_for_by(opener: Opener, what: str) -> None:
+async def test_deeds_are_asked_for_by(opener: Opener, what: str, column: str) -> None:
     store = opener()
-    values = {what: "mine'; --"}
-    await store.journal.note(deed(1), deed(2, **values), deed(3))
-    assert await numbers(store, **values) == [2]
-    assert await numbers(store, **{what: ""}) == [3, 2, 1]
-    for none in ("other", "%", "a\0b", "\ud800"):
-        assert await numbers(store, **{what: none}) == []
+    await store.journal.note(
+        deed(1), deed(2, **{column: "mine'; --"}), deed(3, **{column: "other"}), deed(4)
+    )
+    assert await numbers(store, **{what: ("mine'; --",)}) == [2]
+    assert await numbers(store, **{what: ("mine'; --", "\0", "other")}) == [3, 2]
+    assert await numbers(store, **{what: ()}) == [4, 3, 2, 1]
+    for none in ("no", "%", "a\0b", "\ud800", ""):
+        assert await numbers(store, **{what: (none,)}) == []
+    await store.close()
+
+
+@async_test
+async def test_deeds_are_asked_for_by_organization_and_by_words_in_their_names(
+    opener: Opener,
+) -> None:
+    store = opener()
+    await store.journal.note(
+        deed(1, organization="acme", name="a%b"), deed(2, name="a_b"), deed(3, name="ab")
+    )
+    assert await numbers(store, organization="acme") == [1]
+    assert await numbers(store, organization="a\0") == []
+    assert await numbers(store, words=("b",)) == [3, 2, 1]
+    assert await numbers(store, words=("b", "_")) == [2]
+    assert await numbers(store, words=("%",)) == [1]
+    assert await numbers(store, words=("B",)) == []
+    assert await numbers(store, words=("\0",)) == []
     await store.close()
 
 
