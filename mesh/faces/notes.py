@@ -92,7 +92,8 @@ class Notes:
 class Noting:
     """In front of an app whose routes say what they do (see cloud.permission): notes it.
 
-    Whoever let the request in has put its `principal` into the state of the scope.
+    Whoever let the request in has put its `principal` into the state of the scope. When the last
+    of a reply is sent, the deed is kept.
     """
 
     def __init__(self, app: ASGIApp, notes: Notes) -> None:
@@ -103,34 +104,43 @@ class Noting:
         """Handles one request or WebSocket."""
         state = scope.setdefault("state", {})
         state["doing"] = None
-        reply = _Reply(send)
+        exchange = _Exchange(state, send, self._notes)
         try:
-            await self._app(scope, receive, reply.send)
+            await self._app(scope, receive, exchange.send)
         finally:
-            doing: Doing | None = state.get("doing")
-            who: Principal | None = state.get("principal")
-            if doing is not None and who is not None:
-                doing.name = unquote(doing.name)
-                status = SUCCESS if 200 <= reply.status < 300 else FAILED
-                await self._notes.note(who, doing, status, reply.reason())
+            await exchange.note()
 
 
-class _Reply:
-    """One reply, of which the status is remembered, and the text if it failed."""
+class _Exchange:
+    """One request, of whose reply the status is remembered, and the text if it failed."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, state: dict[str, Any], send: Send, notes: Notes) -> None:
+        self._state = state
         self._send = send
+        self._notes = notes
+        self._status = 500
         self._text = b""
-        self.status = 500
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
-        elif message["type"] == "http.response.body" and self.status >= 400:
-            self._text += message.get("body", b"")[: _REPLY - len(self._text)]
+            self._status = message["status"]
+        elif message["type"] == "http.response.body":
+            if self._status >= 400:
+                self._text += message.get("body", b"")[: _REPLY - len(self._text)]
+            if not message.get("more_body"):
+                await self.note()
         await self._send(message)
 
-    def reason(self) -> str:
+    async def note(self) -> None:
+        """Notes what was done, once."""
+        doing: Doing | None = self._state.pop("doing", None)
+        who: Principal | None = self._state.get("principal")
+        if doing is not None and who is not None:
+            doing.name = unquote(doing.name)
+            status = SUCCESS if 200 <= self._status < 300 else FAILED
+            await self._notes.note(who, doing, status, self._reason())
+
+    def _reason(self) -> str:
         """What a failed reply says went wrong; empty if nothing is known."""
         try:
             told = json.loads(self._text)

@@ -121,7 +121,7 @@ def test_what_was_done_is_noted_without_values(rig: Rig) -> None:
     rig.asked.delete(f"{SECRETS}/s1")
     thread, running = rig.plane._started()
     assert running._store is not None
-    noted = thread.wait(running._store.journal.deeds(Deeds(resource_type="secret")))
+    noted = thread.wait(running._store.journal.deeds(Deeds(resource_types=("secret",))))
     assert [(deed.operation, deed.name, deed.status) for deed in noted] == [
         ("deleted", "s1", "success"),
         ("updated", "s1", "success"),
