@@ -33,7 +33,8 @@ class DesiredService:
     in bytes, `gpu` in devices. `schema_json` is the document of GET /schema.json, `docs` that of
     GET /docs.json compressed by zlib, because snapshots are sent often and it is rarely read; so
     are `descriptors`, the FileDescriptorSet of the typed gRPC service `rpc_service`, and `models`,
-    the models of the Open Inference Protocol in JSON.
+    the models of the Open Inference Protocol in JSON. `instance_type` is the name of the resources,
+    if they have one.
     """
 
     name: str
@@ -60,6 +61,7 @@ class DesiredService:
     gpu_type: str = ""
     custom: Mapping[str, float] = field(default_factory=dict)
     threads: int = 1
+    instance_type: str = ""
     fetch: FetchLimits = field(default_factory=FetchLimits)
     envs: Mapping[str, str] = field(default_factory=dict)
 

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -29,7 +30,7 @@ from mesh.control.endpoint_changes import Moment
 from mesh.control.gauges import Gauges
 from mesh.control.injected import injected
 from mesh.control.latest import Latest
-from mesh.control.loads import Report
+from mesh.control.loads import Outcomes, Report
 from mesh.control.observed import Phase
 from mesh.control.outcomes import Ledger
 from mesh.control.plan import planned_alone
@@ -45,6 +46,7 @@ from mesh.control.records import (
 from mesh.control.routes import Routes
 from mesh.control.store.contract import Store
 from mesh.control.store.settled import TakenOver
+from mesh.control.usage import Meter
 from mesh.control.watchers import Watchers
 from mesh.errors import MeshError, Unavailable
 from mesh.launch import Launch
@@ -54,6 +56,8 @@ _log = logging.getLogger(__name__)
 
 KEEP_EVERY = 10.0
 """Seconds between two times at which counts of canaries are kept, and old figures forgotten."""
+METER_EVERY = 60.0
+"""Seconds between two times at which what is used is written down."""
 TELL = 2.0
 """Seconds in which all gateways should route by a change; whoever made it waits no longer."""
 
@@ -106,6 +110,8 @@ class Loop:
         self._routes = Routes()
         self._gauges = Gauges()
         self._ledger = Ledger()
+        self._meter = Meter()
+        self._metered_at = float("-inf")
         self._weighed_at = float("-inf")
         self._kept_at = float("-inf")
         self._is_ending = False
@@ -213,6 +219,7 @@ class Loop:
         for (deployment, version), outcomes in report.outcomes.items():
             if deployment in self._courses:
                 self._ledger.add(deployment, version, outcomes, now)
+                self._count(deployment, outcomes, wall)
         if any(self._is_asleep(name) for name in waiting):
             self._weighed_at = float("-inf")  # whoever waits for a first replica waits for us
             self._woken.set()
@@ -356,6 +363,9 @@ class Loop:
             self._kept_at = now
             self._tidy()
         self._gauges.expire(now)
+        if is_time:
+            with _logged("what is used cannot be written down"):
+                await self._measure_use(now, wall)
         events = []
         for name, course in self._courses.items():
             if course.scales:
@@ -368,6 +378,47 @@ class Loop:
         for name in [name for name, course in self._courses.items() if course.progression]:
             with _logged(f"the canary of deployment {name} cannot be judged"):
                 await self._judge(name, wall, keep=is_time)
+
+    def _count(self, deployment: str, outcomes: Outcomes, wall: float) -> None:
+        record = self._state.deployments.get(deployment)
+        organization = record.organization if record else DEFAULT_ORGANIZATION
+        self._meter.count(organization, deployment, outcomes.requests, outcomes.errors, wall)
+
+    async def _measure_use(self, now: float, wall: float) -> None:
+        """Adds up what is used; writes it down now and then, so that a crash costs little."""
+        self._meter.look(self._ready(), wall)
+        if now - self._metered_at >= METER_EVERY:
+            self._metered_at = now
+            await self._keep_use()
+
+    async def _keep_use(self) -> None:
+        taken = self._meter.take()
+        if not taken:
+            return
+        try:
+            await self._store.journal.add_used(*taken)
+        except BaseException:
+            self._meter.put_back(taken)
+            raise
+
+    def _ready(self) -> Counter[tuple[str, str, str]]:
+        """How many replicas are ready, by organization, deployment and instance type."""
+        ready: Counter[tuple[str, str, str]] = Counter()
+        for name, course in self._courses.items():
+            record = self._state.deployments.get(name)
+            if record is None:
+                continue
+            types = {
+                (release.id, service.name): service.instance_type
+                for releases in (*course.standing.values(), course.desired.versions)
+                for release in releases
+                for service in release.services.values()
+            }
+            for replica in self._cluster.observe(name):
+                if replica.phase in (Phase.READY, Phase.DRAINING):
+                    kind = types.get((replica.version_id, replica.service), "")
+                    ready[record.organization, name, kind] += 1
+        return ready
 
     def _tidy(self) -> None:
         """Forgets what was measured of replicas and versions that are there no more."""

@@ -448,6 +448,7 @@ def _service(service: ServiceManifest, config: ServiceConfig, parts: Parts) -> D
         gpu_type=resources.gpu_type,
         custom=resources.custom,
         threads=config.threads,
+        instance_type=overrides.instance_type or "",
         fetch=FetchLimits(**config.fetch.model_dump()),
         envs=config.envs,
     )

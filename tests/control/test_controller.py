@@ -1164,3 +1164,47 @@ def test_uses_of_tokens_are_told_and_none_is_in_the_future() -> None:
             assert used == [(b"a", wall - 5.0), (b"b", wall)]
 
     asyncio.run(main())
+
+
+def test_what_is_used_is_written_down_and_outlives_the_controller() -> None:
+    async def main() -> None:
+        cluster, store = PaperCluster(), MemoryStore()
+        now = 7200.0
+
+        def metering(kept: MemoryStore) -> Controller:
+            return Controller(
+                store=kept,
+                cluster=cluster,
+                epoch=7,
+                clock=lambda: now,
+                wall=lambda: now,
+                new_id=lambda launch: f"{launch.service}-{next(cluster.numbers)}",
+                tick=60.0,
+            )
+
+        async def step(controller: Controller, seconds: float) -> None:
+            nonlocal now
+            now += seconds
+            await controller._weigh()
+
+        controller = metering(store)
+        task = asyncio.create_task(controller.run())
+        try:
+            typed = app(replicas=2, services={"Main": {"instance_type": "cpu.1"}})
+            await controller.apply(typed, organization="acme")
+            await snapshot_with(controller, "Main-1", "Main-2")
+            await step(controller, 60.0)
+            await step(controller, 60.0)
+            (version,) = controller.current("d").versions.values()
+            controller.report(Report("gateway", outcomes={("d", version): Outcomes(9, 2)}))
+            await step(controller, 60.0)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        found = await store.reopened().journal.used(0.0, 9e9)
+        assert {each.organization for each in found} == {"acme"}
+        by_type = {each.instance_type: each for each in found}
+        assert by_type["cpu.1"].replica_seconds == 240.0
+        assert (by_type[""].requests, by_type[""].errors) == (9, 2)
+
+    asyncio.run(main())

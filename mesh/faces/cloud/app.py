@@ -39,6 +39,7 @@ from mesh.faces.cloud.subscriptions import subscriptions
 from mesh.faces.cloud.tenants import tenants
 from mesh.faces.cloud.tokens import tokens
 from mesh.faces.cloud.transfer import signed
+from mesh.faces.cloud.usage import usage
 from mesh.faces.cloud.users import users
 from mesh.faces.rest.failures import handle_failures
 
@@ -70,6 +71,7 @@ ROUTES: Sequence[Routes] = (
     tenants,
     tokens,
     users,
+    usage,
     limit_groups,
     bentos,
     models,

@@ -1,9 +1,7 @@
-"""What was done in an organization, and what it used."""
+"""What was done in an organization."""
 
 from datetime import datetime
 from typing import Any
-
-from pydantic import Field
 
 from mesh.access.contract import Person
 from mesh.control.store.catalogue import Deed
@@ -26,18 +24,6 @@ class EventView(Wire):
     resource_type: str
     resource: dict[str, Any]
     resource_deleted: bool
-
-
-class UsageView(Wire):
-    """What was used, by metric: a value as a text for each step of time from the start on."""
-
-    start_time: str = Field(serialization_alias="startTime")
-    end_time: str = Field(serialization_alias="endTime")
-    granularity: str
-    data: dict[str, tuple[str, ...]]
-    debug: bool = False
-    debug_info: Any = Field(default=None, serialization_alias="debugInfo")
-    raw_lago_response: Any = Field(default=None, serialization_alias="rawLagoResponse")
 
 
 def event(deed: Deed, person: Person) -> EventView:
