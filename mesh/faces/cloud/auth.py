@@ -10,7 +10,7 @@ from mesh.errors import PermissionDenied
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.cookies import SESSION, begin_session, end_session
 from mesh.faces.cloud.parameters import Text
-from mesh.faces.cloud.permission import Anyone, Doing
+from mesh.faces.cloud.permission import Anyone
 from mesh.faces.cloud.wire.auth import (
     CodeView,
     LoggedOutView,
@@ -19,6 +19,7 @@ from mesh.faces.cloud.wire.auth import (
     PasswordSent,
 )
 from mesh.faces.cloud.wire.base import UserView, user as user_view
+from mesh.faces.notes import Doing
 
 
 def auth(backing: Backing) -> APIRouter:

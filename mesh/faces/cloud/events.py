@@ -28,6 +28,8 @@ BESIDES = (
     ("deployment", "aborted"),
 )
 """Resource types and words for what is done to them through other APIs of the control plane."""
+BY_PERSONS = (("user", "created"), ("user", "updated"), ("user", "logged in"))
+"""The same for what people do who have no token: it is known late who they are."""
 
 
 def events(backing: Backing) -> APIRouter:
@@ -63,7 +65,7 @@ def events(backing: Backing) -> APIRouter:
     ) -> tuple[str, ...]:
         """The words for what can be done, to anything or to one type of resource."""
         del asker  # is let in
-        known: set[tuple[str, str]] = {*request.app.state.operations, *BESIDES}
+        known: set[tuple[str, str]] = {*request.app.state.operations, *BESIDES, *BY_PERSONS}
         return tuple(sorted({word for kind, word in known if resource_type in ("", kind)}))
 
     return routes
