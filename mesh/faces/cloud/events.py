@@ -26,6 +26,8 @@ BESIDES = (
     ("deployment", "weighted"),
     ("deployment", "promoted"),
     ("deployment", "aborted"),
+    ("deployment", "deployed"),
+    ("deployment", "given up"),
 )
 """Resource types and words for what is done to them through other APIs of the control plane."""
 BY_PERSONS = (("user", "created"), ("user", "updated"), ("user", "logged in"))

@@ -9,8 +9,10 @@ from mesh.config import DeploymentConfig, parse
 from mesh.errors import NotFound
 from mesh.faces.cloud.deploying import Deploying
 from mesh.faces.cloud.pending import Pending
+from mesh.faces.cloud.permission import Asker
 from mesh.faces.rest.access import Mine
 from mesh.faces.rest.deployments import Cause
+from mesh.faces.rest.parameters import changes
 from mesh.faces.rest.views import time_of
 from mesh.faces.rest.within import Within
 
@@ -23,9 +25,16 @@ def builds(deploying: Deploying) -> APIRouter:
     routes = APIRouter(prefix="/builds", tags=["builds"])
 
     @routes.post("")
-    async def deploy(verbs: Mine, config: dict[str, Any], cause: Cause = "") -> BuildView:
+    async def deploy(
+        verbs: Mine,
+        config: dict[str, Any],
+        cause: Cause = "",
+        asker: Asker = changes("deployment", "deployed"),
+    ) -> BuildView:
         """Has a deployment be what its config says; what its releases need is made ready first."""
         wanted = parse(DeploymentConfig, config, what="config")
+        asker.doing.name = wanted.name
+        asker.doing.resource["cause"] = cause
         await deploying.deploy(
             wanted,
             organization=verbs.owner_of(wanted.name),
@@ -48,7 +57,7 @@ def builds(deploying: Deploying) -> APIRouter:
         """One of these."""
         return _view(_found(verbs, deploying, name))
 
-    @routes.delete("/{name}", status_code=204)
+    @routes.delete("/{name}", status_code=204, dependencies=[changes("deployment", "given up")])
     async def delete(verbs: Mine, name: str) -> None:
         """Gives up what is not ready; what the deployment was before goes on."""
         _found(verbs, deploying, name)

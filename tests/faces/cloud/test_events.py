@@ -25,6 +25,7 @@ from mesh.faces.cloud.permission import gates, operations
 from mesh.faces.cloud.query import wanted
 from mesh.faces.notes import FAILED, SUCCESS
 from mesh.faces.rest.app import FAMILIES, PREFIX
+from mesh.faces.rest.builds import builds
 from mesh.faces.rest.overview import overview
 from mesh.serving.application import Application
 from mesh.v1 import control_pb2, control_pb2_grpc
@@ -243,7 +244,7 @@ def cloud() -> list[APIRouter]:
 
 
 def control() -> list[APIRouter]:
-    return [family() for family in (*FAMILIES, overview)]
+    return [*(family() for family in (*FAMILIES, overview)), builds(backing().deploying)]
 
 
 def test_everything_that_changes_something_has_a_word_for_it() -> None:
