@@ -79,8 +79,9 @@ def test_the_name_of_another_organizations_deployment_or_endpoint_is_taken() -> 
         changes.applied(world.state, app(), {}, other)
     config = parse(EndpointConfig, {"deployments": {"d": 1}}, what="e")
     world.take(with_endpoint(world.state, "e", config, one))
+    out = parse(EndpointConfig, {"upstreams": [{"url": "https://a.example"}]}, what="e")
     with pytest.raises(AlreadyExists, match="another organization has an endpoint 'e'"):
-        with_endpoint(world.state, "e", config, other)
+        with_endpoint(world.state, "e", out, other)
     assert world.state.endpoints["e"].organization == "acme"
     # What is deleted is nobody's, even while its replicas end.
     world.intend("d", Intent.DELETE)

@@ -244,8 +244,9 @@ def test_each_verb_keeps_who_asked_for_it() -> None:
             assert controller.endpoint("e").creator == "eve"
             with pytest.raises(AlreadyExists):
                 await controller.apply(app(), by="ann")
+            out = parse(EndpointConfig, {"upstreams": [{"url": "https://a.example"}]}, what="e")
             with pytest.raises(AlreadyExists):
-                await controller.apply_endpoint("e", config, by="eve")
+                await controller.apply_endpoint("e", out, by="eve")
 
     asyncio.run(main())
 
