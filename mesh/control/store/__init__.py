@@ -4,9 +4,10 @@ from pathlib import Path
 
 from mesh.control.store.contract import Store
 from mesh.control.store.database import reach
+from mesh.control.store.key_file import KeyFile
 from mesh.control.store.location import AtServer, InFile, InMemory, locate
 from mesh.control.store.memory import MemoryStore
-from mesh.control.store.sealing import NO_SEAL, VARIABLE, Seal, file_seal, read_seal
+from mesh.control.store.sealing import NO_SEAL, VARIABLE, Seal, read_seal
 from mesh.control.store.sql import SqlStore
 
 
@@ -30,8 +31,7 @@ def open_store(url: str, key: bytes | None) -> Store:
         case InMemory():
             return MemoryStore()
         case InFile(path) as location:
-            database = reach(location)
-            return SqlStore.open(database, _seal(key) or file_seal(Path(f"{path}.key")))
+            return SqlStore.open(reach(location), _seal(key) or KeyFile(Path(f"{path}.key")))
         case AtServer() as location:
             return SqlStore.open(reach(location), _seal(key) or NO_SEAL)
 

@@ -113,6 +113,19 @@ class Store(Protocol):
         """
         ...
 
+    async def renew_key(self) -> int:
+        """Has a new secret key of its own making from now on, and nothing that the old one opens.
+
+        Returns what `rotate` does. Whenever it is cut short, the store opens with the keys that
+        are in its file then, among which the old one may still be; asking again ends it. Copies
+        from before need the old key.
+
+        Raises:
+            FailedPrecondition: the secret key is not in a file (the message says what to do), the
+                file cannot be written, nothing is encrypted here, or as of `rotate`.
+        """
+        ...
+
     async def close(self) -> None:
         """Waits for calls that go on and gives everything back; other calls fail from then on."""
         ...

@@ -57,9 +57,15 @@ class Database:
             raise _told(self.label, error) from error
 
     @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """While it lasts, no other process opens the same database; of a file only."""
+        with _alone_in(self.folder):
+            yield
+
+    @contextlib.contextmanager
     def opening(self) -> Iterator[Connection]:
         """A transaction that no other process that opens the same database has meanwhile."""
-        with self.told(), _alone_in(self.folder), self.writer.begin() as connection:
+        with self.alone(), self.told(), self.writer.begin() as connection:
             if self.folder is None:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             yield connection
@@ -75,6 +81,23 @@ class Database:
         """A transaction; its work is kept if the block ends without an error."""
         with self.told(), self.writer.begin() as connection:
             yield connection
+
+    def rewrite(self) -> None:
+        """Writes a file anew, so that nothing is left in it of what was deleted or changed.
+
+        Raises Unavailable while another process reads it.
+        """
+        with self.told(), self.writer.connect() as connection:
+            raw = connection.connection.cursor()
+            try:
+                raw.execute("VACUUM")
+                # Until then the pages of before are in the file, and those of now beside it.
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                is_busy = raw.fetchone()[0]
+            finally:
+                raw.close()
+        if is_busy:
+            raise Unavailable(f"the store {self.label}: another process reads it")
 
 
 def reach(location: InFile | AtServer, patience: float = PATIENCE) -> Database:

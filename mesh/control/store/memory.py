@@ -156,6 +156,11 @@ class MemoryStore:
         self._owned()
         return 0
 
+    async def renew_key(self) -> int:
+        """As of Store."""
+        self._owned()
+        raise FailedPrecondition("a store in memory has no secret key")
+
     async def close(self) -> None:
         """As of Store."""
         self._closed = True

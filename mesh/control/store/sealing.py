@@ -2,13 +2,9 @@
 
 import base64
 import binascii
-import logging
-import os
 import re
-import secrets
-import stat
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass, field
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -18,7 +14,12 @@ KEY_BYTES = 32
 VARIABLE = "MESH_SECRET_KEY"
 """The environment variable that has the secret keys, if no file has."""
 
-_log = logging.getLogger(__name__)
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A secret key that shows itself nowhere."""
+
+    data: bytes = field(repr=False)
 
 
 class Seal:
@@ -30,13 +31,31 @@ class Seal:
 
     def __init__(self, keys: Sequence[bytes], where: str) -> None:
         self._where = where
-        fernets = [Fernet(base64.urlsafe_b64encode(key)) for key in keys]
-        self._fernet = MultiFernet(fernets) if fernets else None
-        self.several = len(keys) > 1
-        """Whether it decrypts with more keys than the one it encrypts with."""
+        self.take(keys)
 
     def __repr__(self) -> str:
         return f"Seal({self._where})"
+
+    def take(self, keys: Sequence[bytes]) -> None:
+        """Has other keys from now on."""
+        fernets = [Fernet(base64.urlsafe_b64encode(key)) for key in keys]
+        self._fernet = MultiFernet(fernets) if fernets else None
+        self._keys = tuple(map(_Key, keys))
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """Its keys; the first is the one that encrypts."""
+        return tuple(key.data for key in self._keys)
+
+    @property
+    def several(self) -> bool:
+        """Whether it decrypts with more keys than the one it encrypts with."""
+        return len(self._keys) > 1
+
+    @property
+    def where(self) -> str:
+        """Where its keys come from, or why there are none."""
+        return self._where
 
     def close(self, plain: bytes, whose: str) -> bytes:
         """Encrypts. Raises FailedPrecondition without a secret key; `whose` is for the message."""
@@ -76,46 +95,8 @@ def read_seal(text: bytes, where: str) -> Seal:
     return Seal([key for key in keys if key is not None], where)
 
 
-def file_seal(path: Path) -> Seal:
-    """A seal of the keys in a file (see read_seal), which is made with a new one if there is none.
-
-    Raises ConfigError if the file cannot be read or made, or holds no keys.
-    """
-    try:
-        if not path.exists():
-            _make(path)
-        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            _log.warning("%s: others than its owner may read the secret key: chmod 600", path)
-        text = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"the secret key {path}: {error.strerror}") from error
-    return read_seal(text, str(path))
-
-
 def _decoded(word: bytes) -> bytes | None:
     try:
         return base64.b64decode(word.translate(bytes.maketrans(b"-_", b"+/")), validate=True)
     except binascii.Error:
         return None
-
-
-def _make(path: Path) -> None:
-    """Whole and on the disk before it has its name: what it encrypts must never outlive it."""
-    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    try:
-        new.touch(0o600, exist_ok=False)
-        with new.open("wb") as file:
-            file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            path.hardlink_to(new)
-        except FileExistsError:
-            return  # another process was faster; its key is the one
-    finally:
-        new.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

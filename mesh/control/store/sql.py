@@ -9,6 +9,7 @@ from mesh.control.records import Change, Event, RevisionRecord, State, VersionRe
 from mesh.control.store.contract import Retention
 from mesh.control.store.database import Database
 from mesh.control.store.held import Held
+from mesh.control.store.key_file import KeyFile, new_key, not_in_a_file
 from mesh.control.store.migrate import upgrade
 from mesh.control.store.rows import (
     deployment_row,
@@ -39,10 +40,18 @@ class SqlStore:
     Its catalogue and its journal share its thread and what it may write (see `held`).
     """
 
-    def __init__(self, database: Database, seal: Seal, retention: Retention, epoch: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        seal: Seal,
+        retention: Retention,
+        epoch: int,
+        key_file: KeyFile | None = None,
+    ) -> None:
         self._database = database
         self._seal = seal
         self._retention = retention
+        self._key_file = key_file
         self._held = Held(database, epoch)
         self.catalogue = SqlCatalogue(self._held, seal)
         self.journal = SqlJournal(self._held, retention)
@@ -51,14 +60,20 @@ class SqlStore:
         return f"SqlStore({self._database.label})"
 
     @classmethod
-    def open(cls, database: Database, seal: Seal, retention: Retention | None = None) -> Self:
+    def open(
+        cls, database: Database, keys: Seal | KeyFile, retention: Retention | None = None
+    ) -> Self:
         """Brings the schema up to date and takes the records over from whoever had them. Blocks.
 
-        Closes `database` if it fails. Raises what the methods of Store raise, and
-        FailedPrecondition if a later version of the mesh wrote the database.
+        Closes `database` if it fails. Raises what the methods of Store raise, ConfigError for a
+        file of keys that is none, and FailedPrecondition if a later version of the mesh wrote the
+        database.
         """
+        key_file = keys if isinstance(keys, KeyFile) else None
         try:
             with database.opening() as connection:
+                # Not before: who has the store may be changing them.
+                seal = keys.seal() if isinstance(keys, KeyFile) else keys
                 upgrade(connection, database.label)
                 epoch = connection.execute(
                     update(OWNER).values(epoch=OWNER.c.epoch + 1).returning(OWNER.c.epoch)
@@ -68,7 +83,7 @@ class SqlStore:
         except BaseException:
             database.close()
             raise
-        return cls(database, seal, retention or Retention(), epoch)
+        return cls(database, seal, retention or Retention(), epoch, key_file)
 
     async def load(self) -> State:
         """As of Store."""
@@ -128,6 +143,10 @@ class SqlStore:
         """As of Store."""
         return await self._held.write(lambda connection: _rotate(connection, self._seal))
 
+    async def renew_key(self) -> int:
+        """As of Store."""
+        return await self._held.call(self._renew_key)
+
     async def close(self) -> None:
         """As of Store."""
         await self._held.close()
@@ -168,6 +187,23 @@ class SqlStore:
             wanted = [(deployment, each) for each in dict.fromkeys(found.versions.values())]
             versions = _versions(connection, wanted)
         return found, tuple(versions[key] for key in wanted if key in versions)
+
+    def _renew_key(self) -> int:
+        """Whatever it ends at, the keys in the file open the store, and `self._seal` has them."""
+        if self._key_file is None:
+            raise not_in_a_file(self._seal)
+        with self._database.alone():
+            with self._held.owned():
+                pass  # whoever has taken over has read the file
+            keys = (new_key(), *self._seal.keys)
+            self._key_file.keep(keys)
+            self._seal.take(keys)
+            with self._held.owned() as connection:
+                count = _rotate(connection, self._seal)
+            self._database.rewrite()
+            self._key_file.keep(keys[:1])
+            self._seal.take(keys[:1])
+        return count
 
     def _commit(self, change: Change) -> None:
         endpoints = [endpoint_row(each, self._seal) for each in change.endpoints]

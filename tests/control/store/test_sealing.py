@@ -13,7 +13,8 @@ from hypothesis import given, strategies as st
 from mesh.control.records import Change
 from mesh.control.store import open_store
 from mesh.control.store.catalogue import Kind, Put
-from mesh.control.store.sealing import NO_SEAL, VARIABLE, Seal, file_seal, read_seal
+from mesh.control.store.key_file import KeyFile
+from mesh.control.store.sealing import NO_SEAL, VARIABLE, Seal, read_seal
 from mesh.control.store.sql import SqlStore
 from mesh.errors import ConfigError, FailedPrecondition
 from tests.control.store.records import endpoint, entry
@@ -74,27 +75,27 @@ def test_a_key_file_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "key"
     old = os.umask(0)
     try:
-        sealed = file_seal(path).close(b"plain", "it")
+        sealed = KeyFile(path).seal().close(b"plain", "it")
     finally:
         os.umask(old)
     assert path.stat().st_mode & 0o777 == 0o600
-    assert file_seal(path).open(sealed, "it") == b"plain"
+    assert KeyFile(path).seal().open(sealed, "it") == b"plain"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_each_key_file_has_a_key_of_its_own(tmp_path: Path) -> None:
-    sealed = file_seal(tmp_path / "one").close(b"plain", "it")
+    sealed = KeyFile(tmp_path / "one").seal().close(b"plain", "it")
     with pytest.raises(FailedPrecondition, match=f"secret key of {tmp_path / 'two'}$"):
-        file_seal(tmp_path / "two").open(sealed, "it")
+        KeyFile(tmp_path / "two").seal().open(sealed, "it")
 
 
 def test_a_key_file_that_others_may_read_is_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "key"
-    file_seal(path)
+    KeyFile(path).seal()
     path.chmod(0o640)
-    file_seal(path)
+    KeyFile(path).seal()
     assert [each.getMessage() for each in caplog.records] == [
         f"{path}: others than its owner may read the secret key: chmod 600"
     ]
@@ -103,7 +104,7 @@ def test_a_key_file_that_others_may_read_is_warned_of(
 def test_a_key_file_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "key"
     with pytest.raises(ConfigError, match=f"the secret key {path}: No such file"):
-        file_seal(path)
+        KeyFile(path).seal()
 
 
 def test_neither_a_seal_nor_an_endpoint_shows_its_keys() -> None:
