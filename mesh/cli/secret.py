@@ -119,6 +119,20 @@ def delete(
         write(f"{name} is deleted")
 
 
+@app.command("rotate-key")
+def rotate_key(
+    *, yes: Yes = False, url: Url = "", token: Token = "", as_json: AsJson = False
+) -> None:
+    """Give the store of the mesh a new secret key, and encrypt all that it keeps with it."""
+    confirm("Replace the secret key? Copies of the store from before need the old one.", yes=yes)
+    with connected(url, token) as client:
+        count = client.secrets.rotate_key()
+    if as_json:
+        write_json({"secrets": count})
+    else:
+        write(f"the secret key is new, and {count} secrets are encrypted with it")
+
+
 def gathered(values: list[str], files: list[str], env_file: Path | None) -> dict[str, str]:
     """All values that are given, by key.
 

@@ -289,6 +289,11 @@ class Controller(Loop):
         """What a replica's process wrote, as of Cluster. Raises NotFound."""
         return await self._cluster.logs(replica_id, after, limit)
 
+    async def renew_secret_key(self) -> int:
+        """Has the store take a new secret key, and raises, as `Store.renew_key`."""
+        async with self._change():
+            return await self._store.renew_key()
+
     def endpoints(self) -> tuple[EndpointRecord, ...]:
         """All endpoints that users made, in the order in which they were made."""
         return tuple(self._state.endpoints.values())

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mesh.cli.main import app
+from mesh.control.store import open_store
 from tests.faces.cloud.rig import TOKEN, Rig, rigged
 
 
@@ -55,3 +56,32 @@ def test_what_is_wrong_is_told_without_values(rig: Rig) -> None:
         failed = run(rig, *words)
         assert failed.exit_code != 0
         assert "s3cret" not in failed.output
+
+
+def test_the_key_that_secrets_are_encrypted_with_is_replaced_while_the_mesh_runs(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "mesh.db.key"
+    with rigged(lambda: open_store(str(tmp_path / "mesh.db"), None)) as rig:
+        assert run(rig, "create", "s1", "A=s3cret").exit_code == 0
+        before = file.read_bytes()
+        told = json.loads(run(rig, "rotate-key", "--yes", "--json").stdout)
+        assert told["secrets"] >= 1
+        assert file.read_bytes() not in (before, b"")
+        assert len(file.read_bytes()) == len(before)
+        assert run(rig, "apply", "s1", "A=s3cret-2").exit_code == 0
+        assert "secrets are encrypted" in run(rig, "rotate-key", "--yes").stdout
+        events = {"q": "resource_type:secret_key"}
+        found = rig.asked.get("/api/v1/current_org/events", params=events).json()["items"]
+        told = [(e["creator"]["name"], e["operation_name"], e["status"]) for e in found]
+        assert told == [("owner", "renewed", "success")] * 2
+    with rigged(lambda: open_store(str(tmp_path / "mesh.db"), None)) as rig:
+        assert "s1" in run(rig, "list").stdout
+
+
+def test_where_nothing_is_encrypted_there_is_no_key_to_replace(rig: Rig) -> None:
+    failed = run(rig, "rotate-key", "--yes")
+    assert failed.exit_code == 1
+    assert "no secret key" in failed.output
+    asked = run(rig, "rotate-key")
+    assert "say --yes" in str(asked.exception)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from mesh.control.placement import Node
 from mesh.control.plan import Application, application
 from mesh.control.records import Change, Intent, State
 from mesh.control.status import DeploymentPhase
+from mesh.control.store import open_store
 from mesh.control.store.catalogue import Entry, Kind, Put
 from mesh.control.store.contract import Store
 from mesh.control.store.memory import MemoryStore
@@ -1094,6 +1096,24 @@ def test_a_replica_starts_with_what_is_in_its_secrets_then_and_nobody_else_keeps
             assert "s3same" not in repr(launch)
             assert "s3same" not in repr(await store.load())
             assert "s3same" not in repr(await controller.events())
+
+    asyncio.run(main())
+
+
+def test_replicas_get_their_secrets_from_a_store_that_has_a_new_key(tmp_path: Path) -> None:
+    async def main() -> None:
+        cluster = PaperCluster()
+        store = open_store(str(tmp_path / "mesh.db"), None)
+        await store.catalogue.write(secret("db", "PASSWORD", "s3same"))
+        async with controlling(cluster, store) as controller:
+            assert await controller.renew_secret_key() == 1
+            await controller.apply(app(secrets=["db"]))
+            await snapshot_with(controller, "Main-1")
+            (launch,) = cluster.launches
+            assert launch.secrets.envs == {"PASSWORD": "s3same"}
+        await store.close()
+
+    asyncio.run(main())
 
 
 async def snapshot_that(controller: Controller, true: Callable[[Snapshot], bool]) -> Snapshot:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from mesh.client.control.connection import Connection, path
+from mesh.client.control.values import RenewedKeyView
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,15 @@ class Secrets:
     def delete(self, name: str) -> None:
         """Forgets one that no deployment uses which runs."""
         self._connection.raw("DELETE", self._here + path(name))
+
+    def rotate_key(self) -> int:
+        """Gives the store of the mesh a new secret key; returns how many secrets it is for.
+
+        For administrators of all organizations. The old key decrypts nothing then but copies of
+        the store from before. Raises FailedPrecondition, saying what to do, where the key is not
+        in a file of the store's.
+        """
+        return self._connection.ask(RenewedKeyView, "POST", "/secret-key/renew").secrets
 
     def _ask(self, method: str, rest: str, body: Any = None) -> SecretView:
         return _view(self._connection.ask(dict[str, Any], method, self._here + rest, body))

@@ -224,3 +224,10 @@ class LogLine:
 
     replica: str
     line: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenewedKeyView:
+    """What a new secret key is for: `secrets` is how many are encrypted with it."""
+
+    secrets: int

@@ -93,7 +93,7 @@ class Database:
                 raw.execute("VACUUM")
                 # Until then the pages of before are in the file, and those of now beside it.
                 raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                is_busy = raw.fetchone()[0]
+                is_busy, *_ = raw.fetchone() or (True,)
             finally:
                 raw.close()
         if is_busy:

@@ -14,10 +14,11 @@ from mesh.faces.rest.endpoints import endpoints
 from mesh.faces.rest.failures import handle_failures
 from mesh.faces.rest.logs import logs
 from mesh.faces.rest.overview import overview
+from mesh.faces.rest.secret_key import secret_key
 from mesh.faces.rest.verbs import Verbs
 
 PREFIX = "/api/mesh/v1"
-FAMILIES = (deployments, canaries, logs, endpoints)
+FAMILIES = (deployments, canaries, logs, endpoints, secret_key)
 """The routes that wait until what is kept is read."""
 
 

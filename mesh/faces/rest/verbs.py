@@ -173,6 +173,10 @@ class Verbs(Protocol):
         """What a replica wrote after a place (-1: its last lines), `limit` bytes at most."""
         ...
 
+    async def renew_secret_key(self) -> int:
+        """Has the store take a new secret key; returns how many secrets it is for."""
+        ...
+
     def endpoints(self) -> tuple[EndpointRecord, ...]:
         """All endpoints."""
         ...

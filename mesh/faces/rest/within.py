@@ -11,7 +11,7 @@ from mesh.control.observed import ObservedReplica
 from mesh.control.plan import Application
 from mesh.control.records import DeploymentRecord, EndpointRecord, Event, RevisionRecord
 from mesh.control.status import DeploymentStatus
-from mesh.errors import NotFound
+from mesh.errors import NotFound, PermissionDenied
 from mesh.faces.rest.verbs import Canaries, LogChunk, Verbs
 from mesh.traffic.snapshot import Snapshot
 
@@ -198,6 +198,12 @@ class Within:
         if not everywhere and not any(each.id == replica_id for each in self.replicas()):
             raise NotFound(f"there is no replica {replica_id!r}")
         return await self.verbs.logs(replica_id, after, limit)
+
+    async def renew_secret_key(self) -> int:
+        """As of Verbs; for administrators of all organizations."""
+        if not self.principal.is_super_admin:
+            raise PermissionDenied("this is for administrators of all organizations")
+        return await self.verbs.renew_secret_key()
 
     def endpoints(self) -> tuple[EndpointRecord, ...]:
         """As of Verbs."""

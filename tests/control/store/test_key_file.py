@@ -55,6 +55,10 @@ async def secret(store: Store, name: str = "s") -> Entry | None:
     return await store.catalogue.entry(Kind.SECRET, name)
 
 
+def names(folder: Path) -> set[str]:
+    return {each.name for each in folder.iterdir()}
+
+
 def opened_by(seal: Seal, folder: Path) -> int:
     """How much of what is in any file of a database a seal opens, deleted or not."""
     found = 0
@@ -95,7 +99,7 @@ async def test_with_a_new_key_the_old_one_opens_nothing_that_is_in_the_files(
     assert opened_by(new, tmp_path) >= 3
     assert opened_by(old, tmp_path) == 0
     await store.close()
-    assert {each.name for each in tmp_path.iterdir()} == {"mesh.db", "mesh.db.key"}
+    assert names(tmp_path) == {"mesh.db", "mesh.db.key"}
     assert (tmp_path / "mesh.db.key").stat().st_mode & 0o777 == 0o600
     store = SqlStore.open(reach(InFile(tmp_path / "mesh.db")), KeyFile(tmp_path / "mesh.db.key"))
     assert await secret(store) == ENTRY
@@ -207,7 +211,7 @@ async def test_a_key_file_that_is_a_link_stays_one(tmp_path: Path) -> None:
     await store.renew_key()
     await store.close()
     assert (tmp_path / "mesh.db.key").is_symlink()
-    assert [each.name for each in (tmp_path / "safe").iterdir()] == ["key"]
+    assert names(tmp_path / "safe") == {"key"}
     assert kept_keys(tmp_path).keys != old.keys
 
 
@@ -233,7 +237,7 @@ async def test_a_key_that_is_in_no_file_is_for_the_operator_to_change(
         await store.catalogue.write(Put(ENTRY))
         with pytest.raises(
             FailedPrecondition,
-            match="the secret key is in MESH_SECRET_KEY: put a new one .* before it there,"
+            match=r"the secret key is in MESH_SECRET_KEY: put a new one .* before it there,"
             " with a comma between, restart the mesh, then take the old one out",
         ):
             await store.renew_key()

@@ -58,6 +58,7 @@ class MemoryVerbs:
     fails: set[str] = field(default_factory=set)
     written: dict[str, str] = field(default_factory=dict)
     happened: list[Event] = field(default_factory=list)
+    renewed: int = 0
 
     def __post_init__(self) -> None:
         self._deployments: dict[str, DeploymentRecord] = {}
@@ -285,6 +286,10 @@ class MemoryVerbs:
         if name not in self._endpoints:
             raise NotFound(f"there is no endpoint {name!r}")
         return self._endpoints[name]
+
+    async def renew_secret_key(self) -> int:
+        self.renewed += 1
+        return 3
 
     async def apply_endpoint(
         self,

@@ -146,3 +146,17 @@ def test_everyone_is_the_owner_where_no_token_is_needed() -> None:
     assert api.verbs.deployment("shop").creator == OWNER.user
     wrong = {"authorization": "Bearer other"}
     assert api.bad("GET", "/deployments", headers=wrong)[0] == 401
+
+
+def test_only_administrators_of_all_organizations_have_a_new_secret_key(two: Two) -> None:
+    async def promote() -> None:
+        await two.access.members.change("lab", "bob", Role.ADMIN)
+
+    asyncio.run(promote())
+    for who, why in (("ann", "may not write members"), ("bob", "administrators of all")):
+        status, error = two.bad(who, "POST", "/secret-key/renew")
+        assert status == 403
+        assert why in error
+    assert two.verbs.renewed == 0
+    assert two.good("owner", "POST", "/secret-key/renew") == {"secrets": 3}
+    assert two.verbs.renewed == 1
