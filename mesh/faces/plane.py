@@ -24,6 +24,7 @@ from mesh.control.store.memory import MemoryStore
 from mesh.errors import FailedPrecondition, MeshError, NotFound
 from mesh.faces.addresses import Addresses, PlaneConfig
 from mesh.faces.cloud.backing import Backing
+from mesh.faces.cloud.coding import Coding
 from mesh.faces.cloud.deploying import Deploying
 from mesh.faces.grpc_face import GrpcServer
 from mesh.faces.http_face import HttpServer, http_app
@@ -31,6 +32,7 @@ from mesh.faces.noted import NotedVerbs
 from mesh.faces.notes import Notes
 from mesh.faces.rest.within import Within
 from mesh.loops import LoopThread
+from mesh.releases.codespaces import Codespaces
 from mesh.releases.contract import Builder, Releases
 from mesh.releases.described import Descriptions
 from mesh.releases.nothing import NoBuilder
@@ -155,6 +157,7 @@ class _Running:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._deploying: Deploying | None = None
+        self._coding: Coding | None = None
         self._resuming: asyncio.Task[None] | None = None
         self._grpc = GrpcServer()
         self._http: HttpServer | None = None
@@ -198,6 +201,11 @@ class _Running:
             self._deploying = self._deploys(
                 store, releases or uploads.registry, builder or NoBuilder()
             )
+            self._coding = Coding(Codespaces(uploads), self._deploying)
+            self._resuming = asyncio.create_task(
+                _resume(self._deploying, self._coding, self.controller), name="deploying"
+            )
+            self._resuming.add_done_callback(_report)
             backing = Backing(
                 self.controller,
                 store.catalogue,
@@ -210,6 +218,7 @@ class _Running:
                 applied=self.controller.watchers.progress,
                 builder=builder,
                 deploying=self._deploying,
+                coding=self._coding,
                 gateway_url=config.public_url.rstrip("/"),
                 login=config.login,
             )
@@ -221,7 +230,7 @@ class _Running:
         self._keeping.add_done_callback(_report)
 
     def _deploys(self, store: Store, releases: Releases, builder: Builder) -> Deploying:
-        made = Deploying(
+        return Deploying(
             self.controller,
             store.catalogue,
             releases,
@@ -230,9 +239,6 @@ class _Running:
             new_uid=lambda: uuid4().hex,
             types=lambda: instance_types(store.catalogue),
         )
-        self._resuming = asyncio.create_task(_resume(made, self.controller), name="deploying")
-        self._resuming.add_done_callback(_report)
-        return made
 
     def _uploads(self, config: PlaneConfig, store: Store) -> Uploads:
         self._archives = open_vault(config.releases, config.store)
@@ -256,6 +262,8 @@ class _Running:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._coding is not None:
+            await self._coding.close()
         if self._deploying is not None:
             await self._deploying.close()
         if self._http is not None:
@@ -292,12 +300,13 @@ async def _keep(access: Directory, controller: Controller) -> None:
         await _keep_uses(access)
 
 
-async def _resume(deploying: Deploying, controller: Controller) -> None:
+async def _resume(deploying: Deploying, coding: Coding, controller: Controller) -> None:
     """Goes on with deployments whose releases were being made ready."""
     await controller.until_opened()
     while True:
         try:
-            return await deploying.resume()
+            await deploying.resume()
+            return await coding.resume()
         except MeshError as error:
             _log.error("what is to be deployed cannot be read yet: %s", error.message)
         await asyncio.sleep(AGAIN)

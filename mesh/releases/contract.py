@@ -12,7 +12,8 @@ class Release:
     """A release in the registry: `name:version`, and the digest of its archive.
 
     `manifest` is as its client sent it. `models` has the digest of the archive of each model that
-    it names, by tag; models that are elsewhere (Hugging Face) are not in it.
+    it names, by tag; models that are elsewhere (Hugging Face) are not in it. `digest` is empty of
+    one that is being developed: deployments bring the archive along.
     """
 
     name: str

@@ -156,6 +156,12 @@ class Package:
         return isinstance(metadata, Mapping) and metadata.get("registry") == "huggingface"
 
     @property
+    def is_bare(self) -> bool:
+        """Whether it is a release that is being developed: its archive is made of a codespace."""
+        is_there = self.status is Status.SUCCESS
+        return is_there and bool(self.manifest.get("dev")) and not self.digest
+
+    @property
     def digests(self) -> frozenset[str]:
         """All archives that are of it."""
         arrived = (self.arrived[0],) if self.arrived else ()

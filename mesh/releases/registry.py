@@ -13,6 +13,7 @@ from mesh.control.store.catalogue import Catalogue, Entry, Kind, Put, Remove
 from mesh.errors import AlreadyExists, Code, FailedPrecondition, MeshError, NotFound, TooLarge
 from mesh.releases.archive import ArchiveLimits
 from mesh.releases.blobs import Vault
+from mesh.releases.codespace import codespace_of
 from mesh.releases.contract import Release
 from mesh.releases.packages import (
     BENTOS,
@@ -295,9 +296,17 @@ class Registry:
             for digest in digests - await self.named():
                 await self.vault.delete(digest)
 
+    @asynccontextmanager
+    async def naming(self) -> AsyncIterator[None]:
+        """Nothing is dropped in the block: what is kept in it is to be named in it."""
+        async with self._lock:
+            yield
+
     async def named(self) -> frozenset[str]:
-        """The digests of all archives that are of some version."""
+        """The digests of all archives that are of some version, and of files of codespaces."""
         found: set[str] = set()
+        for entry in await self.catalogue.entries(Kind.CODESPACE, organization=None):
+            found |= codespace_of(entry).digests
         for family in (BENTOS, MODELS):
             entries = await self.catalogue.entries(family.version, organization=None)
             found.update(*(package_of(family, each).digests for each in entries))
@@ -307,7 +316,7 @@ class Registry:
         """As of contract.Releases."""
         name, _, version = tag.partition(":")
         found = await self.package(BENTOS, organization, name, version or LATEST)
-        digest = await self._whole(found)
+        digest = "" if found.is_bare else await self._whole(found)
         models = {
             tag: await self._whole(model)
             for tag, model in await self._models(found)

@@ -35,6 +35,8 @@ class Kind(StrEnum):
     """Parts of an archive that is being uploaded; named by the id of the upload."""
     PENDING = "pending"
     """A deployment that waits for its release to be built; named by the deployment."""
+    CODESPACE = "codespace"
+    """The files of a deployment that is being developed; named by the deployment."""
     DESCRIBED = "described"
     """What a release was found to be; named by the SHA-256 of all that it is made of."""
     INSTANCE_TYPE = "resource_instance"

@@ -12,6 +12,7 @@ from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.bentos import bentos
 from mesh.faces.cloud.bodies import Bodies
 from mesh.faces.cloud.clusters import clusters
+from mesh.faces.cloud.codespaces import codespaces
 from mesh.faces.cloud.deployment_history import deployment_history
 from mesh.faces.cloud.deployment_lists import deployment_lists
 from mesh.faces.cloud.deployments import deployments
@@ -51,6 +52,7 @@ ROUTES: Sequence[Routes] = (
     deployment_history,
     deployment_lists,
     deployments,
+    codespaces,
     auth,
     oidc,
     pages,

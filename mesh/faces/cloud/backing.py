@@ -13,6 +13,7 @@ from mesh.access.oidc_logins import OidcLogins
 from mesh.control.placement import Node
 from mesh.control.store.catalogue import Catalogue, Journal
 from mesh.errors import Unavailable
+from mesh.faces.cloud.coding import Coding
 from mesh.faces.cloud.deploying import Deploying
 from mesh.faces.rest.verbs import Verbs
 from mesh.releases.blobs import Vault
@@ -42,7 +43,8 @@ class Backing:
     `gateway_url` is where callers reach the gateways, without a slash at its end; `wall` gives
     seconds since the Unix epoch. `blobs` are the archives of releases and `uploads` the way into
     their registry (None: there is none), `builder` makes releases ready to run (None: they cannot),
-    and `deploying` deploys them (None: nothing is deployed). `nodes` are those of the cluster;
+    and `deploying` deploys them (None: nothing is deployed); `coding` has the files of those that
+    are being developed (None: there is none). `nodes` are those of the cluster;
     none where resources are not counted. `login` says how people get in.
     """
 
@@ -54,6 +56,7 @@ class Backing:
     builder: Builder | None = None
     uploads: Uploads | None = None
     deploying: Deploying | None = None
+    coding: Coding | None = None
     gateway_url: str = ""
     wall: Callable[[], float] = time.time
     nodes: Callable[[], Awaitable[Sequence[Node]]] = _no_nodes
@@ -78,3 +81,10 @@ class Backing:
         if self.deploying is None:
             raise Unavailable("nothing can be deployed here")
         return self.deploying
+
+    @property
+    def ready_coding(self) -> Coding:
+        """What has the files of codespaces. Raises Unavailable if there is nothing such."""
+        if self.coding is None:
+            raise Unavailable("there are no codespaces here")
+        return self.coding

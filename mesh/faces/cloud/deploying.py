@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 
 from mesh.config import DeploymentConfig, Resources, parse
 from mesh.control.plan import Application, VersionDocument
-from mesh.control.records import DeploymentRecord
+from mesh.control.records import DeploymentRecord, Intent
 from mesh.control.store.catalogue import Catalogue, Kind, Put, Remove
 from mesh.errors import AlreadyExists, MeshError, NotFound
 from mesh.faces.cloud.pending import Pending, Stage, pending_of
@@ -113,7 +113,7 @@ class Deploying:
             if ready is not None:
                 await self._apply(ready, needs, wanted)
                 await self._forget(config.name)
-            elif not _goes_on(before, wanted):
+            elif not (config.name in self._tasks and _goes_on(before, wanted)):
                 await self._put(wanted)
                 self._begin(wanted)
 
@@ -131,6 +131,26 @@ class Deploying:
         """Forgets what was to become of it; what it is goes on."""
         async with self._lock(name):
             await self._forget(name)
+
+    async def expect(self, name: str, *, by: str = "") -> None:
+        """Says that it will be deployed again soon, so that nobody is told how it was before.
+
+        What is being made ready of it is given up. Raises NotFound.
+        """
+        async with self._lock(name):
+            pending = self._pending.get(name)
+            self._stop(name)
+            if pending is None:
+                config, organization = self.config(name), self._verbs.deployment(name).organization
+                await self._put(self._wanted(config, None, organization, by, ""))
+            else:
+                await self._put(pending.at(Stage.BUILDING, self._wall()))
+
+    async def refuse(self, name: str, reason: str) -> None:
+        """Says why what was expected does not come."""
+        pending = self._pending.get(name)
+        if pending is not None:
+            await self._fail(pending, reason)
 
     async def terminate(self, name: str, *, by: str = "") -> None:
         """Stops it, and whatever was to become of it. Raises NotFound."""
@@ -169,6 +189,23 @@ class Deploying:
             elif self.record(name) is None:
                 raise NotFound(f"there is no deployment {name!r}")
 
+    def is_there(self, name: str) -> bool:
+        """Whether there is such a deployment."""
+        return name in self._pending or self.record(name) is not None
+
+    def is_wanted(self, name: str) -> bool:
+        """Whether it runs, or is to."""
+        pending, record = self._pending.get(name), self.record(name)
+        if pending is not None:
+            return pending.stage is not Stage.TERMINATED
+        return record is not None and record.intent is Intent.RUN
+
+    def config(self, name: str) -> DeploymentConfig:
+        """What it is to be, as it was last said. Raises NotFound, ConfigError."""
+        pending = self._pending.get(name)
+        document = pending.config if pending is not None else self._verbs.current(name).config
+        return parse(DeploymentConfig, document, what=f"deployment {name}")
+
     def record(self, name: str) -> DeploymentRecord | None:
         """What the controller has of it; None if it has nothing."""
         try:
@@ -204,6 +241,8 @@ class Deploying:
     async def _ready(self, needs: Needed) -> dict[str, VersionDocument] | None:
         """What is in each version, if all of it is known."""
         found = dict(needs.kept)
+        if needs.lacks_code:
+            return None
         for name, release in needs.releases.items():
             known = await self._descriptions.known(release)
             if known is None:
@@ -242,6 +281,9 @@ class Deploying:
         try:
             config = parse(DeploymentConfig, pending.config, what=f"deployment {pending.name}")
             needs = await needed(config, pending.organization, self.releases, self._verbs)
+            if needs.lacks_code:
+                self._tasks.pop(pending.name, None)
+                return  # until there is an archive of its files
             documents = dict(needs.kept)
             for name, release in needs.releases.items():
                 documents[name] = await self._descriptions.of(release)

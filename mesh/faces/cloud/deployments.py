@@ -149,9 +149,12 @@ class ServedDeployments:
                 " a letter first and no hyphen last"
             )
         config = config_of(merged({"name": name}, given))
+        if config.dev:  # what is being developed need not answer meanwhile
+            config = config.model_copy(update={"deployment_strategy": "Recreate"})
         await self.deploying.deploy(
             config, organization=asker.organization, by=asker.user, is_new=True
         )
+        await self._forget_files(name, asker.organization)
         return self.view(self.find(name, asker))
 
     async def update(self, found: Shown, body: SentUpdate, asker: Asker) -> DeploymentView:
@@ -169,8 +172,14 @@ class ServedDeployments:
     async def delete(self, found: Shown, asker: Asker) -> DeploymentView:
         """Forgets one; what is shown is how it was. Raises NotFound."""
         await self.deploying.delete(found.name, by=asker.user)
+        await self._forget_files(found.name, found.organization)
         gone = {"status": "terminating", "deleted_at": at(self._backing.wall())}
         return self.view(found).model_copy(update=gone)
+
+    async def _forget_files(self, name: str, organization: str) -> None:
+        """Removes the files of a codespace of this name that is gone."""
+        if self._backing.coding is not None:
+            await self._backing.coding.forget(organization, name)
 
     async def restart(self, name: str, asker: Asker) -> None:
         """Replaces what runs; what failed or is stopped is tried or started again."""

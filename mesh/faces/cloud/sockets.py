@@ -1,24 +1,18 @@
 """WebSockets of the cloud API: what runs of a deployment, and what it writes, as it happens."""
 
-import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, WebSocket
 
 from mesh.access.principal import Principal
-from mesh.errors import InvalidArgument, NotFound
+from mesh.errors import NotFound
 from mesh.faces.cloud.backing import CLUSTER, Backing
+from mesh.faces.cloud.code_pods import code_pod, code_pod_of, is_developed, tail_code
+from mesh.faces.cloud.deployment_list import Deployments
+from mesh.faces.cloud.tails import PIECE, bytes_of, send_new, wish_of
 from mesh.faces.cloud.talks import served, while_connected
 from mesh.faces.cloud.wire.pods import Pod, pod, selected, success
-
-PIECE = 8 * 2**10
-"""Characters of a log in one message: with four bytes each, in base64 and an envelope, they stay
-below 64 KiB, which is all that the client takes; and no character is cut in two."""
-LINES = 500
-"""Lines from before that are sent at most."""
-LINE = 200
-"""Bytes that a line is taken to have, when the last lines are asked for."""
 
 
 def sockets(backing: Backing) -> APIRouter:
@@ -61,15 +55,21 @@ def _check_cluster(name: str) -> None:
 
 def _pods(backing: Backing, organization: str, name: str = "") -> tuple[Pod, ...]:
     """What runs of a deployment, or of all. Raises NotFound."""
-    verbs = backing.verbs
-    mine = {each.name for each in verbs.deployments() if each.organization == organization}
-    if name and name not in mine:
-        raise NotFound(f"there is no deployment {name!r}")
+    every = Deployments(backing, backing.ready_deploying)
+    mine = {held.one.name: held for held in every.all(organization)}
+    if name:
+        if name not in mine:
+            raise NotFound(f"there is no deployment {name!r}")
+        mine = {name: mine[name]}
     entries = _entries(backing)
-    return tuple(
-        pod(replica, *entries.get(replica.version_id, ("", "")))
-        for replica in verbs.replicas(name)
-        if replica.deployment in mine
+    codespaces = [each for each in mine.values() if is_developed(every.config(each), each)]
+    return (
+        *(code_pod(each.one.name) for each in codespaces),
+        *(
+            pod(replica, *entries.get(replica.version_id, ("", "")))
+            for replica in backing.verbs.replicas()
+            if replica.deployment in mine
+        ),
     )
 
 
@@ -101,52 +101,25 @@ async def _tail(backing: Backing, socket: WebSocket, organization: str) -> None:
     """Sends what a replica writes, from its last lines on, when the client has said how many."""
     await backing.verbs.until_opened()
     replica = socket.query_params.get("pod_name", "")
+    if (name := code_pod_of(replica)) is not None:
+        await tail_code(backing, socket, organization, name)
+        return
     _check_replica(backing, replica, organization)
     wish: Mapping[str, Any] | None = None
     place = -1
     async for message in while_connected(socket):
         if message.get("type") == "data":
-            wish, place = _wish(message), -1
+            wish, place = wish_of(message), -1
         if wish is None:
             continue
-        limit = _bytes_of(wish) if place < 0 else PIECE
+        limit = bytes_of(wish) if place < 0 else PIECE
         try:
-            place = await _send_new(backing, socket, replica, str(wish.get("id", "")), place, limit)
+            place = await send_new(backing, socket, replica, str(wish.get("id", "")), place, limit)
         except NotFound:
             break
         if not wish.get("follow", True) or not _runs(backing, replica):
             break
     await socket.send_json(success(None, "EOF"))
-
-
-def _wish(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    payload = message.get("payload")
-    if not isinstance(payload, dict):
-        raise InvalidArgument("payload: an object with id, follow and tail_lines")
-    return payload
-
-
-def _bytes_of(wish: Mapping[str, Any]) -> int:
-    lines = wish.get("tail_lines")
-    if not isinstance(lines, int) or isinstance(lines, bool) or lines < 0:
-        lines = LINES
-    return max(min(lines, LINES) * LINE, LINE)
-
-
-async def _send_new(
-    backing: Backing, socket: WebSocket, replica: str, wish: str, place: int, limit: int
-) -> int:
-    """Sends what is new after a place; returns where the next piece begins."""
-    while True:
-        chunk = await backing.verbs.logs(replica, place, limit)
-        for begin in range(0, len(chunk.text), PIECE):
-            piece = base64.b64encode(chunk.text[begin : begin + PIECE].encode()).decode()
-            kind = "replace" if place < 0 and not begin else "append"
-            payload = {"req_id": wish, "type": kind, "items": [piece]}
-            await socket.send_json(success(payload))
-        if not chunk.text or place < 0:
-            return chunk.next
-        place = chunk.next
 
 
 def _check_replica(backing: Backing, replica: str, organization: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mesh.config import DeploymentConfig, parse
 from mesh.errors import InvalidArgument
+from mesh.releases.codespace import CODE
 
 Wire = dict[str, Any]
 
@@ -266,7 +267,8 @@ def _settings(wire: Wire, kept: Mapping[str, Any]) -> dict[str, Any]:
         annotations[name] = _annotations(service)
     same = bool(kept) and tag_of(kept) == wire.get("bento")
     release = {} if same else {"target": "", "release": wire.get("bento") or ""}
-    of_release = {BENTO: (kept.get("annotations") or {}).get(BENTO)} if same else {}
+    before_that = kept.get("annotations") or {}
+    of_release = {key: before_that.get(key) for key in (BENTO, CODE)} if same else {}
     stages = {"stages": _stages(wire), "services": _without_nothing(annotations)}
     return {
         **release,

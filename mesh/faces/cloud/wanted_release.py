@@ -1,16 +1,17 @@
 """The releases that a deployment names, and whether all that it needs is there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mesh.config import MAIN, DeploymentConfig, Resources, VersionConfig
 from mesh.config.instance_types import resources_of
 from mesh.control.plan import VersionDocument
 from mesh.control.store.catalogue import Catalogue, Kind
-from mesh.errors import ConfigError, InvalidArgument, MeshError, NotFound
+from mesh.errors import ConfigError, FailedPrecondition, InvalidArgument, MeshError, NotFound
 from mesh.faces.cloud.translation import BENTO
 from mesh.faces.rest.verbs import Verbs
+from mesh.releases.codespace import code_of
 from mesh.releases.contract import Release, Releases
 
 SLIM = (
@@ -38,6 +39,11 @@ class Needed:
     kept: Mapping[str, VersionDocument] = field(default_factory=dict)
     code: Mapping[str, bytes] = field(default_factory=dict)
 
+    @property
+    def lacks_code(self) -> bool:
+        """Whether a release is being developed whose files have not come yet."""
+        return any(not release.digest for release in self.releases.values())
+
 
 def versions(config: DeploymentConfig) -> dict[str, VersionConfig]:
     """Main and the canaries by name, as they are written."""
@@ -62,7 +68,8 @@ async def needed(
     for name, version in versions(config).items():
         try:
             if version.release:
-                found[name] = await releases.release(version.release, organization)
+                release = await releases.release(version.release, organization)
+                found[name] = _with_code(release, name, config)
                 continue
             missing = NotFound("it is not of a release")
         except NotFound as error:
@@ -74,6 +81,18 @@ async def needed(
             raise InvalidArgument(f"{where(name)}bento: {missing.message}")
         kept[name], code[name] = document, pickled
     return Needed(_resolved(config, found), found, kept, {k: v for k, v in code.items() if v})
+
+
+def _with_code(release: Release, name: str, config: DeploymentConfig) -> Release:
+    """A release that is being developed, with the archive of its deployment if that has one."""
+    if release.digest:
+        return release
+    if name != MAIN or not config.dev:
+        raise FailedPrecondition(
+            f"{release.tag} is being developed and has no archive: only main of a codespace runs it"
+        )
+    code = code_of(config.annotations, release.uid)
+    return release if code is None else replace(release, digest=code[0], size=code[1])
 
 
 def _kept(
@@ -108,7 +127,8 @@ def _resolved(config: DeploymentConfig, releases: Mapping[str, Release]) -> Depl
 
 def shown(release: Release) -> dict[str, Any]:
     """What is kept of a release with a deployment: it is shown even when the release is gone."""
-    manifest = {key: release.manifest[key] for key in SLIM if key in release.manifest}
+    keys = release.manifest if release.manifest.get("dev") else SLIM  # clients compare all of that
+    manifest = {key: release.manifest[key] for key in keys if key in release.manifest}
     return {"uid": release.uid, "manifest": manifest}
 
 

@@ -77,13 +77,16 @@ def rigged(
     shelf: Shelf | None = None,
     builder: Builder | None = None,
     public_url: str = "http://gateway.test",
+    releases: str = "",
 ) -> Iterator[Rig]:
     """A control plane, while the block lasts.
 
     With a `shelf` its releases are there; with a `builder` those that are pushed can be deployed.
     """
     made = world or World()
-    config = PlaneConfig("127.0.0.1", 0, "127.0.0.1", 0, token=token, public_url=public_url)
+    config = PlaneConfig(
+        "127.0.0.1", 0, "127.0.0.1", 0, token=token, public_url=public_url, releases=releases
+    )
     maker = builder or shelf
     build = None if maker is None else lambda: maker
     plane = ControlPlane(config, lambda: FakeCluster(made), store, build, shelf)

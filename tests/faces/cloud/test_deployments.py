@@ -70,7 +70,7 @@ def service(**more: Any) -> dict[str, Any]:
 
 
 def create(rig: Rig, name: str | None = "d", bento: str = "tiny:v1", **more: Any) -> Any:
-    reply = rig.asked.post(f"{URL}?cluster=", json=body(bento, name=name, dev=False, **more))
+    reply = rig.asked.post(f"{URL}?cluster=", json=body(bento, name=name, **{"dev": False, **more}))
     assert reply.status_code == 200, reply.text
     return reply.json()
 
