@@ -37,15 +37,25 @@ class Upped:
         self.control_port = free_port("127.0.0.1")
         self.target = f"127.0.0.1:{self.port}"
         self.url = f"http://{self.target}"
+        self.environ: dict[str, str] = {}  # of commands, besides this process's
 
     def mesh(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """What a command does."""
         return subprocess.run(
             [sys.executable, "-c", "from mesh.cli.main import main; main()", *arguments],
             cwd=ROOT, capture_output=True, text=True, check=False, timeout=LONG,
-            env={**os.environ, "MESH_HOME": str(self.folder), "PYTHONPATH": str(ROOT)},
+            env={
+                **os.environ, "MESH_HOME": str(self.folder), "PYTHONPATH": str(ROOT),
+                **self.environ,
+            },
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
+
+    def runs(self, *arguments: str) -> str:
+        """What a command that succeeds writes."""
+        done = self.mesh(*arguments)
+        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+        return done.stdout
 
     def up(self, *more: str) -> None:
         ports = ("--port", str(self.port), "--control-port", str(self.control_port))
