@@ -3,12 +3,13 @@
 `tests/cluster/contract_checks.py` is the contract as tests; every cluster passes it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from mesh.control.observed import ObservedReplica
 from mesh.control.placement import Node
+from mesh.control.standby import Warm
 from mesh.launch import Launch
 
 DRAIN_TIMEOUT = 30.0
@@ -102,6 +103,21 @@ class Cluster(Protocol):
         Raises:
             Unavailable: nobody tells.
         """
+        ...
+
+    async def keep_warm(self, wanted: Mapping[str, Warm]) -> None:
+        """Begins to keep standbys, by instance type, instead of what was wanted before.
+
+        A replica that reserves the same becomes the process of one; another then follows. They are
+        no replicas to `observe`, have no room that a replica needs, and end with `close`.
+
+        Raises:
+            FailedPrecondition: this cluster has none.
+        """
+        ...
+
+    def warm(self) -> Mapping[str, int]:
+        """How many standbys are ready, by instance type; types without one are not there."""
         ...
 
     async def changed(self) -> frozenset[str]:

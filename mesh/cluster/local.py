@@ -1,7 +1,7 @@
 """Replicas in this process: the same life as on Ray, without Ray. For tests and small graphs."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -9,7 +9,8 @@ from mesh.clock import Clock, monotonic
 from mesh.cluster.actors import ReplicaActor
 from mesh.cluster.contract import Failed, LogChunk, Started
 from mesh.cluster.lives import Lives, Process, Refused, Running
-from mesh.errors import Unavailable
+from mesh.control.standby import Warm
+from mesh.errors import FailedPrecondition, Unavailable
 from mesh.launch import Launch
 
 T = TypeVar("T")
@@ -20,10 +21,10 @@ NODE = "local"
 """Name of the only node."""
 NO_LOG = "replicas in this process share its output: what each has written cannot be told apart\n"
 """What stands for a replica's log."""
-
-
 NOT_HERE = "releases and secrets need a process of their own, and replicas here share one"
 """Why they don't run here."""
+NOTHING_WARM = "replicas here share one process: there is none to keep for those to come"
+"""Why there are no standbys."""
 
 
 class LocalCluster(Lives):
@@ -50,6 +51,15 @@ class LocalCluster(Lives):
         """As of Cluster; the replicas end."""
         await super().close()
         await self._end_all()
+
+    async def keep_warm(self, wanted: Mapping[str, Warm]) -> None:
+        """As of Cluster: refused, unless none are wanted."""
+        if wanted:
+            raise FailedPrecondition(NOTHING_WARM)
+
+    def warm(self) -> Mapping[str, int]:
+        """As of Cluster."""
+        return {}
 
     async def _running(self) -> list[Running]:
         return []

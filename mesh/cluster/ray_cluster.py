@@ -23,7 +23,10 @@ from mesh.cluster.log_file import LogPlace
 from mesh.cluster.ray_nodes import Places, type_options
 from mesh.cluster.ray_release import Origin, Preparations, Preparing, Ready
 from mesh.cluster.ray_replica import RayReplica, read_here
+from mesh.cluster.ray_standby import RayStandby
+from mesh.cluster.standbys import Standby, Standbys
 from mesh.control.placement import Anywhere, Choice, Node, On, Wait
+from mesh.control.standby import Warm
 from mesh.errors import Unavailable
 from mesh.launch import Launch, Secrets
 from mesh.nodes.prepare import Prepared
@@ -83,6 +86,9 @@ class RayCluster(Lives):
         self._reconsider = reconsider
         self._answer = answer
         self._places = Places(clock)
+        self._standbys = Standbys(
+            self._places, self._made_standby, self._become, _ended, result, clock
+        )
         self._later: set[asyncio.Task[None]] = set()
 
     def _spawn(self, launch: Launch) -> Process:
@@ -92,8 +98,34 @@ class RayCluster(Lives):
         release = launch.source.release
         preparing = self._preparations.of(launch.source) if release else None
         return _RayProcess(
-            launch, self._places, made, preparing=preparing, reconsider=self._reconsider
+            launch,
+            self._places,
+            made,
+            standbys=self._standbys,
+            preparing=preparing,
+            reconsider=self._reconsider,
         )
+
+    async def _made_standby(self, standby: Launch, node_id: str) -> Any:
+        choice = On(node_id, hard=True)
+        options = {
+            **type_options(standby, choice, await self._places.alive()),
+            "scheduling_strategy": NodeAffinitySchedulingStrategy(node_id, soft=False),
+        }
+        return await asyncio.to_thread(create_standby, standby, self._host, options)
+
+    async def _become(self, actor: Any, launch: Launch, prepared: Prepared | None) -> None:
+        bare = replace(launch, secrets=Secrets())  # as with `create`
+        more = (self._host, self._bind_host, prepared, self._nodes)
+        await result(actor.become.remote(bare, *more), ANSWER)
+
+    async def keep_warm(self, wanted: Mapping[str, Warm]) -> None:
+        """As of Cluster."""
+        self._standbys.keep(wanted)
+
+    def warm(self) -> Mapping[str, int]:
+        """As of Cluster."""
+        return self._standbys.ready()
 
     async def nodes(self) -> Sequence[Node]:
         """As of Cluster."""
@@ -141,6 +173,7 @@ class RayCluster(Lives):
         await asyncio.gather(*self._later, return_exceptions=True)
         await self._preparations.close()
         await super().close()
+        await self._standbys.close()
 
     async def _adopted(self, name: str) -> Running | None:
         """A replica of which an earlier controller has told Ray; None if there is none any more.
@@ -155,6 +188,10 @@ class RayCluster(Lives):
                 return None
             launch = await result(actor.launch.remote(), self._answer)
             where = await result(actor.where.remote(), self._answer)
+            if launch is None:
+                standby = await result(actor.standby.remote(), self._answer)
+                self._standbys.adopt(standby, where.node_id, actor)
+                return None
             outcome = await result(actor.outcome.remote(), self._answer)
         except _Unreachable:
             raise
@@ -207,6 +244,22 @@ def create(
     return actor.remote(launch, host, bind_host, prepared, nodes)
 
 
+def create_standby(
+    standby: Launch, host: str, options: Mapping[str, Any]
+) -> "ActorHandle[RayStandby]":
+    """Creates the actor of a standby (see `create`)."""
+    all_options = {
+        "name": PREFIX + standby.replica_id,
+        "namespace": NAMESPACE,
+        "lifetime": "detached",
+        "max_concurrency": THREADS,
+        "max_restarts": 0,  # another one follows
+        **resource_options(standby),
+        **options,
+    }
+    return ray.remote(RayStandby).options(**all_options).remote(standby, host)
+
+
 def resource_options(launch: Launch) -> dict[str, Any]:
     """Ray's options about what a replica reserves."""
     options = {
@@ -220,7 +273,8 @@ def resource_options(launch: Launch) -> dict[str, Any]:
 class _RayProcess:
     """One actor (see `lives.Process`), which `create` makes with options, or which is `adopted`.
 
-    Before it is made, `preparing` has the node get ready what it needs.
+    Before it is made, `preparing` has the node get ready what it needs. If one of the `standbys`
+    can become the replica, that is its actor, and none is made.
     """
 
     def __init__(
@@ -229,6 +283,7 @@ class _RayProcess:
         places: Places,
         create: Callable[[Mapping[str, Any], Prepared | None], Any],
         *,
+        standbys: Standbys | None = None,
         preparing: Preparing | None = None,
         adopted: "ActorHandle[RayReplica] | None" = None,
         reconsider: float = RECONSIDER,
@@ -236,6 +291,7 @@ class _RayProcess:
         self._launch = launch
         self._places = places
         self._create = create
+        self._standbys = standbys
         self._preparing = preparing
         self._is_adopted = adopted is not None
         self._reconsider = reconsider
@@ -263,12 +319,30 @@ class _RayProcess:
             raise Unavailable("the replica was stopped")
         self._creating = asyncio.ensure_future(asyncio.to_thread(self._create, options, prepared))
 
+    def _take(self, standbys: Standbys, prepared: Prepared | None) -> bool:
+        """Has a standby become the replica, if there is one for it."""
+        if self._ended or (prepared and prepared.python):
+            return False  # a process keeps the Python that it was started with
+        standby = standbys.take(self._launch, self._choice)
+        if standby is not None:
+            self._creating = asyncio.ensure_future(self._taken(standbys, standby, prepared))
+        return standby is not None
+
+    async def _taken(self, standbys: Standbys, standby: Standby, prepared: Prepared | None) -> Any:
+        try:
+            return await standbys.become(standby, self._launch, prepared)
+        except Unavailable as error:  # it died meanwhile, or the replica cannot be made at all
+            _log.warning("%s was no use: %s", standby.launch.replica_id, error.message)
+        options = self._options(On(standby.node_id), await self._places.alive())
+        return await asyncio.to_thread(self._create, options, prepared)
+
     async def placed(self) -> str:
         """As of Process."""
-        if self._is_adopted:
+        if self._is_adopted or self._standbys is None:
             where = await self._where()
         else:
-            where = await self._find_place()
+            with self._standbys.coming(self._launch):
+                where = await self._find_place(self._standbys)
         self._log = where
         if not self._ended:
             self._places.settle(self._launch, where.node_id)
@@ -279,40 +353,42 @@ class _RayProcess:
         where: LogPlace = await _patiently(actor.where)
         return where
 
-    async def _find_place(self) -> LogPlace:
+    async def _find_place(self, standbys: Standbys) -> LogPlace:
         """Chooses, and chooses anew as long as the replica does not get what was chosen."""
         limit = self._reconsider
-        await self._choose()
+        await self._choose(standbys)
         while True:
             if self._creating is None:  # it has to wait, and Ray knows nothing of it
                 await asyncio.sleep(PLACING)
-                await self._choose()
+                await self._choose(standbys)
                 continue
             patience = limit if isinstance(self._choice, On) else None
             try:
                 async with asyncio.timeout(patience):
                     return await self._where()
             except TimeoutError:
-                await self._choose_again()
+                await self._choose_again(standbys)
             except Unavailable:
                 if not await self._lost_its_node():
                     raise
-                await self._choose()
+                await self._choose(standbys)
             limit *= 2
 
-    async def _choose(self) -> None:
+    async def _choose(self, standbys: Standbys) -> None:
         self._choice = await self._chosen()
         self._creating = None
         if isinstance(self._choice, Wait):
             return
-        if self._preparing is None:
-            self._begin(self._options(self._choice, await self._places.alive()))
+        prepared = None
+        if self._preparing is not None:
+            ready = await self._ready(self._preparing, self._choice)
+            self._choice = On(ready.node_id, hard=True)  # for it is ready only there
+            self._places.settle(self._launch, ready.node_id)
+            prepared = ready.prepared
+        if self._take(standbys, prepared):
             return
-        ready = await self._ready(self._preparing, self._choice)
-        self._choice = On(ready.node_id, hard=True)  # for it is ready only there
-        self._places.settle(self._launch, ready.node_id)
-        options = self._options(self._choice, await self._places.alive())
-        self._begin(options, ready.prepared)
+        self._choice = await standbys.make_way(self._launch, self._choice)
+        self._begin(self._options(self._choice, await self._places.alive()), prepared)
 
     async def _chosen(self) -> Choice:
         """Where it goes. A release has its node chosen in any case, so that it gets ready there."""
@@ -336,7 +412,7 @@ class _RayProcess:
     async def _is_alive(self, node_id: str) -> bool:
         return node_id in {node.id for node in await self._places.alive()}
 
-    async def _choose_again(self) -> None:
+    async def _choose_again(self, standbys: Standbys) -> None:
         """For a replica that does not come to life on the node that was chosen.
 
         If its resources are taken there, it takes them: its process is slow to start. Else
@@ -353,8 +429,8 @@ class _RayProcess:
         ):
             return
         _log.info("replica %s is placed anew", self._launch.replica_id)
-        await self._kill(await self._actor())
-        await self._choose()
+        await _ended(await self._actor())
+        await self._choose(standbys)
 
     async def _lost_its_node(self) -> bool:
         """Whether it could not be placed because the node it had to go to is gone."""
@@ -405,7 +481,7 @@ class _RayProcess:
             actor = await self._actor()
             if gently:
                 await self._ask_to_stop(actor)
-            await self._kill(actor)
+            await _ended(actor)
         except Unavailable as error:
             _log.debug("replica %s never came to be: %s", self._launch.replica_id, error.message)
         finally:
@@ -416,17 +492,6 @@ class _RayProcess:
             await result(actor.stop.remote(), ANSWER)
         except Unavailable as error:
             _log.warning("replica %s: %s", self._launch.replica_id, error.message)
-
-    async def _kill(self, actor: Any) -> None:
-        await asyncio.to_thread(ray.kill, actor, no_restart=True)
-        await self._dead(actor)
-
-    async def _dead(self, actor: Any) -> None:
-        """Waits until Ray confirms the death, which is when the resources are free."""
-        try:
-            await result(actor.launch.remote(), ANSWER)
-        except Unavailable as error:
-            _log.debug("replica %s: %s", self._launch.replica_id, error.message)
 
     async def logs(self, after: int, limit: int) -> LogChunk:
         """As of Process: from here, from the actor, or from a task on its node."""
@@ -441,6 +506,15 @@ class _RayProcess:
             node = await self._places.name(self._log.node_id)
             raise Unavailable(f"the log of {self._launch.replica_id} cannot be read on node {node}")
         return chunk
+
+
+async def _ended(actor: Any) -> None:
+    """Kills an actor, and waits until Ray confirms it, which is when the resources are free."""
+    await asyncio.to_thread(ray.kill, actor, no_restart=True)
+    try:
+        await result(actor.launch.remote(), ANSWER)
+    except Unavailable as error:
+        _log.debug("an actor has ended: %s", error.message)
 
 
 def read_on_node(place: LogPlace, after: int, limit: int) -> "ray.ObjectRef[LogChunk | None]":

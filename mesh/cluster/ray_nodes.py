@@ -35,6 +35,7 @@ class Places:
         self._alive: Sequence[Node] = ()
         self._names: dict[str, str] = {}
         self._residents: dict[str, Resident] = {}
+        self._standbys: dict[str, Resident] = {}
         self._ended: list[tuple[float, Resident]] = []
 
     def __repr__(self) -> str:
@@ -52,10 +53,10 @@ class Places:
     async def choose(self, launch: Launch, refused: Mapping[str, int]) -> Choice:
         """Where a replica goes (see `placement.place`); a node that is chosen is promised to it.
 
-        Raises Unavailable if Ray does not answer.
+        What standbys hold counts as free. Raises Unavailable if Ray does not answer.
         """
-        nodes = await self._seen()
-        choice = place(launch, nodes, self._others(launch), refused)  # no await until it is kept
+        nodes = freed(await self.seen(), self.standbys())
+        choice = place(launch, nodes, self.others(launch), refused)  # no await until it is kept
         if isinstance(choice, On):
             self.settle(launch, choice.node_id)
         else:
@@ -68,7 +69,7 @@ class Places:
         Raises Unavailable if Ray does not answer.
         """
         nodes = await self.alive()
-        residents = self._residents.values()
+        residents = [*self.residents(), *self.standbys()]
         return any(n.id == node_id and has_arrived(launch, n, residents) for n in nodes)
 
     def settle(self, launch: Launch, node_id: str) -> None:
@@ -83,7 +84,8 @@ class Places:
     async def missing(self, launch: Launch) -> str:
         """Why the replica has no place, in one line; empty if nothing is missing."""
         try:
-            return shortage(launch, await self._seen(), self._others(launch))
+            nodes = freed(await self.seen(), self.standbys())
+            return shortage(launch, nodes, self.others(launch))
         except Unavailable as error:
             return error.message
 
@@ -96,14 +98,44 @@ class Places:
                 return node_id
         return self._names.get(node_id, node_id)
 
-    async def _seen(self) -> Sequence[Node]:
-        """The nodes, with what has just ended already gone from them."""
+    def hold(self, standby: Launch, node_id: str) -> None:
+        """A standby has the node, or is promised it."""
+        self._standbys[standby.replica_id] = Resident(standby, node_id)
+
+    def drop(self, standby: Launch) -> None:
+        """The standby is no more."""
+        if resident := self._standbys.pop(standby.replica_id, None):
+            self._ended.append((self._clock(), resident))
+
+    def take(self, standby: Launch, launch: Launch) -> None:
+        """The standby is the replica from now on."""
+        self.settle(launch, self._standbys.pop(standby.replica_id).node_id)
+
+    def standbys(self) -> Sequence[Resident]:
+        """Those that have a node, or were promised one."""
+        return tuple(self._standbys.values())
+
+    def residents(self) -> Sequence[Resident]:
+        """The replicas that have a node, or were promised one."""
+        return tuple(self._residents.values())
+
+    def seems_placed(self, launch: Launch, nodes: Sequence[Node]) -> bool:
+        """Whether a replica seems to have its resources on some node (see `has_arrived`)."""
+        others = [*self.others(launch), *self.standbys()]
+        return any(has_arrived(launch, n, [*others, Resident(launch, n.id)]) for n in nodes)
+
+    async def seen(self) -> Sequence[Node]:
+        """The nodes, with what has just ended already gone from them.
+
+        Raises Unavailable if Ray does not answer.
+        """
         nodes = await self.alive()
         since = self._clock() - LAG
         self._ended = [each for each in self._ended if each[0] >= since]
         return freed(nodes, (resident for _, resident in self._ended))
 
-    def _others(self, launch: Launch) -> list[Resident]:
+    def others(self, launch: Launch) -> list[Resident]:
+        """The residents without this one."""
         return [r for r in self._residents.values() if r.launch.replica_id != launch.replica_id]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from mesh.cluster.contract import Cluster
 from mesh.control.observed import ObservedReplica, Phase
+from mesh.control.standby import Warm
 from mesh.errors import NotFound
 from mesh.launch import Launch, Source
 from tests.cluster.hosts import BUSY, EXITS, FAILS
@@ -156,6 +157,28 @@ async def a_replica_that_never_was_has_no_log(cluster: Cluster) -> None:
         await cluster.logs("nobody")
 
 
+async def until_warm(cluster: Cluster, **wanted: int) -> None:
+    """Waits until so many standbys are ready, and no others."""
+    async with asyncio.timeout(60):
+        while cluster.warm() != wanted:  # noqa: ASYNC110  # nobody tells of standbys
+            await asyncio.sleep(0.02)
+
+
+async def standbys_are_kept_beside_the_replicas_and_are_none(cluster: Cluster) -> None:
+    await cluster.keep_warm({"small": Warm(2, cpu=1.0)})
+    await until_warm(cluster, small=2)
+    assert not cluster.observe()
+    one = launch(cpu=1.0)
+    await cluster.start(one)
+    await until(cluster, one.replica_id, Phase.READY)
+    assert [each.id for each in cluster.observe()] == [one.replica_id]
+    await until_warm(cluster, small=2)
+    await cluster.keep_warm({})
+    await until_warm(cluster)
+
+
+WARM_CHECKS = (standbys_are_kept_beside_the_replicas_and_are_none,)
+"""For clusters that have standbys."""
 CHECKS = (
     a_replica_starts_and_becomes_ready_with_an_address,
     a_replica_that_cannot_start_fails_with_the_reason_in_one_line,

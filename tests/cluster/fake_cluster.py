@@ -4,6 +4,7 @@ Times are those of the event loop. In one of `tests.virtual_time` an hour of it 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -11,6 +12,7 @@ from itertools import count
 from mesh.cluster.contract import Failed, LogChunk, Started
 from mesh.cluster.lives import Lives, Process, Running
 from mesh.control.placement import Node, needs
+from mesh.control.standby import Warm, tend
 from mesh.errors import Unavailable
 from mesh.launch import Launch
 
@@ -151,12 +153,21 @@ class FakeCluster(Lives):
     def __init__(self, world: World) -> None:
         super().__init__(clock=asyncio.get_running_loop().time)
         self.world = world
+        self._wanted: Mapping[str, Warm] = {}
 
     def _spawn(self, launch: Launch) -> Process:
         return _FakeProcess(self.world, launch)
 
     async def nodes(self) -> Sequence[Node]:
         return self.world.offered()
+
+    async def keep_warm(self, wanted: Mapping[str, Warm]) -> None:
+        self._wanted = wanted
+
+    def warm(self) -> Mapping[str, int]:
+        """Those that would fit now: here they cost nothing and are in nobody's way."""
+        fit = tend(self._wanted, (), self.world.offered()).starts
+        return Counter(each.launch.service for each in fit)
 
     async def _running(self) -> list[Running]:
         return [(each.launch, each, each.started) for each in self.world.processes()]

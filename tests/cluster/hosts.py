@@ -15,6 +15,8 @@ BUSY = "busy"
 """`drain` takes all the time it is given."""
 DIES = "dies"
 """Its process ends by itself once it has started."""
+TELLS = "tells"
+"""`start` prints its process and the variable MODE."""
 
 
 class FakeHost:
@@ -32,6 +34,8 @@ class FakeHost:
             raise SystemExit("the model is missing")
         devices = os.environ.get("CUDA_VISIBLE_DEVICES")
         print(f"the replica starts with the devices {devices}")
+        if self._target == TELLS:
+            print(f"process {os.getpid()}, mode {os.environ.get('MODE')}")
         if self._target == DIES:
             print("last words")
             threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGKILL)).start()

@@ -30,7 +30,9 @@ class OnePort(World):
         return f"{node}:1"
 
 
-@pytest.mark.parametrize("check", contract_checks.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize(
+    "check", contract_checks.CHECKS + contract_checks.WARM_CHECKS, ids=lambda check: check.__name__
+)
 def test_it_keeps_the_contract(check: Callable[[Cluster], Awaitable[None]]) -> None:
     virtual_time.run(contract_checks.checked(lambda: FakeCluster(OnePort(behave=behave)), check))
 

@@ -10,7 +10,8 @@ from mesh.cluster.contract import Cluster, Failed, LogChunk, Started
 from mesh.cluster.lives import Lives, Process, Running
 from mesh.cluster.local import LocalCluster
 from mesh.control.observed import Phase
-from mesh.errors import Unavailable
+from mesh.control.standby import Warm
+from mesh.errors import FailedPrecondition, Unavailable
 from mesh.launch import Launch, Source
 from tests.cluster import contract_checks
 from tests.cluster.contract_checks import find, launch, until
@@ -21,6 +22,18 @@ HOST = "tests.cluster.hosts:FakeHost"
 @pytest.mark.parametrize("check", contract_checks.CHECKS, ids=lambda check: check.__name__)
 def test_it_keeps_the_contract(check: Callable[[Cluster], Awaitable[None]]) -> None:
     contract_checks.run(lambda: LocalCluster(host=HOST), check)
+
+
+def test_it_refuses_standbys_and_keeps_none() -> None:
+    async def main() -> None:
+        ours = LocalCluster(host=HOST)
+        with pytest.raises(FailedPrecondition, match="there is none to keep"):
+            await ours.keep_warm({"cpu.1": Warm(1, cpu=1.0)})
+        await ours.keep_warm({})
+        assert ours.warm() == {}
+        await ours.close()
+
+    asyncio.run(main())
 
 
 class Scripted(Process):

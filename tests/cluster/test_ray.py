@@ -26,7 +26,9 @@ def cluster() -> RayCluster:
     return RayCluster(bind_host="127.0.0.1", host=HOST)
 
 
-@pytest.mark.parametrize("check", contract_checks.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize(
+    "check", contract_checks.CHECKS + contract_checks.WARM_CHECKS, ids=lambda check: check.__name__
+)
 def test_it_keeps_the_contract(check: Callable[[Cluster], Awaitable[None]]) -> None:
     contract_checks.run(cluster, check)
 
