@@ -26,6 +26,7 @@ HOMES: Mapping[str, str] = {
     "secret": "mesh.cli.secret:app",
     "canary": "mesh.cli.canary:app",
     "replicas": "mesh.cli.replicas:replicas",
+    "standby": "mesh.cli.standby:app",
     "simulate": "mesh.cli.simulate:simulate",
     "call": "mesh.cli.call:call",
     "describe": "mesh.cli.describe:describe",

@@ -36,6 +36,7 @@ COMMANDS = {
     "secret": (PLATFORM, "Secrets: values that replicas get and nobody sees."),
     "canary": (PLATFORM, "Canaries: weights, promotion, how they do."),
     "replicas": (PLATFORM, "Show the replicas of a deployment, or all."),
+    "standby": (PLATFORM, "Standbys: processes kept warm for replicas to come."),
     "simulate": (PLATFORM, "Show how a service would scale under a load, without running it."),
     "call": (CALL, "Call a method, and show what it gives: streams as they come."),
     "describe": (CALL, "Show the services at a URL, or of a graph in code."),

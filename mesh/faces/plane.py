@@ -17,13 +17,14 @@ from mesh.cluster.contract import Cluster
 from mesh.control.admission import admit_members
 from mesh.control.controller import Controller
 from mesh.control.instance_types import instance_types
+from mesh.control.kept_standbys import KeptStandbys
 from mesh.control.plan import application
 from mesh.control.status import DeploymentStatus
 from mesh.control.store.contract import Store
 from mesh.control.store.memory import MemoryStore
 from mesh.errors import FailedPrecondition, MeshError, NotFound
 from mesh.faces.addresses import Addresses, PlaneConfig
-from mesh.faces.cloud.backing import Backing
+from mesh.faces.cloud.backing import CLUSTER, Backing
 from mesh.faces.cloud.coding import Coding
 from mesh.faces.cloud.deploying import Deploying
 from mesh.faces.grpc_face import GrpcServer
@@ -167,6 +168,7 @@ class _Running:
         self._store: Store | None = None
         self._archives: Opened | None = None
         self._tidying: asyncio.Task[None] | None = None
+        self._warming: asyncio.Task[None] | None = None
         self.addresses = Addresses("")
 
     async def start(
@@ -214,6 +216,7 @@ class _Running:
                 blobs=uploads.registry.vault,
                 uploads=uploads,
                 nodes=self._cluster.nodes,
+                standbys=self._keeps_warm(store),
                 granted=self.controller.granted,
                 applied=self.controller.watchers.progress,
                 builder=builder,
@@ -228,6 +231,12 @@ class _Running:
         self._control.add_done_callback(_report)
         self._keeping = asyncio.create_task(_keep(self._access, self.controller), name="access")
         self._keeping.add_done_callback(_report)
+
+    def _keeps_warm(self, store: Store) -> KeptStandbys:
+        made = KeptStandbys(store.catalogue, self._cluster, CLUSTER)
+        self._warming = asyncio.create_task(_warm(made, self.controller), name="standbys")
+        self._warming.add_done_callback(_report)
+        return made
 
     def _deploys(self, store: Store, releases: Releases, builder: Builder) -> Deploying:
         return Deploying(
@@ -257,7 +266,7 @@ class _Running:
         return await self._archives.vault.read(digest, offset, limit)
 
     async def stop(self) -> None:
-        every = (self._control, self._keeping, self._tidying, self._resuming)
+        every = (self._control, self._keeping, self._tidying, self._resuming, self._warming)
         tasks = [task for task in every if task is not None]
         for task in tasks:
             task.cancel()
@@ -282,6 +291,12 @@ async def _tidy(registry: Registry, controller: Controller) -> None:
     """Clears the registry away once the store is taken over."""
     await controller.until_opened()
     await keep_tidy(registry)
+
+
+async def _warm(standbys: KeptStandbys, controller: Controller) -> None:
+    """Keeps standbys once what runs is adopted."""
+    await controller.until_opened()
+    await standbys.keep()
 
 
 async def _keep(access: Directory, controller: Controller) -> None:

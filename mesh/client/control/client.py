@@ -14,6 +14,7 @@ from mesh.client.control.endpoints import Endpoints
 from mesh.client.control.releases import Releases
 from mesh.client.control.rollout import Progress, progress
 from mesh.client.control.secrets import Secrets
+from mesh.client.control.standby import Standbys
 from mesh.client.control.tokens import Tokens
 from mesh.client.control.values import (
     BuildView,
@@ -67,6 +68,7 @@ class ControlClient:
         self.canary = Canaries(self._connection)
         self.releases = Releases(self._connection)
         self.tokens = Tokens(self._connection)
+        self.standbys = Standbys(self._connection)
         self.secrets = Secrets(self._connection)
 
     def __repr__(self) -> str:

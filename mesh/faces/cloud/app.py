@@ -36,6 +36,7 @@ from mesh.faces.cloud.release_uses import release_uses
 from mesh.faces.cloud.secrets import secrets
 from mesh.faces.cloud.sizing import sizing
 from mesh.faces.cloud.sockets import sockets
+from mesh.faces.cloud.standby import standby
 from mesh.faces.cloud.subscriptions import subscriptions
 from mesh.faces.cloud.tenants import tenants
 from mesh.faces.cloud.tokens import tokens
@@ -64,6 +65,7 @@ ROUTES: Sequence[Routes] = (
     instance_types,
     gpu_configs,
     clusters,
+    standby,
     endpoints,
     parts,
     labels,

@@ -10,6 +10,7 @@ from mesh.access.login_config import LoginConfig
 from mesh.access.logins import Logins
 from mesh.access.oidc_client import OidcClient
 from mesh.access.oidc_logins import OidcLogins
+from mesh.control.kept_standbys import KeptStandbys
 from mesh.control.placement import Node
 from mesh.control.store.catalogue import Catalogue, Journal
 from mesh.errors import Unavailable
@@ -45,7 +46,8 @@ class Backing:
     their registry (None: there is none), `builder` makes releases ready to run (None: they cannot),
     and `deploying` deploys them (None: nothing is deployed); `coding` has the files of those that
     are being developed (None: there is none). `nodes` are those of the cluster;
-    none where resources are not counted. `login` says how people get in.
+    none where resources are not counted. `standbys` are kept there (None: there are none). `login`
+    says how people get in.
     """
 
     verbs: Verbs
@@ -63,6 +65,7 @@ class Backing:
     granted: Callable[[], Awaitable[None]] = _at_once
     applied: Callable[[], Mapping[str, int]] = dict
     new_uid: Callable[[], str] = field(default=lambda: uuid4().hex)
+    standbys: KeptStandbys | None = None
     login: LoginConfig = field(default_factory=LoginConfig)
     logins: Logins = field(init=False)
     oidc: OidcLogins | None = field(init=False, default=None)

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from mesh.access.principal import Area, Verb
+from mesh.control.kept_standbys import FIELD
 from mesh.control.placement import Node
 from mesh.control.store.catalogue import Entry, Kind, Put
 from mesh.errors import AlreadyExists, FailedPrecondition, Unavailable
@@ -93,6 +94,15 @@ class Clusters:
 
     async def describe(self, asker: Asker, description: str) -> None:
         """Keeps what is said of it."""
+        await self._write(asker, description=description)
+
+    async def keep_standbys(self, asker: Asker, numbers: dict[str, int]) -> None:
+        """Keeps so many standbys. Raises ConfigError, FailedPrecondition."""
+        if self._backing.standbys is None:
+            raise FailedPrecondition("this cluster has no standbys")
+        await self._backing.standbys.set(numbers, lambda: self._write(asker, **{FIELD: numbers}))
+
+    async def _write(self, asker: Asker, **changed: Any) -> None:
         before = await self.entry()
         now = self._backing.wall()
         document = {"creator": asker.user, **(before.document if before else {})}
@@ -102,7 +112,7 @@ class Clusters:
             CLUSTER,
             before.created_at if before else now,
             now,
-            {**document, "description": description},
+            {**document, **changed},
         )
         await self._backing.catalogue.write(Put(made))
 
@@ -127,7 +137,7 @@ class Clusters:
             resource_instance_names=tuple(
                 TypeName(name=each.name, display_name=each.display_name) for each in types
             ),
-            standby_instances=entry.document.get("standby_instances", {}) if entry else {},
+            standby_instances=entry.document.get(FIELD, {}) if entry else {},
         )
 
     async def full(self, asker: Asker) -> ClusterFull:
@@ -141,12 +151,26 @@ class Clusters:
 
     async def facts(self) -> dict[str, Any]:
         """Its nodes, and what they offer."""
-        told: dict[str, Any] = {"default_deployment_kube_namespace": CLUSTER}
+        told: dict[str, Any] = {
+            "default_deployment_kube_namespace": CLUSTER,
+            FIELD: await self._standbys(),
+        }
         try:
             nodes = await self._backing.nodes()
         except Unavailable as error:
             return {**told, "nodes": [], "error": error.message}
         return {**told, **facts(nodes)}
+
+    async def _standbys(self) -> dict[str, dict[str, int]]:
+        """How many are wanted and ready, by instance type."""
+        kept = self._backing.standbys
+        if kept is None:
+            return {}
+        wanted, ready = await kept.numbers(), kept.ready()
+        return {
+            name: {"wanted": wanted.get(name, 0), "ready": ready.get(name, 0)}
+            for name in sorted({*wanted, *ready})
+        }
 
     async def _organization(self, asker: Asker) -> OrganizationView:
         entry = await self._backing.catalogue.entry(Kind.ORGANIZATION, asker.organization)

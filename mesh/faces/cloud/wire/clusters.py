@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from mesh.control.standby import MOST
 from mesh.faces.cloud.wire.base import (
     ClusterView,
     OrganizationView,
@@ -25,6 +26,12 @@ class ClusterChange(Sent):
     """What shall be otherwise of the cluster."""
 
     description: Annotated[str, Field(max_length=4096)] | None = None
+
+
+class StandbySent(Sent):
+    """How many standbys there shall be, by instance type."""
+
+    standby_instances: dict[str, Annotated[int, Field(ge=0, le=MOST)] | None] | None = None
 
 
 class TypeName(Wire):
