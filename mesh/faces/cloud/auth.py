@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request, Response
 
 from mesh.access.people import User
 from mesh.access.principal import Principal, Role
-from mesh.errors import PermissionDenied
+from mesh.control.records import DEFAULT_ORGANIZATION
+from mesh.errors import PermissionDenied, Unauthenticated
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.cookies import SESSION, begin_session, end_session
 from mesh.faces.cloud.parameters import Text
@@ -21,6 +22,9 @@ from mesh.faces.cloud.wire.auth import (
 from mesh.faces.cloud.wire.base import UserView, user as user_view
 from mesh.faces.notes import Doing
 
+TYPED = 80
+"""Characters that an event has of the name of somebody whom nobody knows."""
+
 
 def auth(backing: Backing) -> APIRouter:
     """The routes of `/api/v1/auth` that passwords and codes are for, and `/api/v1/setup`."""
@@ -30,8 +34,12 @@ def auth(backing: Backing) -> APIRouter:
     @routes.post("/api/v1/auth/login")
     async def log_in(sent: LoginSent, request: Request, response: Response) -> UserView:
         """Logs in with a password: a cookie is the token of the session."""
-        found = await logins.log_in(sent.name_or_email, sent.password, address_of(request))
-        logged_in(backing, request, response, found)
+        try:
+            found = await logins.log_in(sent.name_or_email, sent.password, address_of(request))
+            logged_in(backing, request, response, found)
+        except (Unauthenticated, PermissionDenied):
+            _not_logged_in(backing, request, sent.name_or_email)
+            raise
         return user_view(found)
 
     @routes.post("/api/v1/auth/logout")
@@ -99,6 +107,20 @@ def logged_in(backing: Backing, request: Request, response: Response, found: Use
     _begin(backing, request, response, found)
     request.state.principal = principal
     request.state.doing = Doing("user", "logged in", found.name)
+
+
+def _not_logged_in(backing: Backing, request: Request, typed: str) -> None:
+    """Has the door note a try that failed, where those of the user see it who are to see it.
+
+    Tries that come too soon are not noted: as many as somebody likes would push out all else.
+    """
+    known = backing.access.users.find(typed)
+    theirs = backing.access.members.organizations_of(known.name) if known else ()
+    organization = DEFAULT_ORGANIZATION
+    if theirs and organization not in theirs:
+        organization = min(theirs)
+    request.state.principal = Principal("", Role.GUEST, organization)
+    request.state.doing = Doing("user", "logged in", known.name if known else typed[:TYPED])
 
 
 def _begin(backing: Backing, request: Request, response: Response, found: User) -> None:

@@ -28,6 +28,7 @@ BESIDES = (
     ("deployment", "aborted"),
     ("deployment", "deployed"),
     ("deployment", "given up"),
+    ("secret_key", "renewed"),
 )
 """Resource types and words for what is done to them through other APIs of the control plane."""
 BY_PERSONS = (("user", "created"), ("user", "updated"), ("user", "logged in"))

@@ -109,6 +109,48 @@ def test_nobody_learns_who_is_known(ann: Asked) -> None:
     assert said == {(401, '{"error":"the name or the password is wrong"}')}
 
 
+def failed(ann: Asked) -> list[dict[str, Any]]:
+    """The tries to log in that failed, the newest first, as an administrator sees them."""
+    query = {"q": "resource_type:user status:failed"}
+    found = ann.get("/api/v1/current_org/events", params=query, headers=ours(ann))
+    assert found.status_code == 200, found.text
+    return list(found.json()["items"])
+
+
+def test_tries_to_log_in_that_fail_are_told_to_administrators(rig: Rig, ann: Asked) -> None:
+    def tried(name: str, password: str) -> int:
+        with rig.as_("") as other:
+            sent = {"name_or_email": name, "password": password}
+            return other.post("/api/v1/auth/login", json=sent).status_code
+
+    assert tried("ann@example.com", "s3cret-typed") == 401
+    assert tried("nobody" + "x" * 500, "s3cret-typed") == 401
+    unknown, known = failed(ann)
+    assert known["name"] == "ann"
+    assert known["creator"]["name"] == ""
+    assert unknown["name"] == "nobody" + "x" * 74
+    assert "s3cret" not in f"{known}{unknown}"
+    assert tried("ann", PASSWORD) == 200
+    assert len(failed(ann)) == 2
+    tries = [tried("mallory", "s3cret-typed") for _ in range(3 * FREE)]
+    assert tries.count(429) > 0
+    assert len(failed(ann)) == 2 + tries.count(401), "of those that come too soon is no end"
+
+
+def test_who_is_in_no_organization_any_more_is_noted_where_they_try(rig: Rig, ann: Asked) -> None:
+    made = ann.post(
+        "/api/v1/users",
+        json={"name": "bob", "email": "", "password": PASSWORD, "role": "guest"},
+        headers=ours(ann),
+    )
+    assert made.status_code == 200, made.text
+    rig.wait(rig.access.members.remove("default", "bob"))
+    with rig.as_("") as other:
+        sent = {"name_or_email": "bob", "password": PASSWORD}
+        assert other.post("/api/v1/auth/login", json=sent).status_code == 403
+    assert [each["name"] for each in failed(ann)] == ["bob"]
+
+
 def test_who_tries_too_often_waits(ann: Asked) -> None:
     wrong = {"name_or_email": "ann", "password": "wrong"}
     found = [ann.post("/api/v1/auth/login", json=wrong) for _ in range(FREE + 1)]
