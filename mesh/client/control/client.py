@@ -11,11 +11,14 @@ from mesh.client.control.canaries import Canaries
 from mesh.client.control.connection import Connection, path as path_of
 from mesh.client.control.deployments import Deployments
 from mesh.client.control.endpoints import Endpoints
+from mesh.client.control.instance_types import InstanceTypes
+from mesh.client.control.quotas import Quotas
 from mesh.client.control.releases import Releases
 from mesh.client.control.rollout import Progress, progress
 from mesh.client.control.secrets import Secrets
 from mesh.client.control.standby import Standbys
 from mesh.client.control.tokens import Tokens
+from mesh.client.control.users import Users
 from mesh.client.control.values import (
     BuildView,
     DeploymentView,
@@ -70,6 +73,9 @@ class ControlClient:
         self.tokens = Tokens(self._connection)
         self.standbys = Standbys(self._connection)
         self.secrets = Secrets(self._connection)
+        self.instance_types = InstanceTypes(self._connection)
+        self.quotas = Quotas(self._connection)
+        self.users = Users(self._connection)
 
     def __repr__(self) -> str:
         return f"<ControlClient {self.url}>"
