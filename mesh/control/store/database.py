@@ -59,7 +59,7 @@ class Database:
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """While it lasts, no other process opens the same database; of a file only."""
-        with _alone_in(self.folder):
+        with self.told(), _alone_in(self.folder):
             yield
 
     @contextlib.contextmanager
