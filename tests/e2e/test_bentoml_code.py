@@ -25,6 +25,11 @@ class Lab:
         print("asked for " + name, flush=True)
         return f"{WORD} {name}"
 """
+MORE = """
+    @bentoml.api
+    def bye(self, name: str = "you") -> str:
+        return f"bye {name}"
+"""
 BENTOFILE = """
 service: "service:Lab"
 include: ["*.py"]
@@ -48,12 +53,12 @@ def ann(tmp_path_factory: pytest.TempPathFactory, mesh: Upped) -> BentomlUser:
     return user
 
 
-def said(mesh: Upped, word: str) -> None:
+def said(mesh: Upped, word: str, path: str = "hello") -> None:
     """Waits until the codespace answers with a word."""
 
     def answered() -> bool:
         try:
-            reply = httpx.post(f"{mesh.url}/e/lab/hello", json={"name": "ann"}, timeout=LONG)
+            reply = httpx.post(f"{mesh.url}/e/lab/{path}", json={"name": "ann"}, timeout=LONG)
         except httpx.TransportError:
             return False
         return reply.status_code == 200 and reply.text.strip('"') == f"{word} ann"
@@ -81,6 +86,10 @@ def test_what_is_saved_runs(mesh: Upped, ann: BentomlUser) -> None:
         said(mesh, "two")
         terminal.reads("asked for ann", place)  # by a replica that was not there before
         assert "Bento change detected" not in terminal.text  # it got all of its own back
+        (folder / "service.py").write_text(SERVICE + MORE)
+        place = terminal.reads("Bento change detected", place)
+        place = terminal.reads("Uploading service.py", place)
+        said(mesh, "bye", "bye")
         assert terminal.interrupt() == 0
         assert "Watcher stopped" in terminal.text
     ann.runs("deployment", "terminate", "lab", "--wait")

@@ -37,13 +37,15 @@ class Reader:
         """As of Builder."""
         assert self.rig is not None
         _, running = self.rig.plane._started()
-        archive = io.BytesIO(await running.blob(release.digest, 0, 2**20))
+        archive = io.BytesIO(await running.blob(release.digest, 0, release.size))
         with tarfile.open(fileobj=archive) as tar:
             found = {each.name: tar.extractfile(each).read() for each in tar}  # type: ignore[union-attr]
         self.read.append(found)
         if b"broken" in found["src/service.py"]:
             raise FailedPrecondition("SyntaxError: broken")
-        return VersionDocument.model_validate(document(release.name, release.digest, "Main"))
+        made = document(release.name, release.digest, "Main")
+        warnings = ["its setup script is not run"] if b"setup_script" in found["bento.yaml"] else []
+        return VersionDocument.model_validate({**made, "warnings": warnings})
 
 
 @pytest.fixture
@@ -180,6 +182,55 @@ def test_a_codespace_has_a_pod_before_anything_runs(rig: Rig) -> None:
                 told += text_of(tail.receive_json(timeout=30))
         while len(socket.receive_json(timeout=30)["payload"]) != 2:
             pass
+
+
+def test_what_is_not_done_for_a_codespace_is_in_its_log(rig: Rig) -> None:
+    codespace(rig)
+    send(rig, service__py=CODE, setup__sh=b"apt-get install -y ffmpeg\n")
+    until(rig, "d", "running")
+    with talking(rig, "/ws/v1/clusters/default/tail?pod_name=d.codespace") as socket:
+        socket.send_json(asks(follow=False))
+        told = text_of(socket.receive_json(timeout=30))
+    assert told == "running\nwarning: its setup script is not run\n"
+
+
+def test_a_call_has_as_many_files_as_clients_send_at_once(rig: Rig, reader: Reader) -> None:
+    codespace(rig)
+    large = bytes(48 * 2**20)  # 64 MiB in base64
+    assert send(rig, service__py=CODE, weights__bin=large).status_code == 200
+    until(rig, "d", "running")
+    assert len(reader.read[0]["src/weights.bin"]) == len(large)
+
+
+def test_a_codespace_that_is_started_again_runs_what_it_ran(rig: Rig, reader: Reader) -> None:
+    codespace(rig)
+    send(rig, service__py=CODE)
+    until(rig, "d", "running")
+    rig.asked.post(f"{URL}/d/terminate")
+    until(rig, "d", "terminated")
+    rig.asked.put(f"{URL}/d", json={})
+    until(rig, "d", "running")
+    send(rig, service__py=CODE + b"2")
+    until(rig, "d", "running")
+    assert [each["src/service.py"] for each in reader.read] == [CODE, CODE + b"2"]
+
+
+def archive_that_runs(rig: Rig) -> str:
+    _, running = rig.plane._started()
+    application, _ = running.controller.kept("d")
+    return application.versions["main"].source.release
+
+
+def test_what_is_changed_back_runs_on(rig: Rig) -> None:
+    codespace(rig)
+    send(rig, service__py=CODE)
+    first = until(rig, "d", "running")
+    before = archive_that_runs(rig)
+    send(rig, service__py=CODE + b"2")
+    send(rig, service__py=CODE)  # before anything came of that, or after
+    found = until(rig, "d", "running")
+    assert found["uid"] == first["uid"]
+    assert archive_that_runs(rig) == before
 
 
 def test_another_release_waits_for_its_files(rig: Rig, reader: Reader) -> None:
