@@ -109,11 +109,15 @@ class Coding:
         before = self._changes.get(name)
         self._changes[name] = Changes(organization, by, before.first if before else now, now)
         if name not in self._tasks:
-            task = asyncio.create_task(self._run(name), name=f"code/{name}")
-            self._tasks[name] = task
-            task.add_done_callback(lambda _: self._tasks.pop(name, None))
+            self._tasks[name] = asyncio.create_task(self._run(name), name=f"code/{name}")
 
     async def _run(self, name: str) -> None:
+        try:
+            await self._deploy_all(name)
+        finally:  # at once, so that what is noted from now on begins another
+            self._tasks.pop(name, None)
+
+    async def _deploy_all(self, name: str) -> None:
         while (changes := self._changes.get(name)) is not None:
             wait = until_deployed(changes, self._clock())
             if wait > 0:
@@ -141,12 +145,13 @@ class Coding:
             return  # it was stopped meanwhile
         config = self._deploying.config(name)
         source = await self._source(changes.organization, config.release)
-        space = await self._codespaces.find(changes.organization, name)
-        if space is None or not source.is_bare or space.ready_for != source.uid:
-            return  # it is of another release meanwhile, whose files are still to come
-        digest, size = await self._codespaces.build(space, source)
-        code = {CODE: {"release": source.uid, "digest": digest, "size": size}}
-        made = config.model_copy(update={"annotations": {**config.annotations, **code}})
+        if source.is_bare:
+            space = await self._codespaces.find(changes.organization, name)
+            if space is None or space.ready_for != source.uid:
+                return  # it is of another release meanwhile, whose files are still to come
+            digest, size = await self._codespaces.build(space, source)
+            code = {CODE: {"release": source.uid, "digest": digest, "size": size}}
+            config = config.model_copy(update={"annotations": {**config.annotations, **code}})
         await self._deploying.deploy(
-            made, organization=changes.organization, by=changes.by, cause="files changed"
+            config, organization=changes.organization, by=changes.by, cause="files changed"
         )
