@@ -12,13 +12,16 @@ from uuid import uuid4
 import httpx
 import pytest
 import ray
+import ray.util
 
 from mesh.cluster.contract import Failed
-from mesh.cluster.ray_cluster import RayCluster, create, result
+from mesh.cluster.ray_cluster import NAMESPACE as ACTORS, PREFIX, RayCluster, create, result
 from mesh.cluster.ray_release import Origin, RayBuilder
+from mesh.cluster.standbys import NAME
 from mesh.cluster.start import Session
 from mesh.control.plan import Application, VersionDocument
 from mesh.control.status import DeploymentPhase, DeploymentStatus
+from mesh.control.standby import Warm
 from mesh.control.store.catalogue import Entry, Kind, Put
 from mesh.control.store.memory import MemoryStore
 from mesh.faces.addresses import PlaneConfig
@@ -29,7 +32,7 @@ from mesh.releases.contract import Release
 from mesh.serving.gateways import GatewayProcess
 from mesh.serving.run import free_port
 from tests.cluster.archive_actor import ArchiveActor
-from tests.cluster.contract_checks import launch
+from tests.cluster.contract_checks import launch, until_warm
 from tests.nodes.bentos import Workshop
 
 NAMESPACE = "tests"
@@ -248,3 +251,67 @@ def test_a_release_whose_requirements_cannot_be_met_fails_with_the_line(
     assert "its requirements cannot be installed: No solution found" in status.reason
     assert "serving-mesh-no-such-package was not found" in status.reason
     rig.plane.delete("hopeless")
+
+
+@contextmanager
+def warmed(rig: Rig, **number: int) -> Iterator[None]:
+    """While the block lasts there are standbys of one core each, so many at first."""
+    thread, running = rig.plane._started()
+    cluster = running._cluster
+    wanted = {name: Warm(each, cpu=1.0) for name, each in number.items()}
+    thread.wait(cluster.keep_warm(wanted))
+    try:
+        thread.wait(until_warm(cluster, **number))
+        yield
+    finally:
+        thread.wait(cluster.keep_warm({}))
+
+
+def deployments_of_standbys() -> set[str]:
+    """Those that have replicas which were standbys once."""
+    found = set()
+    for actor in ray.util.list_named_actors(all_namespaces=True):
+        if actor["name"].startswith(PREFIX + NAME):
+            handle = ray.get_actor(actor["name"], namespace=ACTORS)
+            launched = ray.get(handle.launch.remote())
+            found.add(launched.deployment if launched else "")
+    return found
+
+
+def test_a_release_runs_in_standbys_with_all_that_it_has_elsewhere(
+    rig: Rig, release: Release, version: VersionDocument
+) -> None:
+    values = {"PASSWORD": PASSWORD, "LATER": PASSWORD}
+    asyncio.run(rig.store.catalogue.write(secret("warm", values)))
+    settings = {
+        "secrets": ["warm"],
+        "envs": {"SAID": "loud"},
+        "services": {name: {"resources": {"cpu": 1}} for name in ("Entry", "Helper")},
+    }
+    with warmed(rig, one=2), rig.running("warm", release, version, **settings):
+        assert "warm" in deployments_of_standbys()
+        assert rig.call("warm", "say", n=4) == "8 weights words"
+        assert rig.call("warm", "variable_of_helper", name="GREETING") == "hello"
+        assert rig.call("warm", "variable", name="FOR_ALL") == "of the bento"
+        assert rig.call("warm", "variable", name="SAID") == "loud"
+        assert rig.call("warm", "variable", name="PASSWORD") == PASSWORD
+
+
+def test_a_release_with_a_python_of_its_own_has_the_room_of_a_standby_not_its_process(
+    rig: Rig,
+) -> None:
+    service = """
+import bentoml
+
+@bentoml.service(resources={"cpu": "1"})
+class Entry:
+    @bentoml.api
+    def version(self) -> str:
+        import cowsay
+        return cowsay.__version__
+"""
+    release = rig.workshop.bento(service, packages=("cowsay==6.1",))
+    version = rig.describe(release)
+    with warmed(rig, one=4), rig.running("own", release, version):
+        assert rig.call("own", "version") == "6.1"
+        assert deployments_of_standbys() <= {""}
