@@ -117,7 +117,8 @@ def _busy(want: _Want, nodes: Sequence[Node], alone: bool) -> str:
         return text if alone else f"{node.name} {text}"
 
     short = [node for node in nodes if want.is_short_of(node.free.get(want.name, 0.0))]
-    return f"{want}: {_listed(short, told)}" if short else ""
+    by_name = sorted(short, key=lambda node: node.name)  # Ray tells of nodes in any order
+    return f"{want}: {_listed(by_name, told)}" if short else ""
 
 
 def _listed(nodes: Sequence[Node], told: Callable[[Node], str]) -> str:

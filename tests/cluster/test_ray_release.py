@@ -20,8 +20,8 @@ from mesh.cluster.ray_release import Origin, RayBuilder
 from mesh.cluster.standbys import NAME
 from mesh.cluster.start import Session
 from mesh.control.plan import Application, VersionDocument
-from mesh.control.status import DeploymentPhase, DeploymentStatus
 from mesh.control.standby import Warm
+from mesh.control.status import DeploymentPhase, DeploymentStatus
 from mesh.control.store.catalogue import Entry, Kind, Put
 from mesh.control.store.memory import MemoryStore
 from mesh.faces.addresses import PlaneConfig
