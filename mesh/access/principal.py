@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from mesh.control.records import DEFAULT_ORGANIZATION
 from mesh.errors import PermissionDenied
 
 
@@ -47,7 +48,11 @@ class Area(StrEnum):
     MEMBERS = "members"
     """Members, users and tokens of the organization."""
     CLUSTERS = "clusters"
-    """Clusters, the catalogue of instance types, standby instances, quotas."""
+    """Clusters, the catalogue of instance types, standby instances, quotas.
+
+    They are of all organizations of a mesh: only administrators of all of them, and of the
+    organization that is there from the start, change them.
+    """
 
 
 _ALL: Mapping[Area, Verb] = MappingProxyType(dict.fromkeys(Area, Verb.OPERATE))
@@ -85,7 +90,7 @@ class Principal:
 
     user: str
     role: Role
-    organization: str = "default"
+    organization: str = DEFAULT_ORGANIZATION
     scopes: frozenset[str] = frozenset({API})
     token: str = ""
     token_uid: str = ""
@@ -93,11 +98,20 @@ class Principal:
     cluster_role: Role | None = None
 
     def may(self, verb: Verb, area: Area) -> bool:
-        """Whether the role and the token's scopes both allow it."""
-        return self._by_role(verb, area) and self._by_scope(verb, area)
+        """Whether the organization, the role and the token's scopes all allow it."""
+        return (
+            self._by_organization(verb, area)
+            and self._by_role(verb, area)
+            and self._by_scope(verb, area)
+        )
 
     def require(self, verb: Verb, area: Area) -> None:
         """Raises PermissionDenied, saying what is missing."""
+        if not self._by_organization(verb, area):
+            raise PermissionDenied(
+                f"organization {self.organization!r} may not {verb} {area}, which all share:"
+                f" that is for administrators of all organizations, or of {DEFAULT_ORGANIZATION!r}"
+            )
         if not self._by_role(verb, area):
             raise PermissionDenied(f"{self.user}: a {self.role_for(area)} may not {verb} {area}")
         self.require_scope(verb, area)
@@ -115,6 +129,11 @@ class Principal:
         if self.cluster_role is not None and area in _OF_CLUSTER:
             return self.cluster_role
         return self.role
+
+    def _by_organization(self, verb: Verb, area: Area) -> bool:
+        is_shared = area is Area.CLUSTERS and verb is not Verb.READ
+        is_owner = self.is_super_admin or self.organization == DEFAULT_ORGANIZATION
+        return is_owner or not is_shared
 
     def _by_role(self, verb: Verb, area: Area) -> bool:
         most = RIGHTS[self.role_for(area)].get(area)
