@@ -98,7 +98,8 @@ class Deploying:
         what failed.
 
         Raises:
-            AlreadyExists: it should be new, and there is one of that name.
+            AlreadyExists: it should be new, and there is one of that name; or another
+                organization has one.
             InvalidArgument: a release, secret or instance type is not there; the key is named.
             FailedPrecondition: a release was not uploaded as a whole.
             ConfigError: the settings do not fit the release.
@@ -106,7 +107,10 @@ class Deploying:
         needs = await self._checked(config, organization)
         async with self._lock(config.name):
             before = self._pending.get(config.name)
-            if is_new and (before is not None or self.record(config.name) is not None):
+            there = self.record(config.name) or before
+            if there is not None and there.organization != organization:
+                raise AlreadyExists(f"another organization has a deployment {config.name!r}")
+            if is_new and there is not None:
                 raise AlreadyExists(f"deployment {config.name!r} already exists")
             wanted = self._wanted(needs.config, before, organization, by, cause)
             ready = await self._ready(needs)

@@ -37,7 +37,7 @@ def builds(deploying: Deploying) -> APIRouter:
         asker.doing.resource["cause"] = cause
         await deploying.deploy(
             wanted,
-            organization=verbs.owner_of(wanted.name),
+            organization=_owner(verbs, deploying, wanted.name),
             by=verbs.principal.user,
             cause=cause,
         )
@@ -64,6 +64,12 @@ def builds(deploying: Deploying) -> APIRouter:
         await deploying.give_up(name)
 
     return routes
+
+
+def _owner(verbs: Within, deploying: Deploying, name: str) -> str:
+    """The organization that has a deployment, whether it runs yet or not; else that of who asks."""
+    pending = _mine(verbs, deploying).get(name)
+    return verbs.owner_of(name) if pending is None else pending.organization
 
 
 def _mine(verbs: Within, deploying: Deploying) -> dict[str, Pending]:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from mesh import ControlClient
 from mesh.cli.main import app
 from mesh.cli.releasing import means_release
-from mesh.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from mesh.errors import FailedPrecondition, InvalidArgument, MeshError, NotFound, PermissionDenied
 from tests.faces.cloud.rig import TOKEN, Rig, rigged
 from tests.faces.cloud.shelf import NO_TORCH, Shelf
 
@@ -124,6 +124,37 @@ def test_what_another_organization_builds_is_not_seen(rig: Rig, shelf: Shelf) ->
         assert other.builds() == ()
         with pytest.raises(NotFound):
             other.give_up("tiny")
+
+
+def test_what_another_organization_builds_is_not_taken_over(rig: Rig, shelf: Shelf) -> None:
+    shelf.hold()
+    mesh(rig, "deploy", "tiny:v1", "--no-wait")
+    rig.wait(rig.access.organizations.make("others", "owner"))
+    token = rig.member("olga", "developer", "others")
+    with (
+        ControlClient(rig.url, token) as other,
+        pytest.raises(MeshError, match="another organization"),
+    ):
+        other.deploy_release({"name": "tiny", "release": "tiny:v2"})
+    with ControlClient(rig.url, TOKEN) as owner:
+        (build,) = owner.builds()
+        assert build.config["release"] == "tiny:v1"
+        shelf.free()
+        list(owner.building("tiny"))
+        assert owner.deployments.get("tiny").config["release"] == "tiny:v1"
+
+
+def test_what_runs_for_another_organization_stays_as_it_is(rig: Rig, shelf: Shelf) -> None:
+    mesh(rig, "deploy", "tiny:v1")
+    shelf.hold()
+    rig.wait(rig.access.organizations.make("others", "owner"))
+    token = rig.member("olga", "developer", "others")
+    with (
+        ControlClient(rig.url, token) as other,
+        pytest.raises(MeshError, match="another organization"),
+    ):
+        other.deploy_release({"name": "tiny", "release": "tiny:v2"})
+    assert rig.asked.get("/api/v2/deployments/tiny").json()["status"] == "running"
 
 
 def test_a_module_of_the_folder_goes_before_a_release(tmp_path: Path) -> None:
