@@ -11,7 +11,7 @@ from mesh.control.instance_types import InstanceType, known_types
 from mesh.errors import ConfigError
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.parameters import Flag, Text
-from mesh.faces.cloud.permission import Anyone, Asker, may
+from mesh.faces.cloud.permission import Asker, may
 from mesh.faces.cloud.wire.deployments import SentDeployment
 
 ITEM = "/api/v1/bento_repositories/{repository}/bentos/{version}/recommendation_configs"
@@ -36,9 +36,9 @@ def sizing(backing: Backing) -> APIRouter:
         return recommendation(release.manifest, await known_types(backing.catalogue))
 
     @router.get("/api/v1/deployment_creation_json_schema")
-    async def form(asker: Anyone) -> dict[str, Any]:
+    async def form(asker: Asker = may(Verb.READ, Area.DEPLOYMENTS)) -> dict[str, Any]:
         """The JSON schema of a deployment."""
-        del asker
+        del asker  # is let in
         return SentDeployment.model_json_schema()
 
     return router
