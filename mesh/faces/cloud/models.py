@@ -6,7 +6,7 @@ from mesh.access.principal import Area, Verb
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.chosen import chosen
 from mesh.faces.cloud.parameters import Number, Text
-from mesh.faces.cloud.permission import Asker, may
+from mesh.faces.cloud.permission import Asker, may, over_all
 from mesh.faces.cloud.shelves import Shelves, registry_of
 from mesh.faces.cloud.transfer import add_transfer
 from mesh.faces.cloud.wire.base import Listed
@@ -102,9 +102,21 @@ def _add_lists(routes: APIRouter, backing: Backing) -> None:
     ) -> Listed[ModelWithRepository]:
         """Models of all repositories, the newest first."""
         which = chosen(start, count, q, search, asker.user)
-        shelves = Shelves(backing, asker.organization)
-        found, total = await shelves.packages(MODELS, None, which)
-        return which.listed([await shelves.model_in(each) for each in found], total)
+        return await Shelves(backing, asker.organization).every_model(which)
+
+    @routes.get("/api/admin/v1/orgs/{organization}/models")
+    async def every_of(
+        organization: str,
+        asker: Asker = over_all("", "model"),
+        start: Number = None,
+        count: Number = None,
+        q: Text = "",
+        search: Text = "",
+    ) -> Listed[ModelWithRepository]:
+        """The same of any organization."""
+        backing.access.organizations.organization(organization)
+        which = chosen(start, count, q, search, asker.user)
+        return await Shelves(backing, organization).every_model(which)
 
     @routes.get(ONE + "/models")
     async def versions(

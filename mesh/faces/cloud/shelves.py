@@ -7,7 +7,7 @@ from mesh.access.people import Organization
 from mesh.errors import Unavailable
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.chosen import Chosen
-from mesh.faces.cloud.wire.base import OrganizationView, at, user
+from mesh.faces.cloud.wire.base import Listed, OrganizationView, at, user
 from mesh.faces.cloud.wire.packages import (
     BentoFull,
     BentoManifest,
@@ -130,6 +130,11 @@ class Shelves:
         """A model, and where it is."""
         repository = await self.model_repository(package.repository)
         return ModelWithRepository(**dict(self.model(package)), repository=repository)
+
+    async def every_model(self, chosen: Chosen) -> Listed[ModelWithRepository]:
+        """A page of the models of all repositories."""
+        found, total = await self.packages(MODELS, None, chosen)
+        return chosen.listed([await self.model_in(each) for each in found], total)
 
     async def model_full(self, package: Package) -> ModelFull:
         """A model with the releases that name it."""

@@ -65,6 +65,19 @@ def put(address: str, content: bytes) -> httpx.Response:
         return client.put(address, content=content)
 
 
+def test_whoever_administers_all_organizations_sees_the_models_of_each(rig: Rig) -> None:
+    model(rig)
+    rig.asked.post("/api/v1/orgs", json={"name": "lab"})
+    path = "/api/admin/v1/orgs/{}/models"
+    there = rig.asked.get(path.format("default"), params={"search": "v1", "start": ""}).json()
+    assert (there["total"], there["items"][0]["repository"]["name"]) == (1, "weights")
+    from_lab = rig.asked.get(path.format("default"), headers={"x-yatai-organization": "lab"})
+    assert from_lab.json()["total"] == 1
+    assert rig.asked.get(path.format("lab")).json()["total"] == 0
+    assert rig.asked.get(path.format("none")).status_code == 404
+    assert rig.as_(rig.member("ann", "admin")).get(path.format("default")).status_code == 403
+
+
 def test_a_release_is_registered_shown_changed_and_deleted(rig: Rig) -> None:
     made = registered(rig)
     assert (made["name"], made["version"], made["upload_status"]) == ("v1", "v1", "pending")
