@@ -1,11 +1,10 @@
 """The cookies of browsers: who is logged in, and who is about to; and whose pages may use them."""
 
-from urllib.parse import urlsplit
-
 from starlette.requests import Request, cookie_parser
 from starlette.responses import Response
 
 from mesh.access.sessions import LASTS
+from mesh.faces.rest.access import is_ours
 
 SESSION = "mesh_session"
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -23,24 +22,11 @@ def is_from_our_pages(fields: Fields, method: str) -> bool:
     What changes something has to say that it does: all browsers send one of these fields then.
     """
     site, origin = fields.get(b"sec-fetch-site"), fields.get(b"origin")
-    if origin is not None and not _is_ours(origin, fields):
+    if origin is not None and not is_ours(origin, fields):
         return False
     if site is not None:
         return site == b"same-origin" or (site == b"none" and method in _SAFE)
     return origin is not None or method in _SAFE
-
-
-def is_from_elsewhere(fields: Fields) -> bool:
-    """Whether a browser says that a page of another server asks."""
-    origin = fields.get(b"origin")
-    site = fields.get(b"sec-fetch-site", b"none")
-    return site not in (b"none", b"same-origin") or (
-        origin is not None and not _is_ours(origin, fields)
-    )
-
-
-def _is_ours(origin: bytes, fields: Fields) -> bool:
-    return urlsplit(origin.decode("latin-1")).netloc.encode("latin-1") == fields.get(b"host", b"")
 
 
 def begin_session(request: Request, response: Response, token: str) -> None:

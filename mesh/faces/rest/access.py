@@ -56,8 +56,8 @@ class Guard:
     async def _let_in(self, method: str, fields: dict[bytes, bytes]) -> Principal:
         token = token_of(fields).decode("latin-1")
         principal = await self._access.admit(token)
-        if not token:
-            refuse_pages(fields)
+        if not token and is_from_elsewhere(fields):
+            raise PermissionDenied("the control API has no token, so pages may not use it")
         verb = Verb.READ if method in ("GET", "HEAD") else Verb.WRITE
         principal.require(verb, Area.DEPLOYMENTS)
         length = fields.get(b"content-length", b"")
@@ -80,20 +80,17 @@ def token_of(fields: dict[bytes, bytes]) -> bytes:
     return bearer(fields.get(b"authorization", b"")) or fields.get(TOKEN_HEADER.encode(), b"")
 
 
-def refuse_pages(fields: dict[bytes, bytes]) -> None:
-    """Raises PermissionDenied if a page asks that is not of this server."""
-    if _is_foreign_page(fields):
-        raise PermissionDenied("the control API has no token, so pages may not use it")
-
-
-def _is_foreign_page(fields: dict[bytes, bytes]) -> bool:
-    """Whether a browser says that a page asks; no other client has these fields."""
+def is_from_elsewhere(fields: dict[bytes, bytes]) -> bool:
+    """Whether a browser says that a page of another server asks; only browsers say such things."""
     if fields.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
         return True
     origin = fields.get(b"origin")
-    if origin is None:
-        return False
-    return urlsplit(origin.decode("latin-1")).netloc.encode() != fields.get(b"host", b"")
+    return origin is not None and not is_ours(origin, fields)
+
+
+def is_ours(origin: bytes, fields: dict[bytes, bytes]) -> bool:
+    """Whether `origin` is the server that is asked."""
+    return urlsplit(origin.decode("latin-1")).netloc.encode("latin-1") == fields.get(b"host", b"")
 
 
 def _too_large() -> TooLarge:

@@ -10,11 +10,15 @@ from starlette.responses import Response
 from mesh.access.principal import Area, Principal, Verb
 from mesh.errors import MeshError, NotFound
 from mesh.faces.cloud.backing import Backing
+from mesh.faces.cloud.cookies import SESSION, end_session
 from mesh.faces.cloud.pages.deployment import deployment_page
 from mesh.faces.cloud.pages.html import local_path, page
 from mesh.faces.cloud.parameters import Text
 
 _FORM = "form.js"
+_OVER = """<p role="status">You are logged out: your session is over, or the control plane was
+restarted since.</p>
+"""
 _ERROR = '<p class="error" role="alert"></p>'
 _ONCE = """<div id="done" hidden>
 <p class="good">{done}</p>
@@ -32,7 +36,12 @@ def pages(backing: Backing) -> APIRouter:
         if (principal := _principal(request)) is not None:
             return page("Logged in", _logged_in(principal, leads_to), script=_FORM)
         issuer = backing.login.oidc.issuer if backing.login.oidc else ""
-        return page("Log in", _login(leads_to, issuer), script=_FORM)
+        session = request.cookies.get(SESSION, "")
+        was_logged_in = session and not backing.logins.sessions.user(session, backing.wall())
+        made = page("Log in", _login(leads_to, issuer, bool(was_logged_in)), script=_FORM)
+        if was_logged_in:
+            end_session(made)
+        return made
 
     @routes.get("/register")
     async def register(invitation_code: Text = "") -> Response:
@@ -86,13 +95,13 @@ def _field(name: str, label: str, kind: str, complete: str, more: str = "require
     )
 
 
-def _login(leads_to: str, issuer: str) -> str:
-    provider = ""
+def _login(leads_to: str, issuer: str, was_logged_in: bool) -> str:
+    provider, before = "", _OVER if was_logged_in else ""
     if issuer:
         href = f"/api/v1/auth/oidc/login?next={quote(leads_to)}"
         name = escape(urlsplit(issuer).netloc)
         provider = f'<a class="button" href="{escape(href)}">Log in with {name}</a>'
-    return f"""<form data-path="/api/v1/auth/login" data-next="{escape(leads_to)}">
+    return f"""{before}<form data-path="/api/v1/auth/login" data-next="{escape(leads_to)}">
 {_field("name_or_email", "Name or email", "text", "username", "required autofocus")}
 {_field("password", "Password", "password", "current-password")}
 {_ERROR}

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from mesh.faces.cloud.cookies import SESSION
 from mesh.faces.cloud.pages.html import local_path
 from tests.faces.cloud.rig import TOKEN, Rig
 from tests.faces.test_plane import document
@@ -77,6 +78,24 @@ def test_who_is_not_logged_in_is_led_to_the_page_and_back(rig: Rig, path: str) -
     assert sent.status_code == 303
     url = urlsplit(sent.headers["location"])
     assert (url.netloc, url.path, parse_qs(url.query)) == ("", "/login", {"next": [path]})
+
+
+def test_who_was_logged_in_before_a_restart_is_told_so_and_logs_in_anew(
+    rig: Rig, ann: httpx.Client
+) -> None:
+    assert "logged out" not in ann.get("/login").text
+    # From a page of another port the session is not taken, but it is not over.
+    beside = ann.get("/login", headers={"sec-fetch-site": "same-site"})
+    assert "logged out" not in beside.text
+    assert "set-cookie" not in beside.headers
+    with httpx.Client(base_url=rig.url, cookies={SESSION: "of-before"}) as browser:
+        sent = browser.get("/deployments/d")
+        assert (sent.status_code, sent.headers["location"]) == (303, "/login?next=/deployments/d")
+        page = browser.get(sent.headers["location"])
+        assert page.status_code == 200
+        assert "You are logged out" in page.text
+        assert page.headers["set-cookie"].startswith(f'{SESSION}=""; ')
+    assert "logged out" not in httpx.get(f"{rig.url}/login").text
 
 
 @pytest.mark.parametrize(
