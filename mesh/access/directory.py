@@ -17,12 +17,9 @@ from mesh.access.principal import OWNER, Principal, Role
 from mesh.access.roll import Roll
 from mesh.access.tokens import NEVER, Token, digest_of, grant_of, principal_of
 from mesh.access.users import Users
-from mesh.control.records import DEFAULT_ORGANIZATION
+from mesh.control.records import CLUSTER, DEFAULT_ORGANIZATION
 from mesh.control.store.catalogue import Catalogue
 from mesh.errors import PermissionDenied, Unauthenticated
-
-CLUSTER = "default"
-"""The name of the cluster that a control plane has."""
 
 
 def _bytes(text: str) -> bytes:

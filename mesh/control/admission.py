@@ -1,4 +1,4 @@
-"""The limits of organizations, as they are kept, before something new is taken in.
+"""What organizations may, as it is kept: looked at before something new is taken in.
 
 An organization is in at most one group of limits; one that is in none has no limits.
 """
@@ -6,8 +6,9 @@ An organization is in at most one group of limits; one that is in none has no li
 from mesh.config import parse
 from mesh.config.limits import Limits
 from mesh.control.quota import Limited, check_count, check_size
+from mesh.control.records import CLUSTER
 from mesh.control.store.catalogue import Catalogue, Entry, Kind
-from mesh.errors import NotFound
+from mesh.errors import NotFound, PermissionDenied
 
 
 async def limit_group(catalogue: Catalogue, name: str) -> Entry:
@@ -32,6 +33,16 @@ async def limits_of(catalogue: Catalogue, organization: str) -> Limited | None:
         return None
     found = await catalogue.entry(Kind.LIMIT_GROUP, group)
     return None if found is None else Limited(group, limits_in(found))
+
+
+async def admit_to_cluster(catalogue: Catalogue, organization: str) -> None:
+    """Whether an organization may run something. Raises PermissionDenied.
+
+    One of which nothing is kept may: where nobody keeps organizations there is only the owner.
+    """
+    entry = await catalogue.entry(Kind.ORGANIZATION, organization, organization=organization)
+    if entry is not None and CLUSTER not in (entry.document.get("clusters") or {}):
+        raise PermissionDenied(f"organization {organization!r} may not use cluster {CLUSTER!r}")
 
 
 async def members_of(catalogue: Catalogue, group: str) -> tuple[str, ...]:

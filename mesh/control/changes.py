@@ -139,7 +139,7 @@ def _revised(
 def _made(first: RevisionRecord, at: Moment) -> DeploymentRecord:
     return DeploymentRecord(
         first.deployment,
-        at.uid,
+        at.deployment_uid or at.uid,
         at.now,
         at.now,
         first.number,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from mesh.cluster.contract import LOG_CHUNK, LogChunk
 from mesh.config import EndpointConfig
 from mesh.control import changes, endpoint_changes, progression
-from mesh.control.admission import limits_of
+from mesh.control.admission import admit_to_cluster, limits_of
 from mesh.control.loop import Loop
 from mesh.control.observed import ObservedReplica
 from mesh.control.plan import Application, kept_application
@@ -53,19 +53,20 @@ class Controller(Loop):
 
         `code` holds the pickled entry classes of versions that have no target. Returns when the
         change is kept; follow it with `status`. The same application again changes nothing,
-        except that what failed is tried again at once. `by` is the user who asks for it;
-        `organization` that of whose a new deployment is, and `uid` how it is known already.
+        except that what failed is tried again at once. `by` is the user who asks for it, and
+        `organization` that of whose a new deployment is, whose uid is `uid` (empty: a new one).
 
         Raises:
             ConfigError: the application contradicts itself.
             AlreadyExists: another organization has a deployment of this name.
+            PermissionDenied: the organization may not use the cluster.
+            QuotaExceeded: it is not within the limits of the organization.
         """
         name = application.config.name
-        async with self._change(by, organization) as at:
+        async with self._change(by, organization) as moment:
+            at = moment._replace(deployment_uid=uid)
             before = self._courses.get(name)
-            is_new = name not in self._state.deployments
-            moment = at._replace(uid=uid) if uid and is_new else at
-            change = changes.applied(self._state, application, code or {}, moment, cause)
+            change = changes.applied(self._state, application, code or {}, at, cause)
             await self._commit(await self._admitted(change))
             after = self._courses[name].desired
             for sentence in broken_promises(before.desired if before else None, after):
@@ -74,9 +75,15 @@ class Controller(Loop):
             return self._state.deployments[name].revision
 
     async def _admitted(self, change: Change) -> Change:
-        """The change, if it is within the limits of whose it is. Raises QuotaExceeded."""
+        """The change, if whose it is may run it.
+
+        Raises:
+            PermissionDenied: the organization may not use the cluster.
+            QuotaExceeded: it is not within the limits of the organization.
+        """
         desired = {name: course.desired for name, course in self._courses.items()}
         for record in change.deployments:
+            await admit_to_cluster(self._store.catalogue, record.organization)
             limited = await limits_of(self._store.catalogue, record.organization)
             if limited is not None:
                 check_change(limited, self._state, change, record, desired)

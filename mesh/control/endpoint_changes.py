@@ -18,13 +18,15 @@ from mesh.errors import AlreadyExists, ConfigError, NotFound
 class Moment(NamedTuple):
     """When a change is made, in seconds since the Unix epoch, a uid that nobody has, and by whom.
 
-    `by` is the name of a user (empty: nobody known), `organization` that of whose the new is.
+    `by` is the name of a user (empty: nobody known), `organization` that of whose the new is;
+    a new deployment has `deployment_uid` instead of `uid`, if there is one.
     """
 
     now: float
     uid: str
     by: str = ""
     organization: str = DEFAULT_ORGANIZATION
+    deployment_uid: str = ""
 
 
 def check_owner(what: str, organization: str, at: Moment) -> None:
@@ -47,13 +49,13 @@ def with_endpoint(state: State, name: str, config: EndpointConfig, at: Moment) -
     Raises ConfigError if it names a deployment that there is not, and AlreadyExists if another
     organization has an endpoint of this name.
     """
+    record = endpoint_record(state, name, config, at)
     for unknown in sorted(config.named_deployments()):
         found = state.deployments.get(unknown)
         # That of another organization is not there for this one.
         is_theirs = found is not None and found.organization == at.organization
         if found is None or not is_theirs or found.intent is Intent.DELETE:
             raise ConfigError(f"endpoint {name}: there is no deployment {unknown!r}")
-    record = endpoint_record(state, name, config, at)
     if record == state.endpoints.get(name):
         return Change()
     told = "updated" if name in state.endpoints else "created"

@@ -19,12 +19,13 @@ from mesh.control.controller import Controller
 from mesh.control.instance_types import instance_types
 from mesh.control.kept_standbys import KeptStandbys
 from mesh.control.plan import application
+from mesh.control.records import CLUSTER
 from mesh.control.status import DeploymentStatus
 from mesh.control.store.contract import Store
 from mesh.control.store.memory import MemoryStore
 from mesh.errors import FailedPrecondition, MeshError, NotFound
 from mesh.faces.addresses import Addresses, PlaneConfig
-from mesh.faces.cloud.backing import CLUSTER, Backing
+from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.coding import Coding
 from mesh.faces.cloud.deploying import Deploying
 from mesh.faces.grpc_face import GrpcServer

@@ -9,13 +9,14 @@ from mesh.control.admission import (
     admit_archive,
     admit_members,
     admit_release,
+    admit_to_cluster,
     largest,
     limits_of,
     members_of,
 )
 from mesh.control.store.catalogue import Entry, Kind, Put
 from mesh.control.store.memory_catalogue import MemoryCatalogue
-from mesh.errors import QuotaExceeded
+from mesh.errors import PermissionDenied, QuotaExceeded
 
 
 def entry(
@@ -29,7 +30,7 @@ async def acme(**limits: Any) -> MemoryCatalogue:
     kept = MemoryCatalogue()
     await kept.write(
         entry(Kind.LIMIT_GROUP, "small", organization="default", config=limits),
-        entry(Kind.ORGANIZATION, "acme", limit_group="small"),
+        entry(Kind.ORGANIZATION, "acme", limit_group="small", clusters={"default": ""}),
         entry(Kind.ORGANIZATION, "free", organization="free"),
         entry(Kind.BENTO, "v1", "shelf"),
         entry(Kind.MODEL, "v1", "shelf"),
@@ -80,5 +81,16 @@ def test_an_archive_is_no_larger_than_it_may_be() -> None:
         await admit_archive(kept, "free", Kind.BENTO, 1025)
         with pytest.raises(QuotaExceeded, match=r"bento_size .* is 1024 bytes: this has 1025"):
             await admit_archive(kept, "acme", Kind.BENTO, 1025)
+
+    asyncio.run(run())
+
+
+def test_an_organization_that_may_not_use_the_cluster_runs_nothing() -> None:
+    async def run() -> None:
+        kept = await acme()
+        await admit_to_cluster(kept, "acme")
+        await admit_to_cluster(kept, "nobody")
+        with pytest.raises(PermissionDenied, match=r"'free' may not use cluster 'default'"):
+            await admit_to_cluster(kept, "free")
 
     asyncio.run(run())

@@ -26,7 +26,14 @@ from mesh.control.store import open_store
 from mesh.control.store.catalogue import Entry, Kind, Put
 from mesh.control.store.contract import Store
 from mesh.control.store.memory import MemoryStore
-from mesh.errors import AlreadyExists, ConfigError, FailedPrecondition, NotFound, Unavailable
+from mesh.errors import (
+    AlreadyExists,
+    ConfigError,
+    FailedPrecondition,
+    NotFound,
+    PermissionDenied,
+    Unavailable,
+)
 from mesh.launch import Launch
 from mesh.traffic.snapshot import Grant, Snapshot
 from tests.control.simulation import replica
@@ -214,6 +221,47 @@ def test_each_change_makes_a_revision_and_the_same_again_does_not() -> None:
         async with controlling(PaperCluster()) as controller:
             revisions = [await controller.apply(app(replicas=n)) for n in (1, 1, 2, 2, 1)]
             assert revisions == [1, 1, 2, 2, 3]
+
+    asyncio.run(main())
+
+
+def test_a_new_deployment_has_the_uid_that_is_asked_for_and_keeps_it() -> None:
+    async def main() -> None:
+        async with controlling(PaperCluster()) as controller:
+            await controller.apply(app(replicas=1), uid="mine")
+            await controller.apply(app(replicas=2), uid="other")
+            assert controller.deployment("d").uid == "mine"
+            assert "mine" not in {each.uid for each in await controller.revisions("d")}
+            await controller.delete("d")
+            await controller.apply(app(replicas=1), uid="next")
+            assert controller.deployment("d").uid == "next"
+
+    asyncio.run(main())
+
+
+def test_an_organization_without_the_cluster_starts_nothing() -> None:
+    async def main() -> None:
+        store = MemoryStore()
+
+        async def allow(**clusters: str) -> None:
+            document = {"clusters": clusters}
+            kept = Entry(Kind.ORGANIZATION, "acme", "a", 0, 0, document, organization="acme")
+            await store.catalogue.write(Put(kept))
+
+        async with controlling(PaperCluster(), store=store) as controller:
+            await allow()
+            with pytest.raises(PermissionDenied, match="may not use cluster"):
+                await controller.apply(app(), organization="acme")
+            assert controller.deployments() == ()
+            await allow(default="")
+            await controller.apply(app(replicas=1), organization="acme")
+            await controller.apply(app(replicas=2), organization="acme")
+            await controller.terminate("d")
+            await allow()
+            for again in (controller.start, controller.rollback):
+                with pytest.raises(PermissionDenied):
+                    await again("d")
+            await controller.delete("d")
 
     asyncio.run(main())
 

@@ -30,10 +30,6 @@ async def _at_once() -> None:
     pass
 
 
-CLUSTER = "default"
-"""The name of the Ray cluster that a control plane has."""
-
-
 @dataclass(frozen=True, slots=True)
 class Backing:
     """The controller and what is kept beside it. For one event loop.

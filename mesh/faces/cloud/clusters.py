@@ -8,9 +8,10 @@ from fastapi import APIRouter
 from mesh.access.principal import Area, Verb
 from mesh.control.kept_standbys import FIELD
 from mesh.control.placement import Node
+from mesh.control.records import CLUSTER
 from mesh.control.store.catalogue import Entry, Kind, Put
 from mesh.errors import AlreadyExists, FailedPrecondition, Unavailable
-from mesh.faces.cloud.backing import CLUSTER, Backing
+from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.instance_types import InstanceTypes
 from mesh.faces.cloud.parameters import Number, Text
 from mesh.faces.cloud.permission import Asker, may

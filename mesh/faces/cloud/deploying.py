@@ -7,6 +7,7 @@ from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from mesh.config import DeploymentConfig, Resources, parse
+from mesh.control.admission import admit_to_cluster
 from mesh.control.plan import Application, VersionDocument
 from mesh.control.records import DeploymentRecord, Intent
 from mesh.control.store.catalogue import Catalogue, Kind, Put, Remove
@@ -103,6 +104,7 @@ class Deploying:
             InvalidArgument: a release, secret or instance type is not there; the key is named.
             FailedPrecondition: a release was not uploaded as a whole.
             ConfigError: the settings do not fit the release.
+            PermissionDenied: the organization may not use the cluster.
         """
         needs = await self._checked(config, organization)
         async with self._lock(config.name):
@@ -218,6 +220,7 @@ class Deploying:
             return None
 
     async def _checked(self, config: DeploymentConfig, organization: str) -> Needed:
+        await admit_to_cluster(self._catalogue, organization)
         needs = await needed(config, organization, self.releases, self._verbs)
         check_services(needs)
         check_instance_types(config, await self._types())

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 
 from mesh.access.principal import Area, Verb
-from mesh.control.records import Event, RevisionRecord
+from mesh.control.records import CLUSTER, Event, RevisionRecord
 from mesh.errors import NotFound
-from mesh.faces.cloud.backing import CLUSTER, Backing
+from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.deployment_list import Deployments
 from mesh.faces.cloud.deployment_lists import require_super_admin
 from mesh.faces.cloud.deployment_views import DeploymentViews

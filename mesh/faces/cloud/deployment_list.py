@@ -6,9 +6,9 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from mesh.config import MAIN
-from mesh.control.records import DeploymentRecord, Document
+from mesh.control.records import CLUSTER, DeploymentRecord, Document
 from mesh.errors import NotFound
-from mesh.faces.cloud.backing import CLUSTER, Backing
+from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.deploying import Deploying
 from mesh.faces.cloud.pending import Pending
 from mesh.faces.cloud.query import Wanted

@@ -6,9 +6,9 @@ from fastapi import APIRouter
 
 from mesh.access.principal import Area, Verb
 from mesh.config import DeploymentConfig, parse
-from mesh.control.records import Intent
+from mesh.control.records import CLUSTER, Intent
 from mesh.errors import InvalidArgument, NotFound
-from mesh.faces.cloud.backing import CLUSTER, Backing
+from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.deploying import Deploying
 from mesh.faces.cloud.deployment_list import Deployments
 from mesh.faces.cloud.deployment_views import DeploymentViews

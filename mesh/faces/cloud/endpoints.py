@@ -9,9 +9,9 @@ from fastapi import APIRouter
 from mesh.access.principal import Area, Verb
 from mesh.config import EndpointConfig, parse
 from mesh.control.endpoint_wish import EndpointWish, settled, status_word
-from mesh.control.records import DeploymentRecord, EndpointRecord
+from mesh.control.records import CLUSTER, DeploymentRecord, EndpointRecord
 from mesh.errors import AlreadyExists, ConfigError, FailedPrecondition, MeshError, NotFound
-from mesh.faces.cloud.backing import CLUSTER, Backing
+from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.parameters import Number, Text
 from mesh.faces.cloud.permission import Asker, may
 from mesh.faces.cloud.query import wanted

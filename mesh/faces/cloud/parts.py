@@ -7,9 +7,10 @@ from fastapi import APIRouter
 
 from mesh.access.principal import Area, Verb
 from mesh.control.placement import CPU, GPU, Node
+from mesh.control.records import CLUSTER
 from mesh.control.store.catalogue import Kind
 from mesh.errors import MeshError
-from mesh.faces.cloud.backing import CLUSTER, Backing
+from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.permission import Asker, may
 from mesh.faces.cloud.secrets import check_cluster
 from mesh.faces.cloud.wire.base import at

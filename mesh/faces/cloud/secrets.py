@@ -7,11 +7,11 @@ from typing import Any
 from fastapi import APIRouter
 
 from mesh.access.principal import Area, Verb
-from mesh.control.records import DeploymentRecord, Intent
+from mesh.control.records import CLUSTER, DeploymentRecord, Intent
 from mesh.control.secrets import TEMPLATES, Content, check_unused, names_in
 from mesh.control.store.catalogue import Entry, Kind, Put, Remove
 from mesh.errors import MeshError, NotFound
-from mesh.faces.cloud.backing import CLUSTER, Backing
+from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.parameters import COUNT, Flag, Number, Text
 from mesh.faces.cloud.permission import Asker, may
 from mesh.faces.cloud.query import wanted

@@ -6,8 +6,9 @@ from typing import Any
 from fastapi import APIRouter, WebSocket
 
 from mesh.access.principal import Principal
+from mesh.control.records import CLUSTER
 from mesh.errors import NotFound
-from mesh.faces.cloud.backing import CLUSTER, Backing
+from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.code_pods import code_pod, code_pod_of, is_developed, tail_code
 from mesh.faces.cloud.deployment_list import Deployments
 from mesh.faces.cloud.tails import PIECE, bytes_of, send_new, wish_of

@@ -9,8 +9,9 @@ from fastapi import APIRouter
 
 from mesh.access.people import Member, Organization
 from mesh.access.principal import Area, Role, Verb
+from mesh.control.records import CLUSTER
 from mesh.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
-from mesh.faces.cloud.backing import CLUSTER, Backing
+from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.clusters import Clusters
 from mesh.faces.cloud.parameters import Number, Text
 from mesh.faces.cloud.permission import Asker, may, over_all

@@ -97,6 +97,18 @@ def test_a_deployment_is_built_and_runs(rig: Rig, shelf: Shelf) -> None:
     assert found["manifest"]["replicas"] == {"Main": 1}
 
 
+def test_an_organization_without_the_cluster_deploys_nothing(rig: Rig, shelf: Shelf) -> None:
+    rig.asked.post("/api/v1/orgs", json={"name": "lab"})
+    theirs = rig.as_(rig.member("ann", "admin", "lab"))
+    refused = (403, "organization 'lab' may not use cluster 'default'")
+    wanted = body(name="l", dev=False)
+    assert error(theirs.post(URL, json=wanted)) == refused
+    assert shelf.built == []
+    allowed = rig.asked.post("/api/admin/v1/orgs/lab/clusters", json={"name": "default"})
+    assert allowed.status_code == 200
+    assert theirs.post(URL, json=wanted).status_code == 200
+
+
 def test_what_is_set_comes_back(rig: Rig) -> None:
     policy = {
         "metrics": [{"type": "cpu", "value": 80}, {"type": "memory", "value": "2Gi"}],

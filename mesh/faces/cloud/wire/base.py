@@ -10,8 +10,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from mesh.access.contract import Person
-from mesh.control.records import DEFAULT_ORGANIZATION
-from mesh.faces.cloud.backing import CLUSTER
+from mesh.control.records import CLUSTER, DEFAULT_ORGANIZATION
 
 T = TypeVar("T")
 U = TypeVar("U")

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from mesh.faces.cloud.backing import CLUSTER
+from mesh.control.records import CLUSTER
 from mesh.faces.cloud.wire.base import ClusterView, OrganizationView, Resource, UserView, Wire
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mesh.control.observed import ObservedReplica, Phase
-from mesh.faces.cloud.backing import CLUSTER
+from mesh.control.records import CLUSTER
 from mesh.faces.cloud.wire.base import Wire
 
 ENTRY = "api-server"
