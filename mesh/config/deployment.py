@@ -90,6 +90,10 @@ class VersionConfig(Settings):
         return self
 
 
+OF_DEPLOYMENT = ("distributed", "weight")
+"""Annotations of a deployment as a whole, beside those of what is `main` in it."""
+
+
 class CanaryVersion(VersionConfig):
     """A version beside `main`; `weight` is its percentage of the deployment's requests.
 

@@ -17,6 +17,7 @@ from mesh.config import (
     mirrored,
     parse,
 )
+from mesh.config.deployment import OF_DEPLOYMENT
 from mesh.control.desired import DesiredDeployment
 from mesh.control.endpoint_changes import Moment, check_owner, endpoint_record
 from mesh.control.plan import (
@@ -304,11 +305,16 @@ def promoted(state: State, name: str, version: str, at: Moment, cause: str = "")
 def _in_place_of_main(
     main: DeploymentConfig, canary: CanaryVersion, services: Container[str]
 ) -> dict[str, Any]:
-    """The settings of a canary that is to be `main`: its own, with main's numbers of replicas."""
+    """The settings of a canary that is to be `main`: its own, with main's numbers of replicas.
+
+    Annotations that are of the deployment as a whole stay.
+    """
     canary = mirrored(main, canary, services)
     document = canary.model_dump(mode="json", exclude={"weight"})
     numbers = {"replicas", "scaling"}
     document |= main.model_dump(mode="json", include=numbers)
+    kept = {key: main.annotations[key] for key in OF_DEPLOYMENT if key in main.annotations}
+    document["annotations"] = {**canary.annotations, **kept}
     nothing = ServiceOverrides()
     document["services"] = {
         name: canary.services.get(name, nothing).model_dump(mode="json")

@@ -113,6 +113,17 @@ def test_what_versions_mirror_of_main_stays_when_another_is_main() -> None:
     assert config["canary"]["versions"]["b"]["envs"] == {"A": "1"}
 
 
+def test_a_promotion_takes_the_annotations_of_the_canary_but_for_those_of_the_deployment() -> None:
+    world = World()
+    of_main = {"distributed": True, "weight": 7, "bento": "of main"}
+    made = app("one:Main", canaries={"a": 10}, annotations=of_main)
+    made.config.canary.versions["a"].annotations["stages"] = {"A": "all"}
+    world.take(changes.applied(world.state, made, {}, world.at()))
+    world.take(changes.promoted(world.state, "d", "a", world.at()))
+    kept = {"distributed": True, "weight": 7, "stages": {"A": "all"}}
+    assert world.state.revisions["d"].config["annotations"] == kept
+
+
 def test_a_canary_that_is_taken_out_leaves_its_percentage_to_main() -> None:
     world = World()
     world.apply(canaries={"a": 10, "b": 20})
