@@ -81,6 +81,10 @@ class Token:
         return now >= self.expires_at
 
 
+MONITORS = frozenset({"read_organization", "read_cluster"})
+"""The scopes of a token for those who watch: it reads, `/metrics` among the rest, and no more."""
+
+
 def new_text() -> str:
     """The text of a new token."""
     return PREFIX + secrets.token_urlsafe(32)
@@ -156,11 +160,13 @@ def grant_of(token: Token, who: Principal) -> Grant | None:
 
     Its user must be one who may change deployments, or who is there to call them. Tokens of scope
     `api`, the only ones that BentoML's own client can make, open all that their organization has.
+    So do those for its endpoints: a grant does not say by which way a call comes, and an endpoint
+    may lead to any deployment, tomorrow to another one.
     """
     role = who.role_for(Area.DEPLOYMENTS)
     if role is not Role.API_USER and not Principal("", role).may(Verb.WRITE, Area.DEPLOYMENTS):
         return None
-    everything = token.opens_all or API in token.scopes
+    everything = token.opens_all or token.opens_endpoints or API in token.scopes
     if not everything and not token.opens:
         return None
     return Grant(token.organization, everything, token.opens, token.expires_at)

@@ -220,6 +220,12 @@ def test_a_token_has_the_rights_that_its_user_has_now() -> None:
         (Role.GUEST, {}, None),
         (Role.DEVELOPER, {"scopes": ["write_cluster"]}, None),
         (Role.GUEST, {"opens_all": True}, None),
+        (Role.GUEST, {"opens_endpoints": True}, None),
+        (
+            Role.API_USER,
+            {"scopes": [], "opens_endpoints": True, "expires_at": 2e6},
+            Grant("default", everything=True, expires_at=2e6),
+        ),
         (
             Role.DEVELOPER,
             {"scopes": ["read_cluster"], "opens_all": True},

@@ -46,6 +46,27 @@ def test_the_text_of_a_token_is_told_once(rig: Rig) -> None:
     assert rig.asked.get(f"{TOKENS}/{made['uid']}").status_code == 404
 
 
+def test_a_monitoring_token_reads_and_no_more(rig: Rig) -> None:
+    made = rig.asked.post(TOKENS, json=sent(is_monitoring_token=True)).json()
+    assert made["is_monitoring_token"] is True
+    assert made["scopes"] == ["read_cluster", "read_organization"]
+    with rig.as_(made["token"]) as asked:
+        assert asked.get("/metrics").status_code == 200
+        assert asked.get("/api/v2/deployments").status_code == 200
+        assert asked.post("/api/v2/deployments", json={}).status_code == 403
+    wide = rig.asked.post(TOKENS, json=sent(is_monitoring_token=True, scopes=["api"]))
+    assert wide.status_code == 400
+    assert rig.asked.post(TOKENS, json=sent()).json()["is_monitoring_token"] is False
+
+
+def test_a_token_for_endpoints_opens_what_they_lead_to(rig: Rig) -> None:
+    made = rig.asked.post(TOKENS, json=sent(is_global_router_access=True)).json()
+    assert (made["is_global_router_access"], made["is_global_access"]) == (True, False)
+    assert made["scopes"] == []
+    (grant,) = (each for each in rig.access.grants().values() if each.organization == "default")
+    assert grant.everything
+
+
 def test_what_is_wrong_with_a_token_is_told(rig: Rig) -> None:
     wrong = {
         "scopes": ["write_all"],

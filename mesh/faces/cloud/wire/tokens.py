@@ -1,13 +1,14 @@
 """Tokens: the text of one is told when it is made, and never again."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
 
 from mesh.access.contract import Person
-from mesh.access.tokens import NEVER, Token, Wish, time_of
+from mesh.access.tokens import MONITORS, NEVER, Token, Wish, time_of
+from mesh.errors import InvalidArgument
 from mesh.faces.cloud.wire.base import OrganizationView, Resource, Sent, UserView, at, user
 
 Some = Annotated[str, Field(max_length=1000)]
@@ -15,7 +16,10 @@ Scopes = Annotated[tuple[Some, ...], Field(max_length=100)]
 
 
 class TokenSent(Sent):
-    """A new token. `code` is that of a command whose user makes it in a browser."""
+    """A new token. `code` is that of a command whose user makes it in a browser.
+
+    One that `is_monitoring_token` reads, and no more.
+    """
 
     name: Some
     description: Some | None = None
@@ -25,20 +29,28 @@ class TokenSent(Sent):
     is_global_access: bool | None = None
     is_global_router_access: bool | None = None
     is_organization_token: bool | None = None
+    is_monitoring_token: bool | None = None
     code: str | None = Field(default=None, repr=False)
 
     def wish(self) -> Wish:
-        """What it is to be. Raises InvalidArgument if it says no time."""
+        """What it is to be. Raises InvalidArgument if it says no time, or contradicts itself."""
         return Wish(
             self.name,
             self.description or "",
-            self.scopes,
+            self._scopes(),
             time_of(self.expired_at) if self.expired_at else NEVER,
             bool(self.is_organization_token),
             bool(self.is_global_access),
             bool(self.is_global_router_access),
             frozenset(self.deployment_uids or ()),
         )
+
+    def _scopes(self) -> Collection[str] | None:
+        if not self.is_monitoring_token:
+            return self.scopes
+        if self.scopes is not None and not MONITORS.issuperset(self.scopes):
+            raise InvalidArgument("a monitoring token reads and no more: leave its scopes out")
+        return MONITORS
 
 
 class TokenChange(Sent):
@@ -65,7 +77,7 @@ class TokenView(Resource):
     is_organization_token: bool
     is_global_access: bool
     is_global_router_access: bool
-    is_monitoring_token: bool = False
+    is_monitoring_token: bool
     deployment_uids: tuple[str, ...]
     deployment_names: tuple[str, ...]
     token: str = Field(default="", repr=False)
@@ -96,6 +108,7 @@ def token(
         is_organization_token=found.is_of_organization,
         is_global_access=found.opens_all,
         is_global_router_access=found.opens_endpoints,
+        is_monitoring_token=found.scopes == MONITORS,
         deployment_uids=tuple(sorted(found.opens)),
         deployment_names=tuple(deployments),
     )
