@@ -101,7 +101,10 @@ class RayReplica(ReplicaActor):
             homes = cache.folder / "homes"
             self._home = make_home(homes, launch.replica_id, models, secrets.files)
             python = prepared.python if prepared is not None else ""
-            os.environ.update(variables(self._home.path, cache.folder, python, os.environ))
+            home, is_release = self._home.path, release is not None
+            os.environ.update(
+                variables(home, cache.folder, python, os.environ, is_release=is_release)
+            )
         if release is not None:
             enter(release)
 

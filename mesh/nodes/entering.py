@@ -15,16 +15,24 @@ from mesh.nodes.unpacked import CODE, UnpackedRelease
 _BENTO = "mesh.compat.bentoml.release"
 """Loaded only for bentos, for it needs BentoML."""
 HOME = "MESH_HOME"
-"""The variable that says where a replica's home is."""
+"""The variable that says where the home of a release's replica is."""
+SECRETS = "MESH_SECRETS_HOME"
+"""The variable that says below which folder files of secrets are."""
 
 
-def variables(home: Path, cache: Path, python: str, before: Mapping[str, str]) -> dict[str, str]:
-    """What the environment of a process that runs a release has besides `before`.
+def variables(
+    home: Path, cache: Path, python: str, before: Mapping[str, str], *, is_release: bool = True
+) -> dict[str, str]:
+    """What the environment of a process with a home has besides `before`.
 
-    `python` is the interpreter of its own environment, empty if it has none.
+    `python` is the interpreter of its own environment, empty if it has none. Where no release runs
+    the home holds files of secrets only, and BentoML's stays that of the node's user.
     """
+    if not is_release:
+        return {SECRETS: str(home)}
     found = {
         HOME: str(home),
+        SECRETS: str(home),
         "BENTOML_HOME": str(home),
         "BENTOML_HF_CACHE_DIR": before.get("BENTOML_HF_CACHE_DIR") or str(cache / "huggingface"),
         "BENTOML_DO_NOT_TRACK": "True",

@@ -68,6 +68,13 @@ def test_a_process_of_a_release_knows_its_home() -> None:
     assert "PATH" not in variables(Path("/home"), Path("/cache"), "", {"PATH": "/bin"})
 
 
+def test_files_of_secrets_without_a_release_leave_the_home_of_bentoml_alone() -> None:
+    found = variables(Path("/home"), Path("/cache"), "", {}, is_release=False)
+    assert found == {"MESH_SECRETS_HOME": "/home"}
+    of_release = variables(Path("/home"), Path("/cache"), "", {})
+    assert of_release["MESH_SECRETS_HOME"] == of_release["BENTOML_HOME"]
+
+
 def test_what_was_said_in_so_many_words_goes_before_secrets() -> None:
     environ = {"SAID": "loud"}
     inject({"SAID": "s3same", "OTHER": "s3same"}, {"SAID"}, environ)
