@@ -132,7 +132,7 @@ def _revised(
         deployments=(record,),
         revisions=(new,),
         versions=tuple({each.id: each for each in versions}.values()),
-        events=(_event(record, new.cause, at),),
+        events=(_event(record, new.cause, at), *_warnings(record, versions, at)),
         deleted_deployments=deleted,
     )
 
@@ -151,6 +151,15 @@ def _made(first: RevisionRecord, at: Moment) -> DeploymentRecord:
 
 def _event(record: DeploymentRecord, reason: str, at: Moment) -> Event:
     return Event(at.now, "change", record.name, revision=record.revision, reason=reason)
+
+
+def _warnings(
+    record: DeploymentRecord, versions: Iterable[VersionRecord], at: Moment
+) -> Iterable[Event]:
+    """What is said of the releases of a new revision, each sentence once."""
+    found = (each.document["version"].get("warnings") or () for each in versions)
+    for sentence in dict.fromkeys(sentence for some in found for sentence in some):
+        yield Event(at.now, "warning", record.name, revision=record.revision, reason=sentence)
 
 
 def last_that_ran(current: int, events: Iterable[Event]) -> int:

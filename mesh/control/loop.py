@@ -295,6 +295,8 @@ class Loop:
             if event.kind == "change":
                 what = f"deployment {event.deployment}" if event.deployment else ""
                 _log.info("%s: %s", what or f"endpoint {event.endpoint}", event.reason)
+            elif event.kind == "warning":
+                _log.warning("deployment %s: %s", event.deployment, event.reason)
         if change.endpoints or change.deleted_endpoints:
             self._untold.add("")
         for desired in wanted:

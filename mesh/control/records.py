@@ -105,8 +105,9 @@ class EndpointRecord:
 class Event:
     """Something that happened to a deployment or an endpoint; the other name is empty.
 
-    `kind` is `change` for what a user did, with what in `reason`, and `status` for a new
-    `status` of a deployment with its `reason`. `revision` is the one that was current (0: none).
+    `kind` is `change` for what a user did, with what in `reason`; `status` for a new `status` of a
+    deployment with its `reason`; and `warning` for what a release wants and does not get.
+    `revision` is the one that was current (0: none).
     """
 
     at: float

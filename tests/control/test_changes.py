@@ -124,6 +124,23 @@ def test_a_promotion_takes_the_annotations_of_the_canary_but_for_those_of_the_de
     assert world.state.revisions["d"].config["annotations"] == kept
 
 
+def test_what_a_release_does_not_get_is_told_once_with_each_revision() -> None:
+    world = World()
+    made = app(canaries={"a": 10})
+    warned = {
+        name: each.model_copy(update={"warnings": ("no system packages", f"only {name}")})
+        for name, each in made.versions.items()
+    }
+    made = made.model_copy(update={"versions": warned})
+    change = world.take(changes.applied(world.state, made, {}, world.at()))
+    told = [(each.revision, each.reason) for each in change.events if each.kind == "warning"]
+    assert told == [(1, "no system packages"), (1, "only main"), (1, "only a")]
+    assert world.take(changes.applied(world.state, made, {}, world.at())).events == ()
+    world.take(changes.labelled(world.state, "d", {"k": "v"}, world.at()))
+    again = world.take(changes.restarted(world.state, "d", world.at()))
+    assert [each.revision for each in again.events if each.kind == "warning"] == [3, 3, 3]
+
+
 def test_a_canary_that_is_taken_out_leaves_its_percentage_to_main() -> None:
     world = World()
     world.apply(canaries={"a": 10, "b": 20})

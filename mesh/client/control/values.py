@@ -127,7 +127,7 @@ class ReplicaView:
 
 @dataclass(frozen=True, slots=True)
 class EventView:
-    """Something that happened: a `change` that somebody made, or a new `status`."""
+    """Something that happened: a `change` that somebody made, a new `status`, or a `warning`."""
 
     at: datetime
     kind: str

@@ -23,8 +23,8 @@ OF_ANY = (
     "/api/admin/v1/organizations/{organization}/clusters/{cluster}/namespaces/{namespace}"
     "/deployments/{name}/status_records"
 )
-EVENTS = 4_000
-"""Events that are looked through; a store keeps 1 000 of each of the four kinds."""
+EVENTS = 5_000
+"""Events that are looked through; a store keeps 1 000 of each of the five kinds."""
 
 
 def deployment_history(backing: Backing) -> APIRouter:
