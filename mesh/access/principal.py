@@ -146,6 +146,10 @@ class Principal:
         return any(f"{each}_{_target(area)}" in self.scopes for each in enough)
 
 
+def _a(role: Role) -> str:
+    return f"an {role}" if role.value[0] in "aeiou" else f"a {role}"
+
+
 def _target(area: Area) -> str:
     return "cluster" if area in _OF_CLUSTER else "organization"
 
