@@ -62,6 +62,10 @@ def deploy(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Environment of replicas.", show_default=False),
     ] = None,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(help="A secret that its replicas get: mesh secret.", show_default=False),
+    ] = None,
     label: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Label to find it by.", show_default=False),
@@ -90,6 +94,8 @@ def deploy(
     it cannot run, exit code 1 and the reason; what served before does so on.
     """
     changes = settings(name, replicas, least, most, strategy, env or [], label or [], protected)
+    if secret:
+        changes["secrets"] = secret
     folder = str(Path.cwd())
     file = Path(source) if is_file(source) else None
     console = Console(stderr=True, highlight=False)

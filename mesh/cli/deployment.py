@@ -24,10 +24,11 @@ from mesh.cli.remote import (
     write,
     write_json,
 )
-from mesh.cli.rollout import services, wait
+from mesh.cli.rollout import coming, release_of, services, wait
 from mesh.cli.text import clean
 from mesh.client.control.client import ControlClient
-from mesh.client.control.values import DeploymentView
+from mesh.client.control.values import BuildView, DeploymentView
+from mesh.errors import NotFound
 
 app = typer.Typer(
     help="Deployments: list, look at, roll back, restart, delete.",
@@ -60,10 +61,11 @@ def list_(
     with connected(url, token) as client:
         labels = pairs(label or [], "--label KEY=VALUE")
         found = client.deployments.list(search=search, labels=labels)
+        builds = {} if as_json or labels else _builds(client)
     if as_json:
         write_json(found)
         return
-    rows = [
+    rows: list[tuple[str | Text, ...]] = [
         (
             Text(view.name, "bold"),
             word(view.status),
@@ -71,9 +73,15 @@ def list_(
             str(view.revision),
             ", ".join(f"{each.name} {each.weight}%" for each in view.versions),
             ago(view.updated_at),
-            view.reason,
+            view.reason or (coming(builds[view.name]) if view.name in builds else ""),
         )
         for view in found
+    ]
+    there = {view.name for view in found}
+    rows += [
+        (Text(name, "bold"), word(build.stage), "", "", "", ago(build.updated_at), coming(build))
+        for name, build in builds.items()
+        if name not in there and search in name
     ]
     columns = ("deployment", "status", "ready", "revision", "versions", "changed", "reason")
     write(table(columns, rows, "no deployments: mesh deploy TARGET makes one"))
@@ -83,8 +91,18 @@ def list_(
 def get(name: Name, *, url: Url = "", token: Token = "", as_json: AsJson = False) -> None:
     """Show one deployment, with the replicas of its services."""
     with connected(url, token) as client:
-        view = client.deployments.get(name)
-    _tell(view, as_json=as_json)
+        build = _build(client, name)
+        try:
+            view = client.deployments.get(name)
+        except NotFound:
+            if build is None:
+                raise
+            _tell_build(build, as_json=as_json)
+            return
+    if as_json or build is None:
+        _tell(view, as_json=as_json)
+    else:
+        write(services(view, coming(build)))
 
 
 @app.command()
@@ -101,7 +119,10 @@ def revisions(
         (
             Text(str(each.number), "bold green" if each.current else ""),
             ago(each.created_at),
-            ", ".join(f"{name} {identity}" for name, identity in each.versions.items()),
+            ", ".join(
+                f"{name} {release_of(each.config, name) or identity}"
+                for name, identity in each.versions.items()
+            ),
             each.cause,
         )
         for each in found
@@ -181,7 +202,14 @@ def delete(
     """Stop it, and forget it with all its revisions."""
     confirm(f"Delete {name} with all its revisions?", yes=yes)
     with connected(url, token) as client:
-        client.deployments.delete(name)
+        build = _build(client, name)
+        if build is not None:
+            client.give_up(name)
+        try:
+            client.deployments.delete(name)
+        except NotFound:
+            if build is None:
+                raise
     if as_json:
         write_json({"deleted": name})
     else:
@@ -268,6 +296,26 @@ def _settle(
         console = Console(stderr=True, highlight=False)
         view = wait(client, view.name, view.revision, timeout, console)
     _tell(view, as_json=as_json)
+
+
+def _build(client: ControlClient, name: str) -> BuildView | None:
+    """What a deployment is to become, if its releases are not ready."""
+    return _builds(client).get(name)
+
+
+def _builds(client: ControlClient) -> dict[str, BuildView]:
+    try:
+        return {each.name: each for each in client.builds()}
+    except NotFound:
+        return {}  # a mesh without releases
+
+
+def _tell_build(build: BuildView, *, as_json: bool) -> None:
+    if as_json:
+        write_json(build)
+    else:
+        said = Text.assemble((clean(build.name), "bold"), "  ", word(build.stage))
+        write(said.append(f"\n{clean(coming(build))}", "dim"))
 
 
 def _tell(view: DeploymentView, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from mesh.cli.example import curl, python, simplest
 from mesh.cli.owner_token import TokenPlace, bentoml_login
+from mesh.cli.text import copied
 from mesh.serving.application import Application
 from mesh.serving.run import RunningMesh
 
@@ -34,14 +35,9 @@ def ready_text(mesh: RunningMesh, application: Application, token: TokenPlace) -
         Text(f"\n{entry['name']} is ready", style="bold"),
         table,
         Text("\nTry it:", style="bold"),
-        _command(curl(mesh.url, route)),
-        _command(python(mesh.target, route)),
+        copied(curl(mesh.url, route)),
+        copied(python(mesh.target, route)),
         Text("\nDeploy to it with bentoml:", style="bold"),
-        _command(bentoml_login(mesh.control_url, token)),
+        copied(bentoml_login(mesh.control_url, token)),
         Text("\nCtrl-C stops everything.", style="dim"),
     )
-
-
-def _command(text: str) -> Text:
-    # Never broken over lines: it is there to be copied.
-    return Text(text, no_wrap=True, overflow="ignore")

@@ -33,7 +33,7 @@ def releases(
         far = (
             (each.tag, each.status, size_text(each.size), ago(each.created_at)) for each in pushed
         )
-        write(table(("Release", "Upload", "Size", "Age"), far, "nothing was pushed yet"))
+        write(table(("Release", "Upload", "Size", "Age"), far, _nothing("pushed", name)))
         return
     found = Shelf.of(os.environ).releases(name)
     if as_json:
@@ -42,4 +42,8 @@ def releases(
     near = (
         (str(each.tag), each.service, size_text(each.size), ago(each.created_at)) for each in found
     )
-    write(table(("Release", "Service", "Size", "Age"), near, "nothing was built yet"))
+    write(table(("Release", "Service", "Size", "Age"), near, _nothing("built", name)))
+
+
+def _nothing(done: str, name: str) -> str:
+    return f"no release {name!r} was {done}" if name else f"nothing was {done} yet"

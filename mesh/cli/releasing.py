@@ -1,5 +1,6 @@
 """Deployments of releases that were pushed, shown while they are made ready."""
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from rich.console import Console
 
 from mesh.cli.steps import Steps
 from mesh.client.control.client import ControlClient
+from mesh.errors import InvalidArgument
+from mesh.packing.shelf import Shelf
 from mesh.packing.tag import is_tag
 
 
@@ -21,7 +24,19 @@ def wish(
     client: ControlClient, releases: Iterable[Mapping[str, Any]], cause: str
 ) -> tuple[str, ...]:
     """Has each be deployed; returns their names. Raises MeshError naming what is not there."""
-    return tuple(client.deploy_release(each, cause=cause).name for each in releases)
+    return tuple(_wished(client, each, cause) for each in releases)
+
+
+def _wished(client: ControlClient, config: Mapping[str, Any], cause: str) -> str:
+    try:
+        return client.deploy_release(config, cause=cause).name
+    except InvalidArgument as error:
+        here = (str(each.tag) for each in Shelf.of(os.environ).releases())
+        for tag in here:
+            if f"'{tag}'" in error.message:
+                hint = f"it is on this machine only: mesh push {tag} sends it"
+                raise InvalidArgument(f"{error.message}; {hint}") from None
+        raise
 
 
 def built(
@@ -35,6 +50,7 @@ def built(
     with Steps(console) as steps:
         for name in names:
             for view in client.building(name, timeout):
-                steps.say(f"{name}: {view.reason or 'making its release ready'}")
+                if view.stage != "failed":  # what follows says why
+                    steps.say(f"{name}: {view.reason or 'making its release ready'}")
             revisions[name] = client.deployments.get(name).revision
     return revisions

@@ -1,6 +1,7 @@
 """A deployment that is on its way, shown as it goes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -8,7 +9,8 @@ from rich.text import Text
 
 from mesh.cli.remote import table, word
 from mesh.client.control.client import ControlClient
-from mesh.client.control.values import DeploymentView, ReplicaView
+from mesh.client.control.values import BuildView, DeploymentView, ReplicaView
+from mesh.config.deployment import MAIN
 from mesh.errors import FailedPrecondition
 
 
@@ -62,8 +64,32 @@ def summary(view: DeploymentView) -> str:
     return f"{view.name} revision {view.revision}: {view.status}, {counted}{reason}"
 
 
-def services(view: DeploymentView) -> Group:
-    """Its services with their replicas, and what holds them up."""
+def release_of(config: Mapping[str, Any], version: str) -> str:
+    """The release that a version of a deployment runs; empty for one that runs a target."""
+    canaries = (config.get("canary") or {}).get("versions") or {}
+    found = config if version == MAIN else canaries.get(version) or {}
+    return str(found.get("release") or "")
+
+
+def _releases(view: DeploymentView) -> str:
+    found = [(each.name, release_of(view.config, each.name)) for each in view.versions]
+    said = (tag if name == MAIN else f"{name} {tag}" for name, tag in found if tag)
+    return ", ".join(said)
+
+
+def coming(build: BuildView) -> str:
+    """What is to be said of a release that is not ready, in one line."""
+    release = release_of(build.config, MAIN)
+    if build.stage == "building":
+        return f"{release} is made ready"
+    return f"{release} cannot be deployed: {build.reason}"
+
+
+def services(view: DeploymentView, upcoming: str = "") -> Group:
+    """Its services with their replicas, and what holds them up.
+
+    `upcoming` is what is to be said of a release that is not ready.
+    """
     rows = [
         (
             version.name,
@@ -79,10 +105,14 @@ def services(view: DeploymentView) -> Group:
         for service in version.services
     ]
     heading = Text.assemble((view.name, "bold"), f" revision {view.revision}  ", word(view.status))
+    if releases := _releases(view):
+        heading.append(f"  {releases}")
     if view.config.get("access_authorization"):
         heading.append("  protected", "cyan")
     if view.reason:
         heading.append(f"\n{view.reason}", "dim")
+    if upcoming:
+        heading.append(f"\n{upcoming}", "dim")
     old = [each for version in view.versions for each in version.replacing]
     if old and view.status == "failed":
         heading.append(f"\nwhat ran before serves on: {', '.join(old)}")

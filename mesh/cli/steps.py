@@ -30,7 +30,7 @@ class Steps:
         if self._status is not None:
             self._status.update(Text(step))
         else:
-            self._console.print(step, markup=False)
+            self._console.print(step, markup=False, soft_wrap=True)
 
     def end(self) -> None:
         """Nothing is being done any more."""

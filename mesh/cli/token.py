@@ -40,7 +40,10 @@ def create(
     scope: Annotated[
         list[str] | None,
         typer.Option(
-            help="What it may: api (everything that you may), read_cluster, write_organization, …",
+            help=(
+                "What it may: api (all that you may), or read_, write_ or operate_ with cluster or"
+                " organization, as in read_cluster."
+            ),
             show_default=False,
         ),
     ] = None,
@@ -61,7 +64,10 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Create a token. It is shown once, and kept nowhere."""
-    until = moment(expires, datetime.now(UTC)) if expires else None
+    now = datetime.now(UTC)
+    until = moment(expires, now) if expires else None
+    if until is not None and until <= now:
+        raise WrongUsage(f"--expires {expires}: that has passed")
     with connected(url, token) as client:
         made = client.tokens.create(
             name,
@@ -142,7 +148,9 @@ def _opened(token: TokenView) -> tuple[str, ...]:
 def _end(token: TokenView, now: datetime) -> Text:
     if token.expired_at is None:
         return Text("never")
-    day = token.expired_at.astimezone(UTC).date().isoformat()
+    at = token.expired_at.astimezone(UTC)
+    soon = abs(at - now) < timedelta(days=2)
+    day = f"{at:%Y-%m-%d %H:%M}Z" if soon else at.date().isoformat()
     return Text(f"{day}, expired", "red") if token.expired_at <= now else Text(day)
 
 

@@ -15,6 +15,7 @@ from mesh.cli.logs import LogFormat, LogLevel
 from mesh.cli.owner_token import bentoml_login, in_file
 from mesh.cli.remote import AsJson, Token, Url, connected, write, write_json
 from mesh.cli.steps import Steps
+from mesh.cli.text import copied
 from mesh.client.control.values import MeshView
 from mesh.client.control.whereabouts import PREFIX
 from mesh.releases.location import located
@@ -166,9 +167,9 @@ def status(
         mesh = asdict(running) if running else None
         write_json({"running": True, "mesh": mesh, "status": view})
         return
+    write(_counts(view))
     if running:
         write(_addresses(running, home))
-    write(_counts(view))
 
 
 def _tell(running: Announcement, home: Home, headline: str, *, as_json: bool) -> None:
@@ -184,7 +185,6 @@ def _addresses(running: Announcement, home: Home) -> RenderableType:
         "HTTP and gRPC": Text(running.url, style="bold green"),
         "control API": Text(f"{running.control_url}{PREFIX}"),
         "token": Text(str(home.token_path)),
-        "for bentoml": Text(bentoml_login(running.control_url, in_file(home.token_path))),
         "log": Text(running.log or "on its terminal"),
         "replicas log to": Text(f"{running.replica_logs}/worker-*.{{err,out}}"),
         "gateways join at": Text(running.controller),
@@ -194,7 +194,8 @@ def _addresses(running: Announcement, home: Home) -> RenderableType:
     table.add_column(overflow="fold")
     for name, value in rows.items():
         table.add_row(name, value)
-    return table
+    login = bentoml_login(running.control_url, in_file(home.token_path))
+    return Group(table, Text("\nDeploy to it with bentoml:", style="bold"), copied(login))
 
 
 def _counts(view: MeshView) -> RenderableType:

@@ -143,6 +143,15 @@ def test_for_people_only_the_token_is_on_stdout(shell: Shell) -> None:
     assert re.search(r"ci\s+\w+\s+owner\s+api\s+never\s+never", listed)
 
 
+def test_a_token_that_has_ended_is_not_made(shell: Shell) -> None:
+    shell.login()
+    result = shell.run("token", "create", "--name", "old", "--expires", "2020-01-01")
+    assert isinstance(result.exception, WrongUsage)
+    assert "has passed" in result.exception.message
+    shell.run("token", "create", "--name", "short", "--expires", "1h")
+    assert re.search(r"\d\d:\d\dZ", shell.run("token", "list").stdout)
+
+
 def test_a_token_opens_deployments_by_their_names(shell: Shell) -> None:
     shell.login()
     shell.rig.plane.apply(document())

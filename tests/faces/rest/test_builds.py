@@ -24,6 +24,16 @@ deployments:
 endpoints:
   front: {deployments: {a: 3, b: 1}}
 """
+APP = """
+import mesh
+
+
+@mesh.service
+class App:
+    @mesh.api
+    def f(self) -> int:
+        return 1
+"""
 
 
 @pytest.fixture
@@ -100,6 +110,53 @@ def test_a_release_that_cannot_run_is_told_with_its_line(
     assert client.deployments.get("tiny").config["release"] == "tiny:v1"
     with pytest.raises(FailedPrecondition, match="torch"):
         list(client.building("tiny"))
+
+
+def test_a_release_that_cannot_run_is_listed_and_forgotten(rig: Rig, shelf: Shelf) -> None:
+    shelf.broken["tiny:v2"] = NO_TORCH
+    assert mesh(rig, "deploy", "tiny:v2", "--name", "fresh").exit_code == 1
+    mesh(rig, "deploy", "tiny:v1")
+    assert mesh(rig, "deploy", "tiny:v2").exit_code == 1
+    fresh, tiny = (
+        next(row for row in mesh(rig, "deployment", "list").stdout.splitlines() if name in row)
+        for name in (" fresh ", " tiny ")
+    )
+    assert "failed" in fresh
+    assert "running" in tiny
+    for row in (fresh, tiny):
+        assert "tiny:v2 cannot be deployed" in row
+    for name in ("fresh", "tiny"):
+        assert NO_TORCH.message in mesh(rig, "deployment", "get", name).stdout
+        assert mesh(rig, "deployment", "delete", name, "--yes").exit_code == 0
+    assert "no deployments" in mesh(rig, "deployment", "list").stdout
+    assert mesh(rig, "deployment", "delete", "fresh", "--yes").exit_code == 1
+
+
+def test_revisions_and_deployments_name_their_releases(rig: Rig, tmp_path: Path) -> None:
+    file = tmp_path / "mesh.yaml"
+    file.write_text(FILE)
+    mesh(rig, "deploy", str(file))
+    assert "running  tiny:v1, next tiny:v2\n" in mesh(rig, "deployment", "get", "b").stdout
+    assert "main tiny:v1, next tiny:v2" in mesh(rig, "deployment", "revisions", "b").stdout
+
+
+def test_the_reason_of_a_failure_is_told_once(rig: Rig, shelf: Shelf) -> None:
+    shelf.broken["tiny:v1"] = NO_TORCH
+    assert mesh(rig, "deploy", "tiny:v1").stderr.count(NO_TORCH.message) == 1
+
+
+def test_a_release_of_this_machine_is_to_be_pushed_first(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "home"))
+    assert "mesh push" not in mesh(rig, "deploy", "app:1").stderr
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "only_here.py").write_text(APP)
+    built = mesh(rig, "build", "only_here:App", "--folder", str(code), "--version", "1")
+    assert built.exit_code == 0, built.output
+    assert "mesh push app:1 sends it" in mesh(rig, "deploy", "app:1").stderr
+    assert "no release 'other' was built" in mesh(rig, "releases", "other").stdout
 
 
 def test_what_is_not_there_is_told_at_once(rig: Rig, client: ControlClient) -> None:
