@@ -29,7 +29,20 @@ Url = Annotated[
         show_default=False,
     ),
 ]
-Token = Annotated[str, typer.Option("--token", help="Its token.", envvar=TOKEN, show_default=False)]
+
+
+def _said(context: typer.Context, option: typer.CallbackParam, value: str) -> str:
+    """A token; one that is said to be nothing is a mistake, such as a variable that is not set."""
+    source = context.get_parameter_source(option.name or "")
+    if not value and source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT"):
+        raise typer.BadParameter("--token: it is empty", context)
+    return value
+
+
+Token = Annotated[
+    str,
+    typer.Option("--token", help="Its token.", envvar=TOKEN, show_default=False, callback=_said),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, also on a terminal.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Timeout = Annotated[float, typer.Option(help="Seconds that it may take to run.", min=0)]

@@ -10,7 +10,7 @@ from mesh.cli.remote import AsJson, Token, Url, connected, table, write, write_j
 from mesh.client.control.standby import StandbyView
 
 app = typer.Typer(
-    help="Standbys: processes that are kept warm for replicas to come.",
+    help="Standbys: processes kept warm for replicas to come.",
     no_args_is_help=True,
     add_completion=False,
 )

@@ -284,6 +284,12 @@ def test_a_shell_is_offered_nothing_where_nobody_answers(shell: Shell) -> None:
         assert shell.complete("deployment", "get", "") == []
 
 
+def test_a_token_that_is_empty_is_no_token_at_all(shell: Shell) -> None:
+    result = shell.run("deployment", "list", "--token", "")
+    assert result.exit_code == 2
+    assert "it is empty" in result.stderr
+
+
 def test_every_command_says_in_the_list_what_it_says_itself() -> None:
     assert COMMANDS.keys() == HOMES.keys()
     listed = get_command(app).commands  # type: ignore[attr-defined]  # a group

@@ -197,13 +197,22 @@ class ControlClient:
         Raises:
             FailedPrecondition: they cannot; the message says why.
             DeadlineExceeded: they are not after `timeout` seconds.
+            Unavailable: nobody has answered for half a minute.
         """
         until = self._clock() + timeout
+        heard = self._clock()
         while True:
             try:
                 view = self._connection.ask(BuildView, "GET", path_of("builds", name))
             except NotFound:
                 return
+            except Unavailable:
+                # A controller that died is made anew, and goes on where it was.
+                if self._clock() > heard + AWAY:
+                    raise
+                self._pause(POLL)
+                continue
+            heard = self._clock()
             yield view
             if view.stage != "building":
                 raise FailedPrecondition(f"{name!r} cannot be deployed: {view.reason}")

@@ -13,7 +13,7 @@ from mesh.config import parse
 from mesh.config.limits import Limits
 from mesh.control.admission import limit_group as found_group, limits_in, members_of
 from mesh.control.store.catalogue import Entry, Kind, Put, Remove
-from mesh.errors import FailedPrecondition
+from mesh.errors import ConfigError, FailedPrecondition
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.instance_types import InstanceTypes
 from mesh.faces.cloud.parameters import Number, Text
@@ -79,6 +79,22 @@ def limit_groups(backing: Backing) -> APIRouter:
         return await kept.view(asker, await kept.delete(name))
 
     return routes
+
+
+OF_OTHERS = frozenset(
+    {
+        "disable_grafana",
+        "has_kube_access",
+        "image_builder_pod_resource_cpu_limit",
+        "image_builder_pod_resource_gpu_limit",
+        "image_builder_pod_resource_memory_limit",
+        "internal",
+        "organization_lifespan",
+        "plan_type",
+        "roles",
+    }
+)
+"""Keys of the published config that limit nothing here; they are kept."""
 
 
 class LimitGroups:
@@ -147,5 +163,9 @@ class LimitGroups:
 
 def _config(sent: dict[str, Any] | None) -> dict[str, Any]:
     """A config as it was sent, if it is one. Raises ConfigError."""
+    for key in sent or {}:
+        if key not in Limits.model_fields and key not in OF_OTHERS:
+            known = ", ".join(sorted(Limits.model_fields))
+            raise ConfigError(f"config.{key}: there is no such limit; there are {known}")
     parse(Limits, sent or {}, what="config")
     return {key: value for key, value in (sent or {}).items() if value is not None}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC
 from pathlib import Path
 
+import httpx
 import pytest
 
 import mesh
@@ -181,6 +182,27 @@ def test_waiting_outlives_a_controller_that_is_away_for_a_while() -> None:
         assert verbs.failures == 0
         with pytest.raises(NotFound):
             client.wait("b")
+
+
+def test_a_build_is_followed_while_a_controller_is_away() -> None:
+    views = [
+        httpx.Response(200, json={"name": "a", "stage": "building", "reason": "", "config": {},
+                                  "updated_at": "2026-01-02T03:04:05Z"}),
+        httpx.ConnectError("nobody"),
+        httpx.Response(503, json={"error": "not yet"}),
+        httpx.Response(404, json={"error": "nothing is made ready"}),
+    ]  # fmt: skip
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        found = views.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    with ControlClient("http://mesh.test", TOKEN, pause=lambda _: None) as client:
+        client._connection._client._transport = httpx.MockTransport(answer)
+        assert [each.stage for each in client.building("a")] == ["building"]
+    assert not views
 
 
 def view(status: str, revision: int = 2) -> DeploymentView:

@@ -119,3 +119,11 @@ def test_one_member_too_many_is_refused(rig: Rig) -> None:
     assert "member_count of the group 'small' is 2" in refused.json()["error"]
     again = {"usernames": ["ann"], "role": "developer"}
     assert rig.asked.post("/api/v1/members", json=again).status_code == 200
+
+
+def test_a_limit_that_is_none_is_told(rig: Rig) -> None:
+    refused = rig.asked.post(
+        "/api/admin/v1/limit_groups", json={"name": "g", "config": {"max_deployments": 1}}
+    )
+    assert refused.status_code == 400
+    assert "config.max_deployments: there is no such limit" in refused.json()["error"]

@@ -187,6 +187,9 @@ def test_what_another_organization_builds_is_not_taken_over(rig: Rig, shelf: She
     shelf.hold()
     mesh(rig, "deploy", "tiny:v1", "--no-wait")
     rig.wait(rig.access.organizations.make("others", "owner"))
+    rig.asked.post(
+        "/api/admin/v1/orgs/others/clusters", json={"name": "default"}
+    ).raise_for_status()
     token = rig.member("olga", "developer", "others")
     with (
         ControlClient(rig.url, token) as other,
@@ -205,6 +208,9 @@ def test_what_runs_for_another_organization_stays_as_it_is(rig: Rig, shelf: Shel
     mesh(rig, "deploy", "tiny:v1")
     shelf.hold()
     rig.wait(rig.access.organizations.make("others", "owner"))
+    rig.asked.post(
+        "/api/admin/v1/orgs/others/clusters", json={"name": "default"}
+    ).raise_for_status()
     token = rig.member("olga", "developer", "others")
     with (
         ControlClient(rig.url, token) as other,
