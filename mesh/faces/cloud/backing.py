@@ -1,5 +1,6 @@
 """What the cloud API works with: one value that every part of it is given."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,7 +44,7 @@ class Backing:
     and `deploying` deploys them (None: nothing is deployed); `coding` has the files of those that
     are being developed (None: there is none). `nodes` are those of the cluster;
     none where resources are not counted. `standbys` are kept there (None: there are none). `login`
-    says how people get in.
+    says how people get in. Whoever writes what they have read of the catalogue holds `changing`.
     """
 
     verbs: Verbs
@@ -63,6 +64,7 @@ class Backing:
     new_uid: Callable[[], str] = field(default=lambda: uuid4().hex)
     standbys: KeptStandbys | None = None
     login: LoginConfig = field(default_factory=LoginConfig)
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     logins: Logins = field(init=False)
     oidc: OidcLogins | None = field(init=False, default=None)
 

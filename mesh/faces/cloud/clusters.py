@@ -104,18 +104,19 @@ class Clusters:
         await self._backing.standbys.set(numbers, lambda: self._write(asker, **{FIELD: numbers}))
 
     async def _write(self, asker: Asker, **changed: Any) -> None:
-        before = await self.entry()
-        now = self._backing.wall()
-        document = {"creator": asker.user, **(before.document if before else {})}
-        made = Entry(
-            Kind.CLUSTER,
-            CLUSTER,
-            CLUSTER,
-            before.created_at if before else now,
-            now,
-            {**document, **changed},
-        )
-        await self._backing.catalogue.write(Put(made))
+        async with self._backing.changing:
+            before = await self.entry()
+            now = self._backing.wall()
+            document = {"creator": asker.user, **(before.document if before else {})}
+            made = Entry(
+                Kind.CLUSTER,
+                CLUSTER,
+                CLUSTER,
+                before.created_at if before else now,
+                now,
+                {**document, **changed},
+            )
+            await self._backing.catalogue.write(Put(made))
 
     async def _shown(self, asker: Asker) -> dict[str, Any]:
         entry = await self.entry()

@@ -68,10 +68,11 @@ def gpu_configs(backing: Backing) -> APIRouter:
     ) -> GpuConfigView:
         """Changes what is said of a kind."""
         del asker  # is let in
-        entry = await _found(backing, name)
-        document = {**entry.document, **sent.model_dump(exclude_none=True)}
-        changed = replace(entry, document=document, updated_at=backing.wall())
-        await catalogue.write(Put(changed))
+        async with backing.changing:
+            entry = await _found(backing, name)
+            document = {**entry.document, **sent.model_dump(exclude_none=True)}
+            changed = replace(entry, document=document, updated_at=backing.wall())
+            await catalogue.write(Put(changed))
         return gpu_config(changed)
 
     @routes.delete(f"{HERE}/{{name}}")
@@ -80,15 +81,16 @@ def gpu_configs(backing: Backing) -> APIRouter:
     ) -> GpuConfigView:
         """Forgets a kind that no instance type of the catalogue has."""
         del asker  # is let in
-        entry = await _found(backing, name)
-        having = [
-            each.name
-            for each in await known_types(catalogue)
-            if each.entry is not None and each.resources.gpu_type == name
-        ]
-        if having:
-            raise FailedPrecondition(f"the GPU {name!r} is that of {', '.join(having)}")
-        await catalogue.write(Remove(entry))
+        async with backing.changing:
+            entry = await _found(backing, name)
+            having = [
+                each.name
+                for each in await known_types(catalogue)
+                if each.entry is not None and each.resources.gpu_type == name
+            ]
+            if having:
+                raise FailedPrecondition(f"the GPU {name!r} is that of {', '.join(having)}")
+            await catalogue.write(Remove(entry))
         return gpu_config(entry)
 
     return routes

@@ -161,32 +161,34 @@ class InstanceTypes:
 
     async def change(self, name: str, sent: InstanceTypeChange) -> InstanceTypeView:
         """Keeps it otherwise; a built-in one then is in the catalogue. Raises as `create`."""
-        found = await self.found(name)
-        description = found.description if sent.description is None else sent.description
-        config = dict(found.config) if sent.config is None else _config(sent.config)
-        entry = self._entry(name, description, config)
-        if found.entry is not None:
-            entry = replace(entry, uid=found.entry.uid, created_at=found.entry.created_at)
-        await self._catalogue.write(Put(entry))
+        async with self._backing.changing:
+            found = await self.found(name)
+            description = found.description if sent.description is None else sent.description
+            config = dict(found.config) if sent.config is None else _config(sent.config)
+            entry = self._entry(name, description, config)
+            if found.entry is not None:
+                entry = replace(entry, uid=found.entry.uid, created_at=found.entry.created_at)
+            await self._catalogue.write(Put(entry))
         return await self.view(of_entry(entry))
 
     async def delete(self, name: str) -> InstanceTypeView:
         """Forgets it. Raises NotFound, FailedPrecondition."""
-        found = await self.found(name)
-        if found.entry is None:
-            raise FailedPrecondition(f"the instance type {name!r} is built in")
-        verbs = self._backing.verbs
-        users = [
-            each.name
-            for each in verbs.deployments()
-            if name in types_in(verbs.current(each.name).config)
-        ]
-        if users:
-            raise FailedPrecondition(
-                f"the instance type {name!r} is used by {', '.join(sorted(users))}"
-            )
-        view = await self.view(found)
-        await self._catalogue.write(Remove(found.entry))
+        async with self._backing.changing:
+            found = await self.found(name)
+            if found.entry is None:
+                raise FailedPrecondition(f"the instance type {name!r} is built in")
+            verbs = self._backing.verbs
+            users = [
+                each.name
+                for each in verbs.deployments()
+                if name in types_in(verbs.current(each.name).config)
+            ]
+            if users:
+                raise FailedPrecondition(
+                    f"the instance type {name!r} is used by {', '.join(sorted(users))}"
+                )
+            view = await self.view(found)
+            await self._catalogue.write(Remove(found.entry))
         return view
 
     def _entry(self, name: str, description: str, config: dict[str, Any]) -> Entry:

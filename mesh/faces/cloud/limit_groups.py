@@ -133,20 +133,22 @@ class LimitGroups:
 
     async def change(self, name: str, sent: LimitGroupChange) -> Entry:
         """Keeps it otherwise. Raises NotFound, ConfigError."""
-        entry = await found_group(self._catalogue, name)
-        document = {**entry.document, **sent.model_dump(exclude_none=True)}
-        if sent.config is not None:
-            document["config"] = _config(sent.config)
-        changed = replace(entry, document=document, updated_at=self._backing.wall())
-        await self._catalogue.write(Put(changed))
+        async with self._backing.changing:
+            entry = await found_group(self._catalogue, name)
+            document = {**entry.document, **sent.model_dump(exclude_none=True)}
+            if sent.config is not None:
+                document["config"] = _config(sent.config)
+            changed = replace(entry, document=document, updated_at=self._backing.wall())
+            await self._catalogue.write(Put(changed))
         return changed
 
     async def delete(self, name: str) -> Entry:
         """Forgets it. Raises NotFound, FailedPrecondition."""
-        entry = await found_group(self._catalogue, name)
-        if inside := await members_of(self._catalogue, name):
-            raise FailedPrecondition(f"the limit group {name!r} holds for {', '.join(inside)}")
-        await self._catalogue.write(Remove(entry))
+        async with self._backing.changing:
+            entry = await found_group(self._catalogue, name)
+            if inside := await members_of(self._catalogue, name):
+                raise FailedPrecondition(f"the limit group {name!r} holds for {', '.join(inside)}")
+            await self._catalogue.write(Remove(entry))
         return entry
 
     async def view(self, asker: Asker, entry: Entry) -> LimitGroupView:

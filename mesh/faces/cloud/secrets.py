@@ -180,31 +180,35 @@ class Secrets:
 
     async def change(self, asker: Asker, name: str, sent: SecretChange) -> Entry:
         """Replaces what is said. Raises NotFound, ConfigError."""
-        entry = await self.found(asker, name)
-        document, values = dict(entry.document), entry.secret
-        if sent.description is not None:
-            document["description"] = sent.description
-        if sent.content is not None:
-            content = sent.content.settled()
-            document.update(content.document())
-            values = content.values()
-            asker.doing.resource = _noted(content)
-        changed = replace(entry, document=document, secret=values, updated_at=self._backing.wall())
-        await self._backing.catalogue.write(Put(changed))
+        async with self._backing.changing:
+            entry = await self.found(asker, name)
+            document, values = dict(entry.document), entry.secret
+            if sent.description is not None:
+                document["description"] = sent.description
+            if sent.content is not None:
+                content = sent.content.settled()
+                document.update(content.document())
+                values = content.values()
+                asker.doing.resource = _noted(content)
+            changed = replace(
+                entry, document=document, secret=values, updated_at=self._backing.wall()
+            )
+            await self._backing.catalogue.write(Put(changed))
         return changed
 
     async def delete(self, asker: Asker, name: str) -> Entry:
         """Forgets it. Raises NotFound, and FailedPrecondition while something runs with it."""
-        entry = await self.found(asker, name)
-        check_unused(
-            name,
-            (
-                each
-                for each in self._users(asker.organization).get(name, ())
-                if each.intent is Intent.RUN
-            ),
-        )
-        await self._backing.catalogue.write(Remove(entry))
+        async with self._backing.changing:
+            entry = await self.found(asker, name)
+            check_unused(
+                name,
+                (
+                    each
+                    for each in self._users(asker.organization).get(name, ())
+                    if each.intent is Intent.RUN
+                ),
+            )
+            await self._backing.catalogue.write(Remove(entry))
         return entry
 
     def view(self, entry: Entry) -> SecretView:
