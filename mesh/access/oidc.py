@@ -134,6 +134,8 @@ def identity(
     not of it, not for us, not of this login, or not good now.
     """
     claims = _signed(token, keys, provider, config)
+    if not all(_is_text(each) for each in claims.values() if isinstance(each, str)):
+        raise _wrong("has text that cannot be written down")
     if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
         raise _wrong("is not of this login")
     audiences = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
@@ -173,6 +175,15 @@ def _signed(token: str, keys: Any, provider: Provider, config: OidcConfig) -> di
     except (jwt.PyJWTError, ValueError, TypeError) as error:
         raise _wrong(f"does not hold: {type(error).__name__}") from None
     return found
+
+
+def _is_text(value: str) -> bool:
+    """Whether UTF-8 has it: JSON also has halves of surrogate pairs."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _identity(claims: Mapping[str, Any], provider: Provider) -> Identity:
