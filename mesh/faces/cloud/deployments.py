@@ -91,7 +91,7 @@ def deployments(backing: Backing) -> APIRouter:
     async def label(
         name: str,
         body: SentLabels,
-        asker: Asker = may(Verb.WRITE, Area.DEPLOYMENTS, KIND, "labeled"),
+        asker: Asker = may(Verb.WRITE, Area.DEPLOYMENTS, KIND, "labelled"),
         cluster: Text = "",
     ) -> DeploymentView:
         """Replaces the labels of a deployment."""

@@ -22,7 +22,6 @@ BESIDES = (
     ("deployment", "rolled back"),
     ("deployment", "restarted"),
     ("deployment", "started"),
-    ("deployment", "labelled"),
     ("deployment", "weighted"),
     ("deployment", "promoted"),
     ("deployment", "aborted"),
