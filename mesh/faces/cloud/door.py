@@ -1,5 +1,7 @@
 """In front of the cloud API: who may come in, and a note of what they did."""
 
+from functools import partial
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mesh.access.principal import Principal
@@ -59,6 +61,7 @@ class Door:
             return
         # Who logs in becomes somebody meanwhile, and is noted as such.
         scope.setdefault("state", {})["principal"] = principal
+        scope["state"]["let_in"] = partial(self._let_in, scope)
         await self._app(scope, receive, send)
 
     async def _let_in(self, scope: Scope) -> Principal | None:

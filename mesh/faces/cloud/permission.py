@@ -40,6 +40,12 @@ def principal_of(connection: HTTPConnection) -> Principal:
     return found
 
 
+async def require_still(connection: HTTPConnection, principal: Principal) -> None:
+    """Raises Unauthenticated or PermissionDenied unless the door would let them in as it did."""
+    if await connection.state.let_in() != principal:
+        raise PermissionDenied("what you may do has changed meanwhile: connect again")
+
+
 def may(verb: Verb, area: Area, resource_type: str = "", operation: str = "") -> Any:
     """A dependency that gives the `Asker`, if it may do this. Raises PermissionDenied.
 

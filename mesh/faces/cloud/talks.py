@@ -10,7 +10,7 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from mesh.access.principal import Area, Principal, Verb
 from mesh.errors import InvalidArgument, MeshError
-from mesh.faces.cloud.permission import principal_of
+from mesh.faces.cloud.permission import principal_of, require_still
 from mesh.faces.cloud.wire.pods import failure
 
 LOOK_EVERY = 0.5
@@ -37,7 +37,11 @@ async def served(socket: WebSocket, talk: Talk) -> None:
 
 
 async def while_connected(socket: WebSocket) -> AsyncIterator[Mapping[str, Any]]:
-    """Each message of the client, and an empty one where it says nothing for `LOOK_EVERY`."""
+    """Each message of the client, and an empty one where it says nothing for `LOOK_EVERY`.
+
+    Raises Unauthenticated or PermissionDenied once the client may no longer what it might.
+    """
+    principal = principal_of(socket)
     message: Mapping[str, Any] = {}
     reading: asyncio.Task[Any] | None = None
     try:
@@ -45,6 +49,7 @@ async def while_connected(socket: WebSocket) -> AsyncIterator[Mapping[str, Any]]
             yield message
             reading = reading or asyncio.ensure_future(socket.receive_json())
             done, _ = await asyncio.wait([reading], timeout=LOOK_EVERY)
+            await require_still(socket, principal)
             message = {}
             if done:
                 message, reading = _message(reading), None

@@ -7,8 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
-from httpx_ws import WebSocketSession, WebSocketUpgradeError, connect_ws
+from httpx_ws import WebSocketDisconnect, WebSocketSession, WebSocketUpgradeError, connect_ws
 
+from mesh.access.principal import Role
 from tests.e2e.clients import eventually
 from tests.faces.cloud.asked import TOKEN_HEADER
 from tests.faces.cloud.rig import TOKEN, Rig
@@ -78,6 +79,46 @@ def test_what_is_not_there_is_told_in_an_envelope(rig: Rig) -> None:
 def test_nobody_listens_without_a_token(rig: Rig) -> None:
     with pytest.raises(WebSocketUpgradeError), talking(rig, "/ws/v1/clusters/default/pods", "no"):
         pass
+
+
+def no_more(socket: WebSocketSession) -> str:
+    """What the error is that a stream ends with."""
+    while (message := socket.receive_json(timeout=30))["type"] != "error":
+        pass
+    assert message["payload"] is None
+    with pytest.raises(WebSocketDisconnect):
+        socket.receive_json(timeout=30)
+    return str(message["message"])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/ws/v2/deployments/d/pods",
+        "/ws/v1/clusters/default/pods",
+        "/ws/v1/subscription/resource",
+    ],
+)
+def test_a_token_that_is_revoked_hears_no_more(rig: Rig, path: str) -> None:
+    rig.plane.apply(document())
+    replica_of(rig)
+    with talking(rig, path, rig.member("ann", "developer")) as socket:
+        if "pods" in path:
+            assert socket.receive_json(timeout=30)["type"] == "success"
+        (uid,) = (each.uid for each in rig.access.roll.tokens.values() if each.user == "ann")
+        rig.wait(rig.access.tokens.revoke("default", uid))
+        assert "token" in no_more(socket)
+
+
+def test_who_may_no_more_hears_no_more_of_a_log(rig: Rig) -> None:
+    rig.plane.apply(document())
+    path = f"/ws/v1/clusters/default/tail?pod_name={replica_of(rig)}"
+    next(rig.world.processes()).write("first\n")
+    with talking(rig, path, rig.member("ann", "developer")) as socket:
+        socket.send_json(asks(follow=True))
+        assert text_of(socket.receive_json(timeout=30)).endswith("first\n")
+        rig.wait(rig.access.members.change("default", "ann", Role.API_USER))
+        assert "changed meanwhile" in no_more(socket)
 
 
 def text_of(message: dict[str, Any]) -> str:
