@@ -5,19 +5,20 @@ what is whole gets its name.
 """
 
 import asyncio
+import errno
 import hashlib
 import os
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkstemp
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self
 
-from mesh.errors import InvalidArgument, NotFound, TooLarge
+from mesh.errors import InvalidArgument, NotFound, TooLarge, Unavailable
 from mesh.releases.contract import Blobs
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -43,7 +44,7 @@ class Vault(Blobs, Protocol):
         ...
 
     async def keep(self, arrived: "Arrived") -> None:
-        """Takes a file over as a content. It is gone from where it was then."""
+        """Takes a file over as a content. It is gone from where it was then. Raises Unavailable."""
         ...
 
     async def all(self) -> tuple[Kept, ...]:
@@ -67,15 +68,27 @@ def hex_of(digest: str) -> str:
     return digest.partition(":")[2]
 
 
+@contextmanager
+def needing_room() -> Iterator[None]:
+    """Raises Unavailable where the block finds that the disk has no room left."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise Unavailable("there is no room left for what is uploaded") from error
+
+
 class Receipt:
     """Writes content to a new file, hashing as it goes. Blocks; removes the file unless `arrived`.
 
-    Raises TooLarge beyond `limit` bytes.
+    Raises TooLarge beyond `limit` bytes, and Unavailable if there is no room for it.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, name = mkstemp(prefix=".arriving-", dir=folder)
+        with needing_room():
+            folder.mkdir(parents=True, exist_ok=True)
+            handle, name = mkstemp(prefix=".arriving-", dir=folder)
         self._file: BinaryIO = os.fdopen(handle, "wb", buffering=0)
         self._path = Path(name)
         self._hash = hashlib.sha256()
@@ -101,13 +114,15 @@ class Receipt:
             raise TooLarge(f"it is larger than {self._limit} bytes")
         self._hash.update(data)
         left = memoryview(data)
-        while left:
-            left = left[self._file.write(left) or 0 :]
+        with needing_room():
+            while left:
+                left = left[self._file.write(left) or 0 :]
 
     def arrived(self) -> Arrived:
         """The whole file, which is on the disk for good."""
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with needing_room():
+            os.fsync(self._file.fileno())
+            self._file.close()
         self._is_whole = True
         return Arrived(self._path, f"sha256:{self._hash.hexdigest()}", self._size)
 
@@ -121,7 +136,7 @@ class Receipt:
 async def receive(chunks: AsyncIterator[bytes], folder: Path, limit: int) -> Arrived:
     """Writes what comes to a file of `folder`. Nothing is left if it raises.
 
-    Raises TooLarge beyond `limit` bytes, and what `chunks` raises.
+    Raises TooLarge beyond `limit` bytes, Unavailable if there is no room, and what `chunks` raises.
     """
     receipt = await asyncio.to_thread(Receipt, folder, limit)
     try:
@@ -173,12 +188,13 @@ class DiskBlobs:
 
     def _keep(self, arrived: Arrived) -> None:
         path = self._path(arrived.digest)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        arrived.path.chmod(0o600)
-        arrived.path.replace(path)
-        os.utime(path)
-        for folder in (path.parent, path.parent.parent):
-            _settle(folder)
+        with needing_room():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            arrived.path.chmod(0o600)
+            arrived.path.replace(path)
+            os.utime(path)
+            for folder in (path.parent, path.parent.parent):
+                _settle(folder)
 
     async def size(self, digest: str) -> int | None:
         """As of Blobs."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mesh.errors import FailedPrecondition, InvalidArgument
-from mesh.releases.blobs import Arrived, Receipt
+from mesh.releases.blobs import Arrived, Receipt, needing_room
 
 MOST = 10_000
 _PIECE = 2**20
@@ -47,11 +47,12 @@ class Parts:
         return found
 
     def keep(self, number: int, arrived: Arrived) -> Part:
-        """Takes a part over, in place of what has its number."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Takes a part over, in place of what has its number. Raises Unavailable without room."""
         etag = arrived.digest.partition(":")[2]
         path = self.folder / f"{number}-{etag}"
-        arrived.path.replace(path)
+        with needing_room():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            arrived.path.replace(path)
         for other in self.folder.glob(f"{number}-*"):
             if other != path:
                 other.unlink(missing_ok=True)

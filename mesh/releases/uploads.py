@@ -56,6 +56,7 @@ class Uploads:
             FailedPrecondition: no upload was started.
             TooLarge: it is larger than archives may be.
             InvalidArgument: it is no archive of this version.
+            Unavailable: there is no room for it.
             MeshError: (409) another one goes on.
         """
         _require_uploading(package)
@@ -119,7 +120,10 @@ class Uploads:
     async def part(
         self, upload_id: str, number: int, chunks: AsyncIterator[bytes], length: int | None
     ) -> Part:
-        """Takes one part. Raises NotFound, FailedPrecondition, TooLarge or InvalidArgument."""
+        """Takes one part; one that fails may be sent again.
+
+        Raises NotFound, FailedPrecondition, TooLarge, InvalidArgument; Unavailable without room.
+        """
         package = await self.of(upload_id)
         self.require_part(package, upload_id, number)
         parts = self._parts(upload_id)
