@@ -1,6 +1,7 @@
 """The registry: repositories of releases and models, and what is known of each version."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -33,6 +34,7 @@ from mesh.releases.parts import Parts
 from mesh.releases.uses import Deployed, Use, release_tags, uses
 
 _AT_ONCE = 20
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +153,11 @@ class Registry:
             family, repository, version, self.new_uid(), organization, now, now, said, creator
         )
         await self.admit(made, made.said_size)
-        await admit_release(self.catalogue, organization, family.version)
         if made.is_elsewhere:
             made = made.succeeded(None, now)
-        await self.catalogue.write(Put(made.entry(), is_new=True))
+        async with self._lock:  # no other comes between the count and this one
+            await admit_release(self.catalogue, organization, family.version)
+            await self.catalogue.write(Put(made.entry(), is_new=True))
         return made
 
     async def admit(self, package: Package, size: int) -> None:
@@ -289,12 +292,15 @@ class Registry:
         return tuple(found)
 
     async def drop(self, digests: frozenset[str]) -> None:
-        """Deletes archives that nothing names any more."""
+        """Deletes archives that nothing names any more, as far as the vault lets it."""
         if not digests:
             return
         async with self._lock:  # what comes meanwhile is named before it is kept
             for digest in digests - await self.named():
-                await self.vault.delete(digest)
+                try:
+                    await self.vault.delete(digest)
+                except (MeshError, OSError) as error:  # it is tried again when all is tidied
+                    _log.warning("the archive %s is not deleted: %s", digest, error)
 
     @asynccontextmanager
     async def naming(self) -> AsyncIterator[None]:

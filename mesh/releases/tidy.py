@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from mesh.control.store.catalogue import Entry, Kind, Remove
-from mesh.errors import MeshError, NotFound
+from mesh.errors import NotFound
 from mesh.releases.blobs import sweep
-from mesh.releases.packages import BENTOS, FAMILIES, MODELS, package_of
+from mesh.releases.packages import BENTOS, FAMILIES, MODELS, Family, package_of
 from mesh.releases.parts import sweep_parts
 from mesh.releases.registry import Registry
 
@@ -21,24 +23,42 @@ _log = logging.getLogger(__name__)
 async def keep_tidy(registry: Registry) -> None:
     """Clears away for ever, now and then."""
     while True:
-        try:
-            await tidy(registry)
-        except MeshError as error:
-            _log.warning("the registry is not cleared: %s", error.message)
+        await tidy(registry)
         await asyncio.sleep(EVERY)
 
 
 async def tidy(registry: Registry) -> None:
-    """Clears away once. Raises what the methods of `Catalogue` and `Blobs` raise."""
+    """Clears away once. What fails is logged, and left for the next time."""
     incoming, kept = registry.vault.incoming, registry.limits.kept
-    await asyncio.to_thread(sweep, incoming, kept, registry.wall)
-    await asyncio.to_thread(sweep_parts, incoming, kept, registry.wall)
+    with _alone("files on their way"):
+        await asyncio.to_thread(sweep, incoming, kept, registry.wall)
+    with _alone("parts on their way"):
+        await asyncio.to_thread(sweep_parts, incoming, kept, registry.wall)
+    with _alone("uploads"):
+        await _give_up_uploads(registry)
+    for family in (BENTOS, MODELS):
+        with _alone(f"earlier archives of a {family.word}"):
+            await _forget_earlier(registry, family)
+    with _alone("archives"):
+        await _drop_unnamed(registry)
+
+
+@contextmanager
+def _alone(what: str) -> Iterator[None]:
+    """Logs what goes wrong in the block, which then ends; what comes after it goes on."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  # whatever it is, the rest is cleared
+        _log.warning("the registry is not cleared of %s: %r", what, error)
+
+
+async def _give_up_uploads(registry: Registry) -> None:
+    incoming, kept = registry.vault.incoming, registry.limits.kept
     for upload in await registry.catalogue.entries(Kind.UPLOAD, organization=None):
-        is_there = await asyncio.to_thread((incoming / f"parts-{upload.name}").is_dir)
-        if not is_there and upload.created_at < registry.wall() - kept:
-            await _give_up(registry, upload)
-    await _forget_earlier(registry)
-    await _drop_unnamed(registry)
+        with _alone(f"upload {upload.name}"):
+            is_there = await asyncio.to_thread((incoming / f"parts-{upload.name}").is_dir)
+            if not is_there and upload.created_at < registry.wall() - kept:
+                await _give_up(registry, upload)
 
 
 async def _give_up(registry: Registry, upload: Entry) -> None:
@@ -56,10 +76,10 @@ async def _give_up(registry: Registry, upload: Entry) -> None:
         await registry.catalogue.write(Remove(upload))
 
 
-async def _forget_earlier(registry: Registry) -> None:
+async def _forget_earlier(registry: Registry, family: Family) -> None:
     """Lets go of the archives that versions had before, where no deployment may still use them."""
-    for family in (BENTOS, MODELS):
-        for entry in await registry.catalogue.entries(family.version, organization=None):
+    for entry in await registry.catalogue.entries(family.version, organization=None):
+        with _alone(f"earlier archives of {entry.scope}:{entry.name}"), suppress(NotFound):
             package = package_of(family, entry)
             if package.earlier and not await registry.uses_of(package):
                 async with registry.changing(package) as changing:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from mesh.control.records import DeploymentRecord, RevisionRecord
-from mesh.control.store.catalogue import Entry, Kind, Put
+from mesh.control.store.catalogue import Entry, Kind, Put, Remove
 from mesh.control.store.memory_catalogue import MemoryCatalogue
 from mesh.errors import (
     AlreadyExists,
@@ -23,6 +24,7 @@ from mesh.errors import (
     NotFound,
     QuotaExceeded,
     TooLarge,
+    Unavailable,
 )
 from mesh.releases.archive import ArchiveLimits
 from mesh.releases.blobs import DiskBlobs, Vault
@@ -31,6 +33,7 @@ from mesh.releases.registry import Limits, Registry
 from mesh.releases.remote_blobs import RemoteBlobs
 from mesh.releases.tidy import YOUNG, tidy
 from mesh.releases.uploads import Uploads
+from mesh.releases.uses import Use
 from tests.control.store.stores import async_test
 from tests.releases.tars import BENTO, MODEL, bento, file, inside, tar
 
@@ -359,6 +362,95 @@ async def test_uploads_that_were_given_up_are_cleared_away(shelf: Shelf) -> None
     assert inside(shelf.vault.incoming) == []
     assert await shelf.registry.catalogue.count_entries(Kind.UPLOAD) == 0
     assert (await shelf.again(package)).upload_id == ""
+
+
+@async_test
+async def test_what_cannot_be_cleared_away_is_logged_and_the_rest_is_cleared(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError("the disk fails")
+
+    first = await shelf.pushed()
+    other = await shelf.pushed(family=MODELS)
+    await shelf.registry.catalogue.write(Remove(first.entry()), Remove(other.entry()))
+    shelf.now += 10 * YOUNG + 10**10
+    digits = first.digest.partition(":")[2]
+    (stuck,) = shelf.vault.incoming.parent.glob(f"sha256/??/{digits[2:]}")
+    stuck.unlink()
+    stuck.mkdir()  # is no file that can be unlinked
+    monkeypatch.setattr("mesh.releases.tidy.sweep", broken)
+    await tidy(shelf.registry)
+    assert await shelf.digests() == {first.digest}
+    assert "the disk fails" in caplog.text
+    assert f"{first.digest} is not deleted" in caplog.text
+
+
+@async_test
+async def test_a_version_that_is_deleted_meanwhile_does_not_keep_others(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = {each: BENTO.replace(b"v1", each.encode()) for each in ("v1", "v2")}
+    first, other = [
+        await shelf.pushed(bento(document=text), version=version)
+        for version, text in documents.items()
+    ]
+    for package in (first, other):
+        again = await shelf.uploads.start(package)
+        content = bento(file("new"), document=documents[package.version])
+        await shelf.uploads.whole(again, chunks(content), None, is_done=True)
+    assert (await shelf.again(first)).earlier
+    uses_of = Registry.uses_of
+
+    async def deleting(registry: Registry, package: Package) -> tuple[Use, ...]:
+        if package.uid == other.uid:  # the newest comes first
+            await registry.catalogue.write(Remove(package.entry()))
+        return await uses_of(registry, package)
+
+    monkeypatch.setattr(Registry, "uses_of", deleting)
+    await tidy(shelf.registry)
+    assert (await shelf.again(first)).earlier == ()
+
+
+@async_test
+async def test_a_full_disk_is_told_and_noted(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(**_: object) -> tuple[int, str]:
+        return os.open("/dev/full", os.O_WRONLY), str(tmp_path / "arriving")
+
+    package = await shelf.started()
+    in_parts = await shelf.uploads.start_parts(package)
+    monkeypatch.setattr("mesh.releases.blobs.mkstemp", full)
+    with pytest.raises(Unavailable, match="no room"):
+        await shelf.uploads.part(in_parts.upload_id, 1, chunks(b"part"), None)
+    assert (await shelf.again(package)).status is Status.UPLOADING  # it may be sent again
+    with pytest.raises(Unavailable, match="no room"):
+        await shelf.uploads.whole(package, chunks(bento()), None, is_done=True)
+    found = await shelf.again(package)
+    assert (found.status, "no room" in found.reason) == (Status.FAILED, True)
+
+
+class Slow(MemoryCatalogue):
+    """Lets others go on before it writes."""
+
+    async def write(self, *changes: Put | Remove) -> None:
+        await asyncio.sleep(0)
+        await super().write(*changes)
+
+
+@async_test
+async def test_versions_that_come_at_once_are_counted_one_by_one(shelf: Shelf) -> None:
+    shelf.registry = replace(shelf.registry, catalogue=Slow())
+    group = Entry(Kind.LIMIT_GROUP, "small", "g", 0, 0, {"config": {"bento_count": 1}})
+    owner = Entry(Kind.ORGANIZATION, "default", "o", 0, 0, {"limit_group": "small"})
+    await shelf.registry.catalogue.write(Put(group), Put(owner))
+    await shelf.registry.create_repository(BENTOS, "default", "tiny", Said(), "me")
+    made = await asyncio.gather(
+        *(shelf.made(version=each) for each in ("v1", "v2")), return_exceptions=True
+    )
+    assert [type(each) for each in made] == [Package, QuotaExceeded]
+    assert await shelf.registry.count(BENTOS, "default") == 1
 
 
 @async_test
