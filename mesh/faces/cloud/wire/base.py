@@ -134,7 +134,7 @@ def user(person: Person) -> UserView:
         name=person.name,
         first_name=person.first_name,
         last_name=person.last_name,
-        email=person.email,
+        email=person.email or person.name,  # clients show it as who is logged in
         is_super_admin=person.is_super_admin,
     )
 
