@@ -174,6 +174,24 @@ async def releasing() -> AsyncIterator[tuple[RayCluster, Callable[..., list[Laun
         finally:
             await end_together(ours)
             ray.kill(holder)
+            await all_free()
+
+
+async def all_free() -> None:
+    """Returns when Ray says of all nodes that nothing is taken.
+
+    A cluster that has started replicas knows better than Ray for a while; another one does not.
+    """
+    async with asyncio.timeout(30):
+        while True:
+            free = await asyncio.to_thread(ray._private.state.available_resources_per_node)
+            nodes = [each for each in await asyncio.to_thread(ray.nodes) if each["Alive"]]
+            if all(
+                free.get(each["NodeID"], {}).get("CPU", 0.0) >= each["Resources"].get("CPU", 0.0)
+                for each in nodes
+            ):
+                return
+            await asyncio.sleep(0.05)
 
 
 async def a_release_gets_ready_on_the_nodes_that_its_replicas_go_to(_: RayCluster) -> None:
