@@ -26,8 +26,8 @@ from mesh.control.store.memory import MemoryStore
 from mesh.errors import FailedPrecondition, MeshError, NotFound
 from mesh.faces.addresses import Addresses, PlaneConfig
 from mesh.faces.cloud.backing import Backing
-from mesh.faces.cloud.coding import Coding
-from mesh.faces.cloud.deploying import Deploying
+from mesh.faces.cloud.codespaces.coding import Coding
+from mesh.faces.cloud.deployments.deploying import Deploying
 from mesh.faces.grpc_face import GrpcServer
 from mesh.faces.http_face import HttpServer, http_app
 from mesh.faces.noted import NotedVerbs

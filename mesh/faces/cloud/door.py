@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mesh.access.principal import Principal
 from mesh.errors import MeshError, PermissionDenied
 from mesh.faces.cloud.backing import Backing
-from mesh.faces.cloud.cookies import SESSION, cookie, is_from_our_pages
+from mesh.faces.cloud.people.cookies import SESSION, cookie, is_from_our_pages
 from mesh.faces.notes import Notes, Noting
 from mesh.faces.rest.access import is_from_elsewhere, refuse, token_of
 

@@ -11,8 +11,8 @@ from mesh.control.records import CLUSTER
 from mesh.control.store.catalogue import Kind
 from mesh.errors import MeshError
 from mesh.faces.cloud.backing import Backing
+from mesh.faces.cloud.organization.secrets import check_cluster
 from mesh.faces.cloud.permission import Asker, may
-from mesh.faces.cloud.secrets import check_cluster
 from mesh.faces.cloud.wire.base import at
 from mesh.faces.cloud.wire.clusters import HostView, PartView
 

@@ -4,7 +4,7 @@ from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp
 
 from mesh.access.contract import Access
-from mesh.faces.cloud.deploying import Deploying
+from mesh.faces.cloud.deployments.deploying import Deploying
 from mesh.faces.notes import Notes, Noting
 from mesh.faces.rest.access import Guard
 from mesh.faces.rest.builds import builds

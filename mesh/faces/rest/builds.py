@@ -7,8 +7,8 @@ from fastapi import APIRouter
 from mesh.client.control.values import BuildView
 from mesh.config import DeploymentConfig, parse
 from mesh.errors import NotFound
-from mesh.faces.cloud.deploying import Deploying
-from mesh.faces.cloud.pending import Pending
+from mesh.faces.cloud.deployments.deploying import Deploying
+from mesh.faces.cloud.deployments.pending import Pending
 from mesh.faces.cloud.permission import Asker
 from mesh.faces.rest.access import Mine
 from mesh.faces.rest.deployments import Cause

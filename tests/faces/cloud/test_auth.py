@@ -18,7 +18,7 @@ from mesh.control.store.catalogue import Deeds, Kind
 from mesh.control.store.memory import MemoryStore
 from mesh.faces.cloud.app import cloud_app
 from mesh.faces.cloud.backing import Backing
-from mesh.faces.cloud.cookies import SESSION
+from mesh.faces.cloud.people.cookies import SESSION
 from tests.faces.cloud.asked import Asked
 from tests.faces.cloud.rig import TOKEN, Rig
 from tests.faces.rest.memory import MemoryVerbs

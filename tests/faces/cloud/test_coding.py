@@ -1,6 +1,6 @@
 """When files that change are deployed."""
 
-from mesh.faces.cloud.coding import LONGEST, QUIET, Changes, until_deployed
+from mesh.faces.cloud.codespaces.coding import LONGEST, QUIET, Changes, until_deployed
 
 
 def changes(first: float, last: float) -> Changes:

@@ -20,7 +20,7 @@ from mesh.control.store.memory_catalogue import MemoryCatalogue
 from mesh.faces.cloud.absent import absent
 from mesh.faces.cloud.app import ROUTES
 from mesh.faces.cloud.backing import Backing
-from mesh.faces.cloud.events import BESIDES, day, deeds
+from mesh.faces.cloud.organization.events import BESIDES, day, deeds
 from mesh.faces.cloud.permission import gates, operations
 from mesh.faces.cloud.query import wanted
 from mesh.faces.notes import FAILED, SUCCESS
@@ -37,7 +37,7 @@ EVENTS = "/api/v1/current_org/events"
 NOT_NOTED = {
     # Answers a question that is too long for an address.
     ("POST", "/api/v1/org_secrets_check"),
-    # Noted once it is known who it was; see mesh/faces/cloud/auth.py.
+    # Noted once it is known who it was; see mesh/faces/cloud/people/auth.py.
     ("POST", "/api/v1/auth/login"),
     ("POST", "/api/v1/auth/register"),
     ("POST", "/api/v1/setup"),

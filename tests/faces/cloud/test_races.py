@@ -12,9 +12,9 @@ from mesh.control.store.catalogue import Catalogue, Entry, Kind, Put, Remove
 from mesh.control.store.memory_catalogue import MemoryCatalogue
 from mesh.errors import NotFound
 from mesh.faces.cloud.backing import Backing
-from mesh.faces.cloud.limit_groups import LimitGroups
+from mesh.faces.cloud.organization.limit_groups import LimitGroups
+from mesh.faces.cloud.organization.secrets import Secrets
 from mesh.faces.cloud.permission import Asker
-from mesh.faces.cloud.secrets import Secrets
 from mesh.faces.cloud.wire.limit_groups import LimitGroupChange
 from mesh.faces.cloud.wire.secrets import SecretChange
 from mesh.faces.notes import Doing

@@ -7,7 +7,7 @@ import pytest
 from httpx_ws import WebSocketSession
 
 from mesh.access.principal import Role
-from mesh.faces.cloud.subscriptions import MOST
+from mesh.faces.cloud.streams.subscriptions import MOST
 from tests.faces.cloud.rig import Rig, rigged
 from tests.faces.cloud.shelf import Shelf
 from tests.faces.cloud.test_deployments import create

@@ -7,7 +7,14 @@ from hypothesis import given, settings, strategies as st
 
 from mesh.config import DeploymentConfig, parse
 from mesh.errors import InvalidArgument, MeshError
-from mesh.faces.cloud.translation import config_of, kebab, merged, quantity, tag_of, wire_of
+from mesh.faces.cloud.deployments.translation import (
+    config_of,
+    kebab,
+    merged,
+    quantity,
+    tag_of,
+    wire_of,
+)
 from mesh.faces.cloud.wire.deployments import SentDeployment, sent
 
 names = st.from_regex(r"[a-z]([-a-z0-9]{0,8}[a-z0-9])?", fullmatch=True)

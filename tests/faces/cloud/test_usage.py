@@ -7,7 +7,7 @@ import pytest
 
 from mesh.control.store.catalogue import Used
 from mesh.control.store.memory import MemoryStore
-from mesh.faces.cloud.usage import series
+from mesh.faces.cloud.organization.usage import series
 from tests.faces.cloud.rig import Rig, rigged
 
 PATH = "/api/v1/current_org/usage_metrics"

@@ -10,10 +10,10 @@ from starlette.responses import Response
 from mesh.access.principal import Area, Principal, Verb
 from mesh.errors import MeshError, NotFound
 from mesh.faces.cloud.backing import Backing
-from mesh.faces.cloud.cookies import SESSION, end_session
 from mesh.faces.cloud.pages.deployment import deployment_page
 from mesh.faces.cloud.pages.html import local_path, page
 from mesh.faces.cloud.parameters import Text
+from mesh.faces.cloud.people.cookies import SESSION, end_session
 
 _FORM = "form.js"
 _OVER = """<p role="status">You are logged out: your session is over, or the control plane was

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from mesh.faces.cloud.cookies import SESSION
 from mesh.faces.cloud.pages.html import local_path
+from mesh.faces.cloud.people.cookies import SESSION
 from tests.faces.cloud.rig import TOKEN, Rig
 from tests.faces.test_plane import document
 

@@ -1,0 +1,1 @@
+"""The cluster: its nodes, instance types and standbys."""

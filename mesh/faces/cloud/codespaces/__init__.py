@@ -1,0 +1,1 @@
+"""Codespaces: files of a deployment that become what runs."""

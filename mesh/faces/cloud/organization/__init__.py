@@ -1,0 +1,1 @@
+"""What an organization has: secrets, labels, limits, events and usage."""

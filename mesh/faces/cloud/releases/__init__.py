@@ -1,0 +1,1 @@
+"""The registry of bentos and models over the wire."""

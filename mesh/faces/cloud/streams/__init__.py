@@ -1,0 +1,1 @@
+"""WebSockets: pods, logs, and resources as they change."""
