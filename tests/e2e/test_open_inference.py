@@ -29,7 +29,8 @@ FINAL = "triton_final_response"
 @pytest.fixture(scope="module")
 def zoo(deploy: Deploy) -> Iterator[Deployed]:
     """Zoo with a canary that gets only what asks for it."""
-    canary = {"versions": {"next": {"weight": 0}}}
+    # Without a setting of its own it would be the very same version, with the same replicas.
+    canary = {"versions": {"next": {"weight": 0, "envs": {"RELEASE": "next"}}}}
     services = {"Zoo": {"traffic": {"max_request_bytes": 16 * 2**20}}}
     with deploy(Zoo, "zoo", canaries={"next": Zoo}, canary=canary, services=services) as deployed:
         yield deployed
