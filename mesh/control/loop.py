@@ -103,7 +103,9 @@ class Loop:
         self._new_id = new_id
         self._new_uid = new_uid
         self._tick = tick
-        self._waits_for_grants = waits_for_grants
+        self._granted_first = asyncio.Event()
+        if not waits_for_grants:
+            self._granted_first.set()
         self._state = State()
         self._courses: dict[str, Course] = {}
         self._dirty: set[str] = set()
@@ -228,7 +230,7 @@ class Loop:
     def grant(self, grants: Mapping[bytes, Grant]) -> None:
         """Has gateways go by these grants, by the SHA-256 of tokens; see `granted`."""
         self._routes.grant(grants)
-        self._waits_for_grants = False
+        self._granted_first.set()
         # Who is revoked must not wait for a look; but the first table comes with one.
         if self.snapshots.value is not None:
             self._publish(())
@@ -327,6 +329,8 @@ class Loop:
             self._woken.set()
 
     async def _work(self) -> None:
+        # Nothing is drained or stopped that callers were not told to leave.
+        await self._granted_first.wait()
         while True:
             self._woken.clear()
             with _logged("what was measured cannot be gone by"):
@@ -511,7 +515,7 @@ class Loop:
         for name in names:
             step = self._courses[name].step
             self._routes.put(name, step.traffic if step is not None else None)
-        if self._waits_for_grants:
+        if not self._granted_first.is_set():
             return
         last = self.snapshots.value
         is_empty = not (self._state.deployments or self._state.endpoints)

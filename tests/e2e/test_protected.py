@@ -176,6 +176,8 @@ def test_the_docs_page_asks_for_a_token(protected: Protected) -> None:
     if program is None:
         pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
     token = protected.token("reader", deployment_uids=[protected.uids["vault"]])["token"]
+    # Gateways may still be on their way back to the controller that was killed.
+    eventually(lambda: protected.statuses(token) == {200}, "the token opens")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         page = browser.new_page()
