@@ -173,6 +173,16 @@ members = st.lists(
 )
 
 
+def _reached(path: Path) -> Path | None:
+    """What a path leads to, be it there or not; None for links in circles, which lead nowhere."""
+    try:
+        return path.resolve(strict=True)
+    except FileNotFoundError:
+        return Path(os.path.realpath(path))
+    except (OSError, RuntimeError):  # the latter is what Path makes of ELOOP
+        return None
+
+
 @settings(max_examples=400, deadline=None)
 @given(members)
 def test_nothing_is_ever_written_or_reached_outside(found: list[Member]) -> None:
@@ -184,8 +194,8 @@ def test_nothing_is_ever_written_or_reached_outside(found: list[Member]) -> None
         assert _passes(lambda: unpack(archive, out)) is is_good
         assert inside(top) == (["a.tar", "out"] if is_good else ["a.tar"])
         for each in out.rglob("*") if is_good else ():
-            reached = Path(os.path.realpath(each))  # stops where a link leads nowhere or in circles
-            assert reached.is_relative_to(out), each
+            reached = _reached(each)
+            assert reached is None or reached.is_relative_to(out), each
 
 
 def _passes(work: Callable[[], object]) -> bool:
