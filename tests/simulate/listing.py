@@ -95,7 +95,7 @@ def measured(client: httpx.Client, say: Say) -> Iterator[Row]:
     while client.get("/api/v2/deployments", params={"q": "status:deploying", "count": 1}).json()[
         "total"
     ]:
-        time.sleep(1)
+        time.sleep(1)  # between two looks at another thread
     say("reading pages")
     pages = [listed(start=start * PAGE % COUNT, count=PAGE) for start in range(ROUNDS)]
     yield Row(SUBJECT, "a page of 100, p50", median(took for took, _ in pages) * 1e3, 50, "ms")

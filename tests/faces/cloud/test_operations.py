@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-from pathlib import Path
 
 import httpx
 import pytest
@@ -21,10 +20,6 @@ from tests.faces.cloud.rig import Rig
 from tests.faces.rest.memory import MemoryVerbs
 
 TOKEN = "t0ken"
-NOT_YET = {
-    tuple(line.split()) for line in Path(__file__).with_name("not_yet.txt").read_text().splitlines()
-}
-"""What is not routed yet. Whoever routes an operation takes its line out."""
 
 
 @pytest.fixture
@@ -77,13 +72,12 @@ async def opened(backing: Backing, path: str) -> list[Message]:
     return said
 
 
-def test_what_serves_a_mesh_is_routed_or_said_to_be_missing(backing: Backing) -> None:
+def test_everything_that_serves_a_mesh_is_routed(backing: Backing) -> None:
     ours = {each for each, group in operations().items() if group in "AB"}
     there = routed(backing)
     missing = {each for each in ours if (each[0], plain(each[1])) not in there}
     assert there, "no family has a route"
-    assert missing - NOT_YET == set(), "these are gone"
-    assert NOT_YET - missing == set(), "these are there: take them out of not_yet.txt"
+    assert not missing
 
 
 # Of what is not part of a mesh, these are of use: how its own parts do.
