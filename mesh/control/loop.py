@@ -443,13 +443,13 @@ class Loop:
             if course is None or course.progression is None or not course.desired.wanted:
                 return  # what is stopped, or deleted, has no canary that could go on
             desired = course.desired
-            found = progression.observed(course.progression, desired, course.standing, self._ledger)
-            progress, verdict = canary.judge(found.plan, found.progress, wall)
-            before, found = course.progression, found._replace(progress=progress)
+            before = course.progression
+            found = progression.observed(before, desired, course.standing, self._ledger)
             course.reach(found)
+            progress, verdict = canary.judge(found.plan, found.progress, wall)
+            found = found._replace(progress=progress)
             version, moment = found.plan.version, Moment(wall, self._new_uid())
             change = Change()
-            # Asked of the state and not of the verdict: what could not be kept is tried again.
             if progress.state is canary.State.ABORTED:
                 change = changes.aborted(self._state, name, version, moment, progress.reason)
             elif progress.state is canary.State.DONE and found.plan.steps[-1] == canary.WHOLE:
@@ -460,15 +460,18 @@ class Loop:
                 event = Event(wall, "canary", name, revision=desired.revision, reason=told)
                 change = Change(events=(event,))
             if change == Change() and not (keep and found != before):
+                course.reach(found)
                 return
             kept = progression.document(found, desired.revision)
             record = change.deployments[0] if change.deployments else self._state.deployments[name]
             change = replace(change, deployments=(replace(record, progress=kept),))
+            # What cannot be kept is judged again: nobody is told of an end before it has come.
             if change.revisions:
                 await self._commit(change)
             else:
                 await self._store.commit(change)
                 self._state = changes.after(self._state, change)
+                course.reach(found)
             self._dirty.add(name)
             self._woken.set()
 

@@ -998,6 +998,45 @@ def test_a_bad_canary_is_taken_back_although_the_store_fails_at_first() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(("errors", "state"), [(0, "done"), (50, "aborted")])
+def test_a_progression_has_not_ended_before_what_it_comes_to_is_kept(
+    errors: int, state: str
+) -> None:
+    class Slow(MemoryStore):
+        def __init__(self) -> None:
+            super().__init__()
+            self.asked, self.goes_on = asyncio.Event(), asyncio.Event()
+
+        async def commit(self, change: Change) -> None:
+            if any(each.cause.startswith("canary") for each in change.revisions):
+                self.asked.set()
+                await self.goes_on.wait()
+            await super().commit(change)
+
+    def told(controller: Controller) -> tuple[str, set[str]]:
+        status = controller.canary_status("d")
+        return status.progression["progress"]["state"], set(controller.current("d").versions)
+
+    async def main() -> None:
+        cluster, clocks, store = PaperCluster(), Clocks(), Slow()
+        async with measured(cluster, clocks, store) as controller:
+            await controller.apply(app(canaries={"next": 0}, **canary(steps=(10, 100))))
+            await until_weights(controller, {"main": 90, "next": 10})
+            for _ in range(1 if errors else 2):
+                clocks.now += 11.0
+                ended(controller, clocks, "main", 900, 0)
+                ended(controller, clocks, "next", 100, errors)
+                await settled()
+            await store.asked.wait()
+            before = told(controller)
+            store.goes_on.set()
+            assert before == ("running", {"main", "next"})
+            await until_weights(controller, {"main": 100, "next": 0} if errors else {"main": 100})
+            assert told(controller) == (state, {"main", "next"} if errors else {"main"})
+
+    asyncio.run(main())
+
+
 def test_what_is_measured_may_fail_to_be_followed_and_replicas_are_kept_running() -> None:
     class Broken(MemoryStore):
         async def commit(self, change: Change) -> None:
