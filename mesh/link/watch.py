@@ -23,6 +23,10 @@ HEARD = "mesh-watch"
 """Metadata with which a controller says that it takes a watcher, before any update."""
 LONGEST_PAUSE = 5.0
 """Upper bound of that time, in seconds."""
+LAG = 2.0
+"""Seconds by which a watcher may hear later of something than another one."""
+AWAY = 30.0
+"""The same while it has no controller: that is back in a few seconds, and so is the watcher."""
 OPTIONS = [  # of channels to the controller
     # A table of many deployments with their schemas is larger than gRPC's default limit.
     ("grpc.max_receive_message_length", -1),
@@ -79,6 +83,11 @@ class Watch:
     def connected(self) -> bool:
         """Whether the controller answered last time, as far as is known."""
         return self._task is not None and not self._failures
+
+    @property
+    def lag(self) -> float:
+        """Seconds by which others may have heard before of what is news here."""
+        return LAG if self.connected else AWAY
 
     def start(self) -> None:
         """Begins to follow. To be called once, on the loop."""

@@ -17,8 +17,6 @@ from mesh.observe.tracing import Tracing
 from mesh.replica.scope import CURRENT, OUTSIDE, Scope
 from mesh.traffic.snapshot import Service
 
-LAG = 2.0
-"""Seconds by which a replica may hear later than its callers that its graph is complete."""
 START_WAIT = 120.0
 """Seconds that a service which calls another while it is made waits for that to be ready."""
 
@@ -33,7 +31,11 @@ class Route:
 
 
 class Caller:
-    """Calls the methods of one service; every call runs on the replica's event loop."""
+    """Calls the methods of one service; every call runs on the replica's event loop.
+
+    `lag` gives the seconds by which the replica may hear later than its callers that its graph is
+    complete.
+    """
 
     def __init__(
         self,
@@ -41,7 +43,9 @@ class Caller:
         loop: asyncio.AbstractEventLoop,
         route: Route,
         tracing: Tracing,
+        lag: Callable[[], float],
     ) -> None:
+        self._lag = lag
         self._dispatcher = dispatcher
         self._route = route
         self._tracing = tracing
@@ -130,7 +134,7 @@ class Caller:
                 route.version_id,
                 head.deadline,
                 service=route.spec.name,
-                limit=LAG,
+                limit=self._lag(),
             )
         if stream is None:
             call = await dispatcher.ask(self._find, head, body, idempotent=method.idempotent)

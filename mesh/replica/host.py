@@ -180,10 +180,15 @@ class ReplicaHost:
                 loop,
                 Route(launch.deployment, launch.version_id, service_spec(dependency)),
                 self._tracing,
+                self._lag,
             )
             for attribute, dependency in service.dependencies.items()
         }
         return {name: service.manner.handle(Handle(each)) for name, each in callers.items()}
+
+    def _lag(self) -> float:
+        """Seconds by which callers may have heard before of what is news here."""
+        return 0.0 if self._watch is None else self._watch.lag
 
     async def _listen(self, service: ServiceSpec, instance: object) -> str:
         handler = Handler(service, instance, self._launch, monotonic, self._tracing)

@@ -16,7 +16,7 @@ from mesh.control.latest import KEPT, Latest
 from mesh.control.watchers import Watchers
 from mesh.faces.grpc_face import Routing
 from mesh.faces.updates import Updates
-from mesh.link.watch import WATCH, Watch
+from mesh.link.watch import AWAY, LAG, WATCH, Watch
 from mesh.traffic.snapshot import Deployment, Replica, Service, Snapshot, Version
 from mesh.v1 import routing_pb2
 
@@ -319,7 +319,7 @@ def test_a_controller_that_never_sends_the_whole_table_is_asked_with_pauses() ->
         async with script.listening() as address, following(address, pause=pause) as (watch, _):
             await paused.wait()
             assert script.asked == [0, 0]
-            assert not watch.connected
+            assert (watch.connected, watch.lag) == (False, AWAY)
 
     run(main)
 
@@ -353,7 +353,7 @@ def test_after_another_controller_came_the_table_is_its_own() -> None:
                 after = await until(2, epoch=2)
                 assert after == replace(before, number=2, epoch=2)
                 assert after.deployments["a"] is before.deployments["a"]
-                assert watch.connected
+                assert (watch.connected, watch.lag) == (True, LAG)
                 await second.watchers.reached(2)
 
     run(main)

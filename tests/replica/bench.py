@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -79,7 +79,10 @@ def _decoded(head: ReplyHead | None, body: bytes) -> Any:
 
 @asynccontextmanager
 async def bench(
-    entry: type, *, tracing: Tracing = OFF, replicas: bool = True
+    entry: type,
+    *,
+    tracing: Tracing = OFF,
+    lag: Callable[[], float] = lambda: 0.0,
 ) -> AsyncIterator[Bench]:
     """One replica of each service of the graph; nothing may be left when the block ends."""
     dependencies = service_spec(entry).dependencies
@@ -91,7 +94,7 @@ async def bench(
     loop = asyncio.get_running_loop()
     handles = {
         attribute: Handle(
-            Caller(links.dispatcher, loop, Route("demo", "main-1", service_spec(on)), tracing)
+            Caller(links.dispatcher, loop, Route("demo", "main-1", service_spec(on)), tracing, lag)
         )
         for attribute, on in dependencies.items()
     }

@@ -137,6 +137,23 @@ def test_a_call_outside_of_calls_waits_until_the_service_is_ready() -> None:
     run(main())
 
 
+def test_a_call_waits_as_long_as_its_replica_may_hear_later_than_its_callers() -> None:
+    async def main() -> None:
+        lags = [0.0, 60.0]
+        async with bench(Above, lag=lags.pop) as made:
+            ready = made.dispatcher.snapshot
+            made.dispatcher.follow(snapshot(version(Above, {"Above": ("first",)}), number=2))
+            waiting = asyncio.ensure_future(made.ask("direct", {"x": 1}))
+            await until(lambda: len(lags) == 1)
+            with pytest.raises(MeshError) as failed:
+                await made.ask("direct", {"x": 1})
+            assert failed.value.code is Code.UNAVAILABLE
+            await made.links.follow(ready)
+            assert await waiting == 2
+
+    run(main())
+
+
 def test_a_call_waits_for_the_first_replica_of_a_dependency_that_sleeps() -> None:
     async def main() -> None:
         async with bench(Above) as made:
