@@ -27,12 +27,16 @@ def limits_in(entry: Entry) -> Limits:
 
 async def limits_of(catalogue: Catalogue, organization: str) -> Limited | None:
     """The limits of an organization; None if it has none."""
-    entry = await catalogue.entry(Kind.ORGANIZATION, organization, organization=organization)
-    group = entry.document.get("limit_group") if entry is not None else ""
-    if not group:
-        return None
-    found = await catalogue.entry(Kind.LIMIT_GROUP, group)
-    return None if found is None else Limited(group, limits_in(found))
+    missing = ""
+    while True:
+        entry = await catalogue.entry(Kind.ORGANIZATION, organization, organization=organization)
+        group = entry.document.get("limit_group") if entry is not None else ""
+        if not group or group == missing:
+            return None
+        found = await catalogue.entry(Kind.LIMIT_GROUP, group)
+        if found is not None:
+            return Limited(group, limits_in(found))
+        missing = group  # unless the organization came into another before this one went
 
 
 async def admit_to_cluster(catalogue: Catalogue, organization: str) -> None:

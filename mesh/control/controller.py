@@ -1,7 +1,7 @@
 """What users do with a mesh, and what they see of it."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from mesh.cluster.contract import LOG_CHUNK, LogChunk
@@ -29,6 +29,9 @@ from mesh.errors import FailedPrecondition, NotFound
 _log = logging.getLogger(__name__)
 
 
+Settle = Callable[[Application], Awaitable[Application]]
+"""Gives an application what is looked up at last; raises if something of it is not there."""
+
 EVENTS = 1_000
 """Events that are looked through for a revision that ran."""
 
@@ -48,6 +51,7 @@ class Controller(Loop):
         by: str = "",
         organization: str = DEFAULT_ORGANIZATION,
         uid: str = "",
+        settle: Settle | None = None,
     ) -> int:
         """Makes a deployment what `application` says; returns its revision.
 
@@ -55,15 +59,20 @@ class Controller(Loop):
         change is kept; follow it with `status`. The same application again changes nothing,
         except that what failed is tried again at once. `by` is the user who asks for it, and
         `organization` that of whose a new deployment is, whose uid is `uid` (empty: a new one).
+        What `settle` returns is applied; nobody is in `unchanged` from when it is called until
+        the change is kept, so what it has found there is still there then.
 
         Raises:
             ConfigError: the application contradicts itself.
             AlreadyExists: another organization has a deployment of this name.
             PermissionDenied: the organization may not use the cluster.
             QuotaExceeded: it is not within the limits of the organization.
+            MeshError: as of `settle`.
         """
         name = application.config.name
         async with self._change(by, organization) as moment:
+            if settle is not None:
+                application = await settle(application)
             at = moment._replace(deployment_uid=uid)
             before = self._courses.get(name)
             change = changes.applied(self._state, application, code or {}, at, cause)

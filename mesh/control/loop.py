@@ -258,6 +258,17 @@ class Loop:
                 raise Unavailable("the mesh is being stopped")
             yield Moment(self._wall(), self._new_uid(), by, organization)
 
+    @contextlib.asynccontextmanager
+    async def unchanged(self) -> AsyncIterator[None]:
+        """While the block lasts, what users want of deployments and endpoints stays as it is.
+
+        For who looks at all of it and then writes what must fit it elsewhere. Nothing that
+        changes deployments is to be called in the block.
+        """
+        await self._opened.wait()
+        async with self._changing:
+            yield
+
     async def _routed(self, deployment: str = "") -> None:
         """Returns when every gateway routes by what was changed, or after TELL seconds.
 

@@ -14,7 +14,7 @@ from mesh.control.admission import (
     limits_of,
     members_of,
 )
-from mesh.control.store.catalogue import Entry, Kind, Put
+from mesh.control.store.catalogue import Entry, Kind, Put, Remove
 from mesh.control.store.memory_catalogue import MemoryCatalogue
 from mesh.errors import PermissionDenied, QuotaExceeded
 
@@ -49,6 +49,48 @@ def test_an_organization_has_the_limits_of_its_group() -> None:
         assert await limits_of(kept, "free") is None
         assert await limits_of(kept, "nobody") is None
         assert await members_of(kept, "small") == ("acme",)
+
+    asyncio.run(run())
+
+
+class Moving(MemoryCatalogue):
+    """Moves `acme` into the group `new` and ends the one it was in, once, after it was read."""
+
+    moved = False
+
+    async def entry(self, kind: Kind, name: str, **where: Any) -> Entry | None:
+        found = await super().entry(kind, name, **where)
+        if not self.moved and name == "acme":
+            self.moved = True
+            old = await super().entry(Kind.LIMIT_GROUP, "small")
+            assert old is not None
+            await self.write(
+                entry(Kind.LIMIT_GROUP, "new", organization="default", config={"bento_count": 7}),
+                entry(Kind.ORGANIZATION, "acme", limit_group="new"),
+                Remove(old),
+            )
+        return found
+
+
+def test_who_comes_into_another_group_meanwhile_is_never_without_limits() -> None:
+    async def run() -> None:
+        kept = Moving()
+        await kept.write(
+            entry(Kind.LIMIT_GROUP, "small", organization="default", config={}),
+            entry(Kind.ORGANIZATION, "acme", limit_group="small"),
+        )
+        found = await limits_of(kept, "acme")
+        assert found is not None
+        assert (found.group, found.limits.bento_count) == ("new", 7)
+
+    asyncio.run(run())
+
+
+def test_a_group_that_is_lost_limits_nothing() -> None:
+    async def run() -> None:
+        kept = MemoryCatalogue()
+        await kept.write(entry(Kind.ORGANIZATION, "acme", limit_group="lost"))
+        assert await limits_of(kept, "acme") is None
 
     asyncio.run(run())
 

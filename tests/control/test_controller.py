@@ -239,6 +239,46 @@ def test_a_new_deployment_has_the_uid_that_is_asked_for_and_keeps_it() -> None:
     asyncio.run(main())
 
 
+def test_what_is_looked_up_at_last_is_applied_and_nobody_is_unchanged_meanwhile() -> None:
+    async def main() -> None:
+        goes_on = asyncio.Event()
+        told: list[str] = []
+
+        async def settle(asked: Application) -> Application:
+            told.append("looked up")
+            await goes_on.wait()
+            return app(replicas=3, name=asked.config.name)
+
+        async def look() -> None:
+            async with controller.unchanged():
+                told.append(f"{[each.name for each in controller.deployments()]}")
+
+        async with controlling(PaperCluster()) as controller:
+            applied = asyncio.create_task(controller.apply(app(replicas=1), settle=settle))
+            looked = asyncio.create_task(look())
+            await settled()
+            assert told == ["looked up"]
+            goes_on.set()
+            await asyncio.gather(applied, looked)
+            assert told == ["looked up", "['d']"]
+            assert controller.current("d").config["replicas"] == 3
+
+    asyncio.run(main())
+
+
+def test_what_is_not_there_at_last_is_not_applied() -> None:
+    async def refuse(asked: Application) -> Application:
+        raise NotFound(asked.config.name)
+
+    async def main() -> None:
+        async with controlling(PaperCluster()) as controller:
+            with pytest.raises(NotFound):
+                await controller.apply(app(), settle=refuse)
+            assert controller.deployments() == ()
+
+    asyncio.run(main())
+
+
 def test_an_organization_without_the_cluster_starts_nothing() -> None:
     async def main() -> None:
         store = MemoryStore()

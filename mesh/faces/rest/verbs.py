@@ -1,6 +1,7 @@
 """What the control API asks of the controller."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from mesh.config import EndpointConfig
@@ -75,6 +76,10 @@ class Verbs(Protocol):
         """Returns when it is `opened`."""
         ...
 
+    def unchanged(self) -> AbstractAsyncContextManager[None]:
+        """While the block lasts, what is wanted of deployments and endpoints stays as it is."""
+        ...
+
     async def apply(
         self,
         application: Application,
@@ -84,10 +89,12 @@ class Verbs(Protocol):
         by: str = "",
         organization: str = DEFAULT_ORGANIZATION,
         uid: str = "",
+        settle: Callable[[Application], Awaitable[Application]] | None = None,
     ) -> int:
         """Creates or changes a deployment; returns its revision.
 
-        New ones are of `organization`, with this `uid` if they have one already.
+        New ones are of `organization`, with this `uid` if they have one already. What `settle`
+        makes of the application is applied before anybody is `unchanged` again.
         """
         ...
 

@@ -1,7 +1,8 @@
 """Two changes of one entry at once: none is lost, and what is deleted stays so."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import pytest
@@ -41,6 +42,10 @@ class Nothing:
 
     def deployments(self) -> tuple[()]:
         return ()
+
+    @asynccontextmanager
+    async def unchanged(self) -> AsyncIterator[None]:
+        yield
 
 
 def backing(catalogue: Catalogue) -> Backing:

@@ -1,6 +1,7 @@
 """The verbs of a controller over dicts: every replica is ready at once, or its target fails."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count as counting
 from typing import Any
@@ -115,6 +116,10 @@ class MemoryVerbs:
         self.happened.append(Event(BORN, "change", name, revision=made.number, reason=cause))
         return made.number
 
+    @asynccontextmanager
+    async def unchanged(self) -> AsyncIterator[None]:
+        yield
+
     async def apply(
         self,
         application: Application,
@@ -124,7 +129,10 @@ class MemoryVerbs:
         by: str = "",
         organization: str = DEFAULT_ORGANIZATION,
         uid: str = "",
+        settle: Callable[[Application], Awaitable[Application]] | None = None,
     ) -> int:
+        if settle is not None:
+            application = await settle(application)
         config = application.config.model_dump(mode="json")
         name = application.config.name
         if (record := self._deployments.get(name)) is not None:

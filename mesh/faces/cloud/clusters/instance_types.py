@@ -173,7 +173,7 @@ class InstanceTypes:
 
     async def delete(self, name: str) -> InstanceTypeView:
         """Forgets it. Raises NotFound, FailedPrecondition."""
-        async with self._backing.changing:
+        async with self._backing.changing, self._backing.verbs.unchanged():
             found = await self.found(name)
             if found.entry is None:
                 raise FailedPrecondition(f"the instance type {name!r} is built in")

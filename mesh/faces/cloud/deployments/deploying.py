@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from weakref import WeakValueDictionary
 
 from mesh.config import DeploymentConfig, Resources, parse
@@ -260,19 +261,26 @@ class Deploying:
     async def _apply(
         self, documents: Mapping[str, VersionDocument], needs: Needed, wanted: Pending
     ) -> None:
-        types = check_instance_types(needs.config, await self._types())
-        versions = {
-            name: each.model_copy(update={"instance_types": types}) if types else each
-            for name, each in documents.items()
-        }
         await self._verbs.apply(
-            Application(config=needs.config, versions=versions),
+            Application(config=needs.config, versions=dict(documents)),
             needs.code,
             cause=wanted.cause,
             by=wanted.by,
             organization=wanted.organization,
             uid=wanted.uid,
+            settle=partial(self._settled, wanted.organization),
         )
+
+    async def _settled(self, organization: str, application: Application) -> Application:
+        """With its instance types, if they and its secrets are there (still)."""
+        config, versions = application.config, application.versions
+        await check_secrets(config, organization, self._catalogue)
+        types = check_instance_types(config, await self._types())
+        if not types:
+            return application
+        update = {"instance_types": types}
+        versions = {name: each.model_copy(update=update) for name, each in versions.items()}
+        return application.model_copy(update={"versions": versions})
 
     def _begin(self, pending: Pending) -> None:
         self._stop(pending.name)

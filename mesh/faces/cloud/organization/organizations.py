@@ -130,14 +130,15 @@ class Organizations:
     async def make(self, asker: Asker, sent: OrganizationSent) -> Organization:
         """A new one. Raises as `Organizations.make` of the directory."""
         asker.doing.name = sent.name
-        await self._check_group(sent.limit_group_name)
-        made = await self._kept.make(sent.name, asker.user, sent.description or "")
         said: dict[str, Any] = {}
         if sent.limit_group_name:
             said["limit_group"] = sent.limit_group_name
         if sent.config is not None:
             said["config"] = sent.config.said()
-        return await self._kept.change(sent.name, **said) if said else made
+        async with self.backing.changing:  # a group that is there stays there
+            await self._check_group(sent.limit_group_name)
+            made = await self._kept.make(sent.name, asker.user, sent.description or "")
+            return await self._kept.change(sent.name, **said) if said else made
 
     async def change(self, asker: Asker, name: str, sent: OrganizationChange) -> Organization:
         """Changes what is said of one.
@@ -148,19 +149,20 @@ class Organizations:
                 organization but that of the token.
         """
         asker.doing.name = name
-        before = self.seen(asker, name)
+        self.seen(asker, name)
         everywhere = asker.principal.is_super_admin
         if not everywhere and (sent.limit_group_name is not None or name != asker.organization):
             raise PermissionDenied("this is for administrators of all organizations")
-        await self._check_group(sent.limit_group_name)
         said: dict[str, Any] = {}
         if sent.description is not None:
             said["description"] = sent.description
         if sent.limit_group_name is not None:
             said["limit_group"] = sent.limit_group_name
-        if sent.config is not None:
-            said["config"] = {**before.config, **sent.config.said()}
-        return await self._kept.change(name, **said)
+        async with self.backing.changing:  # a group that is there stays there
+            await self._check_group(sent.limit_group_name)
+            if sent.config is not None:
+                said["config"] = {**self.seen(asker, name).config, **sent.config.said()}
+            return await self._kept.change(name, **said)
 
     async def _check_group(self, name: str | None) -> None:
         """Raises NotFound for a group of limits that is none; an empty name is no group."""

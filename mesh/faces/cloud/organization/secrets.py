@@ -198,7 +198,7 @@ class Secrets:
 
     async def delete(self, asker: Asker, name: str) -> Entry:
         """Forgets it. Raises NotFound, and FailedPrecondition while something runs with it."""
-        async with self._backing.changing:
+        async with self._backing.changing, self._backing.verbs.unchanged():
             entry = await self.found(asker, name)
             check_unused(
                 name,
