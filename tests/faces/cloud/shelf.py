@@ -25,12 +25,16 @@ def document(name: str, digest: str, *services: str) -> dict[str, Any]:
 
 
 class Shelf:
-    """Releases and their builder. Builds wait while it is `held`; those in `broken` fail."""
+    """Releases and their builder. Builds wait while it is `held`; those in `broken` fail.
+
+    Of those in `warnings` is told what they do not get.
+    """
 
     def __init__(self) -> None:
         self.releases: dict[str, Release] = {}
         self.services: dict[str, tuple[str, ...]] = {}
         self.broken: dict[str, MeshError] = {}
+        self.warnings: dict[str, tuple[str, ...]] = {}
         self.built: list[str] = []
         self._free = threading.Event()
         self._free.set()
@@ -83,7 +87,8 @@ class Shelf:
         if release.tag in self.broken:
             raise self.broken[release.tag]
         found = document(release.name, release.digest, *self.services[release.tag])
-        return VersionDocument.model_validate(found)
+        told = {"warnings": self.warnings.get(release.tag, ())}
+        return VersionDocument.model_validate(found | told)
 
 
 NO_TORCH = FailedPrecondition("ModuleNotFoundError: No module named 'torch'")

@@ -386,6 +386,21 @@ def test_what_was_is_told(rig: Rig) -> None:
     assert same.json() == records
 
 
+def test_what_a_release_does_not_get_is_told(rig: Rig, shelf: Shelf) -> None:
+    shelf.warnings["tiny:v1"] = ("system packages are not installed: ffmpeg", "<b> is not run")
+    create(rig)
+    until(rig, "d", "running")
+    records = rig.asked.get(f"{URL}/d/status_records").json()["items"]
+    assert len({each["uid"] for each in records}) == len(records)
+    warnings = [each for each in records if each["reason"].startswith("warning: ")]
+    assert {each["reason"] for each in warnings} == {
+        "warning: system packages are not installed: ffmpeg",
+        "warning: <b> is not run",
+    }
+    assert {each["status"] for each in warnings} == {"deploying"}
+    assert {each["deployment_revision"]["name"] for each in warnings} == {"1"}
+
+
 def test_lists_have_what_is_asked_for(rig: Rig, shelf: Shelf) -> None:
     shelf.put("other:v1")
     shelf.broken["other:v1"] = NO_TORCH

@@ -1,11 +1,13 @@
 """What a deployment was set to, and how it was."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fastapi import APIRouter
 
 from mesh.access.principal import Area, Verb
 from mesh.control.records import CLUSTER, Event, RevisionRecord
+from mesh.control.status import DeploymentPhase
 from mesh.errors import NotFound
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.deployments.listing import Deployments
@@ -83,6 +85,19 @@ def deployment_history(backing: Backing) -> APIRouter:
     return router
 
 
+def told(event: Event) -> Event | None:
+    """What an event says of how a deployment was; None if it says nothing of that.
+
+    What a release asks for and does not get is told when a revision of it begins to be deployed.
+    """
+    if event.kind == "status":
+        return event
+    if event.kind == "warning":
+        status = DeploymentPhase.DEPLOYING.label
+        return replace(event, status=status, reason=f"warning: {event.reason}")
+    return None
+
+
 class History:
     """What was of deployments."""
 
@@ -136,11 +151,7 @@ class History:
             )
         kept = self._number(shown)
         if kept:
-            events += [
-                each
-                for each in await self._verbs.events(shown.name, 0, EVENTS)
-                if each.kind == "status"
-            ]
+            events += filter(None, map(told, await self._verbs.events(shown.name, 0, EVENTS)))
         some = events[start : start + count]
         of = await self._revisions_of(shown, some, kept)
         views = self._views()

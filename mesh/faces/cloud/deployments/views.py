@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from zlib import crc32
 
 from mesh.access.contract import Access
 from mesh.config import MAIN
@@ -79,8 +80,10 @@ class DeploymentViews:
 
     def status(self, shown: Shown, event: Event, revision: ShownRevision | None) -> StatusRecord:
         """What a deployment was at one time."""
+        # Warnings are told all at once, each in a record of its own.
+        said = f"-{crc32(event.reason.encode()):08x}" if event.kind == "warning" else ""
         return StatusRecord(
-            uid=f"{shown.uid}-{event.revision}-{int(event.at * 1e6)}",
+            uid=f"{shown.uid}-{event.revision}-{int(event.at * 1e6)}{said}",
             created_at=at(event.at),
             updated_at=at(event.at),
             event_timestamp=at(event.at),

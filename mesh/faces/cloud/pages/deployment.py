@@ -29,15 +29,26 @@ async def deployment_page(backing: Backing, principal: Principal, name: str) -> 
     revisions = [
         views.revision(each, record.revision) for each in await verbs.revisions(name, 0, MOST)
     ]
-    body = "".join((_how(view, backing.gateway_url), _versions(view), _revisions(revisions)))
+    application, _ = verbs.kept(name)
+    warnings = dict.fromkeys(
+        each for version in application.versions.values() for each in version.warnings
+    )
+    body = "".join(
+        (
+            _how(view, backing.gateway_url, warnings),
+            _versions(view),
+            _revisions(revisions),
+        )
+    )
     return page(name, body, wide=True)
 
 
-def _how(view: DeploymentView, gateway_url: str) -> str:
+def _how(view: DeploymentView, gateway_url: str, warnings: Iterable[str]) -> str:
     url = f"{gateway_url}/e/{quote(view.name)}" if gateway_url else ""
     rows = [
         ("Status", escape(view.status)),
         ("Why", escape(view.reason)),
+        *(("Warning", escape(each)) for each in warnings),
         ("URL", f'<a href="{escape(url)}/">{escape(url)}</a>' if url else ""),
         ("Replicas", f"{view.ready} of {view.desired} ready"),
         ("Labels", escape(", ".join(f"{key}={value}" for key, value in view.labels.items()))),

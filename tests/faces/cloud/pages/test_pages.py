@@ -1,5 +1,6 @@
 """The pages, as a browser is given them and in a real one."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -145,6 +146,13 @@ def test_a_deployment_has_a_page(ann: httpx.Client, rig: Rig) -> None:
     missing = ann.get("/deployments/%3Cb%3E")
     assert missing.status_code == 404
     assert "<b>" not in missing.text
+
+
+def test_the_page_of_a_deployment_tells_what_it_does_not_get(ann: httpx.Client, rig: Rig) -> None:
+    applied = json.loads(document())
+    applied["versions"]["main"]["warnings"] = ["<b> is not run"]
+    rig.plane.apply(json.dumps(applied).encode())
+    assert "<td>Warning</td><td>&lt;b&gt; is not run</td>" in ann.get("/deployments/d").text
 
 
 def test_somebody_logs_in_and_gives_a_command_its_token(
