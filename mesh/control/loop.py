@@ -159,7 +159,7 @@ class Loop:
     async def end(self) -> None:
         """Ends all replicas in order and keeps what is wanted: the next controller starts them.
 
-        Returns when none is left. Nothing is started any more.
+        Returns when none is left, and what they used is written down. Nothing is started any more.
         """
         await self._opened.wait()
         async with self._changing:
@@ -170,8 +170,21 @@ class Loop:
                 self._dirty.add(name)
         self._woken.set()
         while any(self._cluster.observe(name) for name in self._courses):
+            self._meter.look(self._ready(), self._wall())
             self._looked.clear()
             await self._looked.wait()
+        await self.keep_use()
+
+    async def keep_use(self) -> None:
+        """Writes down what was used until now: for whoever ends it in order.
+
+        What cannot be written is logged, and kept for another try.
+        """
+        self._meter.look(self._ready(), self._wall())
+        try:
+            await self._keep_use()
+        except MeshError as error:
+            _log.error("what was used cannot be written down: %s", error.message)
 
     def _adopt(self, name: str) -> None:
         """Takes up a deployment where an earlier controller left it."""

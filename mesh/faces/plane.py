@@ -279,6 +279,8 @@ class _Running:
         if self._http is not None:
             await self._http.stop()
         await self._grpc.stop()
+        if self._control is not None:
+            await self.controller.keep_use()  # nothing is reported any more
         if self._access is not None:
             await _keep_uses(self._access)
         await self._cluster.close()

@@ -23,9 +23,10 @@ from mesh.control.plan import Application, application
 from mesh.control.records import Change, Intent, State
 from mesh.control.status import DeploymentPhase
 from mesh.control.store import open_store
-from mesh.control.store.catalogue import Entry, Kind, Put
+from mesh.control.store.catalogue import Entry, Kind, Put, Used
 from mesh.control.store.contract import Store
 from mesh.control.store.memory import MemoryStore
+from mesh.control.store.memory_catalogue import MemoryCatalogue
 from mesh.errors import (
     AlreadyExists,
     ConfigError,
@@ -1313,6 +1314,51 @@ def test_uses_of_tokens_are_told_and_none_is_in_the_future() -> None:
             wall = clocks()
             controller.report(Report("gateway/1", 1.0, uses={b"a": wall - 5.0, b"b": wall + 5.0}))
             assert used == [(b"a", wall - 5.0), (b"b", wall)]
+
+    asyncio.run(main())
+
+
+def test_what_is_used_is_written_down_when_all_is_ended() -> None:
+    async def main() -> None:
+        cluster, clocks, store = PaperCluster(), Clocks(), MemoryStore()
+        async with measured(cluster, clocks, store) as controller:
+            await controller.apply(app(replicas=2))
+            await snapshot_with(controller, "Main-1", "Main-2")
+            await controller.keep_use()
+            clocks.now += 7.0
+            (version,) = controller.current("d").versions.values()
+            controller.report(Report("gateway", outcomes={("d", version): Outcomes(9, 2)}))
+            await controller.end()
+            (found,) = await store.journal.used(0.0, 9e12)
+            assert found.replica_seconds == 14.0
+            assert (found.requests, found.errors) == (9, 2)
+
+    asyncio.run(main())
+
+
+def test_what_is_used_is_not_lost_with_a_store_that_is_away_for_a_while() -> None:
+    class Away(MemoryCatalogue):
+        is_away = True
+
+        async def add_used(self, *used: Used) -> None:
+            if self.is_away:
+                raise Unavailable("the store is away")
+            await super().add_used(*used)
+
+    async def main() -> None:
+        clocks, store, journal = Clocks(), MemoryStore(), Away()
+        store.journal = journal
+        async with measured(PaperCluster(), clocks, store) as controller:
+            await controller.apply(app(replicas=1))
+            await snapshot_with(controller, "Main-1")
+            await controller.keep_use()
+            clocks.now += 7.0
+            await controller.keep_use()
+            journal.is_away = False
+            await controller.keep_use()
+            await controller.keep_use()
+            (found,) = await journal.used(0.0, 9e12)
+            assert found.replica_seconds == 7.0
 
     asyncio.run(main())
 

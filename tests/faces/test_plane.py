@@ -12,7 +12,9 @@ import httpx
 import pytest
 
 from mesh.cluster.local import LocalCluster
+from mesh.control.loads import Outcomes, Report
 from mesh.control.status import DeploymentPhase, DeploymentStatus
+from mesh.control.store.memory import MemoryStore
 from mesh.errors import ConfigError, FailedPrecondition, NotFound, Unavailable
 from mesh.faces.addresses import Addresses, PlaneConfig
 from mesh.faces.plane import ControlPlane
@@ -276,6 +278,26 @@ def test_an_address_that_is_taken_is_one_clear_line(running: ControlPlane) -> No
     port = int(taken.http.rpartition(":")[2])
     with pytest.raises(Unavailable, match=f"cannot listen on 127.0.0.1:{port}: Address already"):
         plane(http_port=port).start()
+
+
+def test_a_plane_that_is_stopped_in_order_writes_down_what_was_used() -> None:
+    store = MemoryStore()
+    config = PlaneConfig("127.0.0.1", 0, "127.0.0.1", None)
+    ours = ControlPlane(config, lambda: LocalCluster(host=HOST), lambda: store)
+    ours.start()
+    try:
+        ours.apply(document())
+        thread, running = ours._started()
+
+        async def report() -> None:
+            (version,) = running.controller.current("d").versions.values()
+            running.controller.report(Report("gateway", outcomes={("d", version): Outcomes(9, 2)}))
+
+        thread.wait(report())
+    finally:
+        ours.stop()
+    (found,) = asyncio.run(store.reopened().journal.used(0.0, 9e12))
+    assert (found.deployment, found.requests, found.errors) == ("d", 9, 2)
 
 
 def test_a_plane_starts_once_and_stops_twice() -> None:
