@@ -1,9 +1,16 @@
 """Query parameters as BentoCloud's clients send them: what is not given may be there, but empty."""
 
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
 
-from fastapi import Query
+from fastapi import Depends, Query
 from pydantic import BeforeValidator, Field
+
+from mesh.faces.cloud.wire.base import Listed
+
+_EachT = TypeVar("_EachT")
+_ViewT = TypeVar("_ViewT")
 
 COUNT = 10
 """How many are listed if nobody says."""
@@ -19,3 +26,43 @@ Flag = Annotated[bool | None, BeforeValidator(_absent), Query()]
 """True or false; None if it is absent or empty."""
 Text = Annotated[str, Query(max_length=1000)]
 """A text; empty if it is absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which part of a list is asked for: `count` from `start` on, of what `q` and `search` mean."""
+
+    start: int | None = None
+    count: int | None = None
+    q: str = ""
+    search: str = ""
+
+    @property
+    def begin(self) -> int:
+        """How many are passed over."""
+        return self.start or 0
+
+    def some(self, found: Sequence[_EachT]) -> Sequence[_EachT]:
+        """Those of all that were found; without `count` they are the rest."""
+        begin = self.begin
+        return found[begin:] if self.count is None else found[begin : begin + self.count]
+
+    def page(self, found: Sequence[_EachT], shown: Callable[[_EachT], _ViewT]) -> Listed[_ViewT]:
+        """These as they are sent."""
+        items = self.some(found)
+        return Listed(
+            start=self.begin,
+            count=len(items) if self.count is None else self.count,
+            total=len(found),
+            items=tuple(map(shown, items)),
+        )
+
+
+async def _paging(
+    start: Number = None, count: Number = None, q: Text = "", search: Text = ""
+) -> Paging:
+    return Paging(start, count, q, search)
+
+
+Paged = Annotated[Paging, Depends(_paging)]
+"""The parameters of every list."""

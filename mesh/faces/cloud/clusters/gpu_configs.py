@@ -9,9 +9,8 @@ from mesh.control.instance_types import known_types
 from mesh.control.store.catalogue import Entry, Kind, Put, Remove
 from mesh.errors import FailedPrecondition, NotFound
 from mesh.faces.cloud.backing import Backing
-from mesh.faces.cloud.parameters import Number, Text
+from mesh.faces.cloud.parameters import Paged
 from mesh.faces.cloud.permission import Asker, may
-from mesh.faces.cloud.wire.base import page
 from mesh.faces.cloud.wire.instance_types import (
     GpuConfigChange,
     GpuConfigSent,
@@ -30,17 +29,11 @@ def gpu_configs(backing: Backing) -> APIRouter:
     catalogue = backing.catalogue
 
     @routes.get(HERE)
-    async def listed(
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-        asker: Asker = READ,
-    ) -> tuple[GpuConfigView, ...]:
+    async def listed(asked: Paged, asker: Asker = READ) -> tuple[GpuConfigView, ...]:
         """All kinds, the newest first."""
-        del asker, q  # is let in; nothing but names is looked for
-        found = await catalogue.entries(Kind.GPU_CONFIG, search=search)
-        return page(found, start, count, gpu_config).items
+        del asker  # is let in; nothing but names is looked for
+        found = await catalogue.entries(Kind.GPU_CONFIG, search=asked.search)
+        return asked.page(found, gpu_config).items
 
     @routes.post(HERE)
     async def create(

@@ -21,10 +21,10 @@ from mesh.control.store.catalogue import Entry, Kind, Put, Remove
 from mesh.errors import FailedPrecondition, NotFound, Unavailable
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.organization.secrets import check_cluster
-from mesh.faces.cloud.parameters import Number, Text
+from mesh.faces.cloud.parameters import Paged, Text
 from mesh.faces.cloud.permission import Asker, may
 from mesh.faces.cloud.query import wanted
-from mesh.faces.cloud.wire.base import Listed, page
+from mesh.faces.cloud.wire.base import Listed
 from mesh.faces.cloud.wire.instance_types import (
     ConfigSent,
     InstanceTypeChange,
@@ -45,27 +45,16 @@ def instance_types(backing: Backing) -> APIRouter:
 
     @routes.get("/api/v1/instance_types")
     async def public(
-        cluster: Text = "",
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-        asker: Asker = READ,
+        asked: Paged, cluster: Text = "", asker: Asker = READ
     ) -> tuple[InstanceTypeView, ...]:
         """The types that a deployment may name, by name."""
         check_cluster(cluster)
-        return page(await kept.views(asker, q, search), start, count, _same).items
+        return asked.page(await kept.views(asker, asked.q, asked.search), _same).items
 
     @routes.get(HERE)
-    async def listed(
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-        asker: Asker = READ,
-    ) -> Listed[InstanceTypeView]:
+    async def listed(asked: Paged, asker: Asker = READ) -> Listed[InstanceTypeView]:
         """All types, by name."""
-        return page(await kept.views(asker, q, search), start, count, _same)
+        return asked.page(await kept.views(asker, asked.q, asked.search), _same)
 
     @routes.post(HERE)
     async def create(

@@ -14,9 +14,9 @@ from mesh.errors import AlreadyExists, FailedPrecondition, Unavailable
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.clusters.instance_types import InstanceTypes
 from mesh.faces.cloud.organization.secrets import check_cluster
-from mesh.faces.cloud.parameters import Number, Text
+from mesh.faces.cloud.parameters import Paged
 from mesh.faces.cloud.permission import Asker, may
-from mesh.faces.cloud.wire.base import Listed, OrganizationView, at, cluster, page, user
+from mesh.faces.cloud.wire.base import Listed, OrganizationView, at, cluster, user
 from mesh.faces.cloud.wire.clusters import (
     ClusterChange,
     ClusterFull,
@@ -35,17 +35,10 @@ def clusters(backing: Backing) -> APIRouter:
     kept = Clusters(backing)
 
     @routes.get(HERE)
-    async def listed(
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-        asker: Asker = READ,
-    ) -> Listed[ClusterListed]:
+    async def listed(asked: Paged, asker: Asker = READ) -> Listed[ClusterListed]:
         """The cluster, unless another is looked for."""
-        del q  # there is nothing to choose from
-        found = [await kept.listed(asker)] if search in CLUSTER else []
-        return page(found, start, count, _same)
+        found = [await kept.listed(asker)] if asked.search in CLUSTER else []
+        return asked.page(found, _same)
 
     @routes.post(HERE)
     async def create(

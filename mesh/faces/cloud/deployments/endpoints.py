@@ -13,10 +13,10 @@ from mesh.control.records import CLUSTER, DeploymentRecord, EndpointRecord
 from mesh.errors import AlreadyExists, ConfigError, FailedPrecondition, MeshError, NotFound
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.organization.secrets import check_cluster
-from mesh.faces.cloud.parameters import Number, Text
+from mesh.faces.cloud.parameters import Paged, Paging, Text
 from mesh.faces.cloud.permission import Asker, may
 from mesh.faces.cloud.query import wanted
-from mesh.faces.cloud.wire.base import Listed, at, cluster, page, user
+from mesh.faces.cloud.wire.base import Listed, at, cluster, user
 from mesh.faces.cloud.wire.endpoints import (
     EndpointChange,
     EndpointSent,
@@ -38,15 +38,9 @@ def endpoints(backing: Backing) -> APIRouter:
     kept = Endpoints(backing)
 
     @routes.get(HERE)
-    async def listed(
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-        asker: Asker = READ,
-    ) -> Listed[EndpointView]:
+    async def listed(asked: Paged, asker: Asker = READ) -> Listed[EndpointView]:
         """Endpoints, the newest first."""
-        return kept.page(kept.meant(asker, q, search), start, count)
+        return asked.page(kept.meant(asker, asked), kept.views())
 
     @routes.post(HERE)
     async def create(
@@ -98,18 +92,12 @@ def endpoints(backing: Backing) -> APIRouter:
 
     @routes.get("/api/v2/deployments/{name}/endpoints")
     async def of_deployment(
-        name: str,
-        cluster: Text = "",
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-        asker: Asker = READ,
+        name: str, asked: Paged, cluster: Text = "", asker: Asker = READ
     ) -> Listed[EndpointView]:
         """Those that lead to a deployment: by its weight, its rank, a rule or as a mirror."""
         check_cluster(cluster)
-        found = kept.that_name(asker, name, kept.meant(asker, q, search))
-        return kept.page(found, start, count)
+        found = kept.that_name(asker, name, kept.meant(asker, asked))
+        return asked.page(found, kept.views())
 
     return routes
 
@@ -122,14 +110,14 @@ class Endpoints:
         self._verbs = backing.verbs
         self._changing = asyncio.Lock()
 
-    def meant(self, asker: Asker, q: str, search: str) -> list[EndpointRecord]:
+    def meant(self, asker: Asker, asked: Paging) -> list[EndpointRecord]:
         """Those that are meant, the newest first."""
-        query = wanted(q, asker.user)
+        query = wanted(asked.q, asker.user)
         found = [
             each
             for each in self._verbs.endpoints()
             if each.organization == asker.organization
-            and search in each.name
+            and asked.search in each.name
             and query.words_allow(each.name)
             and query.term_allows("creator", each.creator)
             and ("status" not in query.terms or query.term_allows("status", self._status(each)))
@@ -211,17 +199,11 @@ class Endpoints:
             **{each.name: each.name for each in found},
         }
 
-    def page(
-        self, found: Sequence[EndpointRecord], start: int | None, count: int | None
-    ) -> Listed[EndpointView]:
-        """A page of these."""
-        return page(found, start, count, self._views())
-
     def view(self, record: EndpointRecord) -> EndpointView:
         """It as replies have it."""
-        return self._views()(record)
+        return self.views()(record)
 
-    def _views(self) -> Callable[[EndpointRecord], EndpointView]:
+    def views(self) -> Callable[[EndpointRecord], EndpointView]:
         """A function that shows endpoints: people, and what they lead to, are looked up once."""
         backing, access = self._backing, self._backing.access
         records = {each.name: each for each in self._verbs.deployments()}

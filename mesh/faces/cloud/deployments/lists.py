@@ -12,7 +12,7 @@ from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.deployments.listing import Deployments, Held, pieces
 from mesh.faces.cloud.deployments.shown import Shown
 from mesh.faces.cloud.deployments.views import DeploymentViews
-from mesh.faces.cloud.parameters import Flag, Number, Text
+from mesh.faces.cloud.parameters import Flag, Paged, Paging, Text
 from mesh.faces.cloud.permission import Asker, may
 from mesh.faces.cloud.query import wanted
 from mesh.faces.cloud.wire.base import Listed
@@ -28,70 +28,45 @@ def deployment_lists(backing: Backing) -> APIRouter:
     async def listed(
         organization: str | None,
         me: str,
-        asked: tuple[int | None, int | None, str, str, str],
+        asked: Paging,
         view: Callable[[DeploymentViews, Shown], BaseModel],
+        cluster: str = "",
     ) -> Response:
-        start, count, q, search, cluster = asked
         there = Deployments(backing, backing.ready_deploying)
-        found = await there.matching(organization, wanted(q, me), search, cluster)
+        found = await there.matching(organization, wanted(asked.q, me), asked.search, cluster)
         views = DeploymentViews(backing.access, backing.gateway_url)
-        begin = start or 0
-        some = found[begin:] if count is None else found[begin : begin + count]
+        some = asked.some(found)
         items = await _written(some, lambda held: view(views, there.show(held)))
-        told = len(some) if count is None else count
-        head = f'{{"start":{begin},"count":{told},"total":{len(found)},"items":['
+        told = len(some) if asked.count is None else asked.count
+        head = f'{{"start":{asked.begin},"count":{told},"total":{len(found)},"items":['
         return Response(head + ",".join(items) + "]}", media_type="application/json")
 
     @router.get("/api/v2/deployments", response_model=Listed[DeploymentView])
     async def deployments(
+        asked: Paged,
         asker: Asker = READ,
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
         cluster: Text = "",
         all: Flag = None,  # noqa: A002  # so it is called on the wire
     ) -> Response:
         """Deployments, the newest first; all of them without `count`."""
         del all  # there is one cluster
-        asked = (start, count, q, search, cluster)
-        return await listed(asker.organization, asker.user, asked, DeploymentViews.full)
+        view = DeploymentViews.full
+        return await listed(asker.organization, asker.user, asked, view, cluster)
 
     @router.get("/api/v1/deployments", response_model=Listed[DeploymentView])
-    async def of_all_clusters(
-        asker: Asker = READ,
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-    ) -> Response:
+    async def of_all_clusters(asked: Paged, asker: Asker = READ) -> Response:
         """The same, of all clusters."""
-        asked = (start, count, q, search, "")
         return await listed(asker.organization, asker.user, asked, DeploymentViews.full)
 
     @router.get("/api/v1/deployments-wo-revisions", response_model=Listed[PlainDeployment])
-    async def without_revisions(
-        asker: Asker = READ,
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-    ) -> Response:
+    async def without_revisions(asked: Paged, asker: Asker = READ) -> Response:
         """The same, without what they are set to."""
-        asked = (start, count, q, search, "")
         return await listed(asker.organization, asker.user, asked, DeploymentViews.plain)
 
     @router.get("/api/admin/v1/deployments", response_model=Listed[AdminDeployment])
-    async def of_all_organizations(
-        asker: Asker = READ,
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-    ) -> Response:
+    async def of_all_organizations(asked: Paged, asker: Asker = READ) -> Response:
         """The deployments of all organizations, for those who administrate them."""
         require_super_admin(asker)
-        asked = (start, count, q, search, "")
         return await listed(None, asker.user, asked, DeploymentViews.for_admin)
 
     return router

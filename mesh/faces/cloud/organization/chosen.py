@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from mesh.faces.cloud.parameters import Paging
 from mesh.faces.cloud.query import Wanted, wanted
 from mesh.faces.cloud.wire.base import Listed
 from mesh.releases.packages import Package, Repository, Status
@@ -41,9 +42,10 @@ class Chosen:
         return Listed(start=self.start, count=self.count, total=total, items=tuple(found))
 
 
-def chosen(start: int | None, count: int | None, q: str, search: str, me: str) -> Chosen:
+def chosen(asked: Paging, me: str) -> Chosen:
     """What the parameters of a list say; at most `MANY` if nothing is said."""
-    return Chosen(start or 0, MANY if count is None else count, q, search, me)
+    count = MANY if asked.count is None else asked.count
+    return Chosen(asked.begin, count, asked.q, asked.search, me)
 
 
 def _is_wanted(each: Package | Repository, query: Wanted) -> bool:

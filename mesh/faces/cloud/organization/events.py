@@ -8,7 +8,7 @@ from mesh.access.principal import Area, Verb
 from mesh.control.store.catalogue import Deeds
 from mesh.errors import InvalidArgument
 from mesh.faces.cloud.backing import Backing
-from mesh.faces.cloud.parameters import COUNT, Number, Text
+from mesh.faces.cloud.parameters import COUNT, Paged, Text
 from mesh.faces.cloud.permission import Asker, may
 from mesh.faces.cloud.query import Wanted, wanted
 from mesh.faces.cloud.wire.base import Listed
@@ -39,20 +39,14 @@ def events(backing: Backing) -> APIRouter:
     routes = APIRouter(tags=["events"])
 
     @routes.get("/api/v1/current_org/events")
-    async def listed(
-        asker: Asker = READ,
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-    ) -> Listed[EventView]:
+    async def listed(asked: Paged, asker: Asker = READ) -> Listed[EventView]:
         """What was done in the organization, the newest first.
 
         `q` knows creator, resource_type, operation_name, status, started_at and ended_at (days, as
         2026-01-31, both included) and sort:created_at-asc; other words are looked for in names.
         """
-        which = deeds(wanted(q, asker.user), search, asker.organization)
-        begin, most = start or 0, COUNT if count is None else min(count, MOST)
+        which = deeds(wanted(asked.q, asker.user), asked.search, asker.organization)
+        begin, most = asked.begin, COUNT if asked.count is None else min(asked.count, MOST)
         found = await backing.journal.deeds(which, begin, most)
         return Listed(
             start=begin,

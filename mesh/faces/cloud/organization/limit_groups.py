@@ -16,7 +16,7 @@ from mesh.control.store.catalogue import Entry, Kind, Put, Remove
 from mesh.errors import ConfigError, FailedPrecondition
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.clusters.instance_types import InstanceTypes
-from mesh.faces.cloud.parameters import Number, Text
+from mesh.faces.cloud.parameters import Paged, Paging
 from mesh.faces.cloud.permission import Asker, may
 from mesh.faces.cloud.wire.base import Listed
 from mesh.faces.cloud.wire.limit_groups import (
@@ -38,16 +38,9 @@ def limit_groups(backing: Backing) -> APIRouter:
     kept = LimitGroups(backing)
 
     @routes.get(HERE)
-    async def listed(
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-        asker: Asker = READ,
-    ) -> Listed[LimitGroupView]:
+    async def listed(asked: Paged, asker: Asker = READ) -> Listed[LimitGroupView]:
         """All groups, the newest first."""
-        del q  # nothing but names is looked for
-        return await kept.listed(asker, search, start or 0, count)
+        return await kept.listed(asker, asked)
 
     @routes.post(HERE)
     async def create(
@@ -105,18 +98,16 @@ class LimitGroups:
         self._catalogue = backing.catalogue
         self._types = InstanceTypes(backing)
 
-    async def listed(
-        self, asker: Asker, search: str, start: int, count: int | None
-    ) -> Listed[LimitGroupView]:
+    async def listed(self, asker: Asker, asked: Paging) -> Listed[LimitGroupView]:
         """A page of them."""
         found = await self._catalogue.entries(
-            Kind.LIMIT_GROUP, search=search, start=start, count=count
+            Kind.LIMIT_GROUP, search=asked.search, start=asked.begin, count=asked.count
         )
         views = [await self.view(asker, each) for each in found]
         return Listed(
-            start=start,
-            count=len(views) if count is None else count,
-            total=await self._catalogue.count_entries(Kind.LIMIT_GROUP, search=search),
+            start=asked.begin,
+            count=len(views) if asked.count is None else asked.count,
+            total=await self._catalogue.count_entries(Kind.LIMIT_GROUP, search=asked.search),
             items=tuple(views),
         )
 

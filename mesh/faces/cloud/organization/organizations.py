@@ -11,10 +11,10 @@ from mesh.control.admission import limit_group
 from mesh.control.store.catalogue import Entry, Kind, Remove
 from mesh.errors import FailedPrecondition, NotFound, PermissionDenied
 from mesh.faces.cloud.backing import Backing
-from mesh.faces.cloud.parameters import Number, Text
+from mesh.faces.cloud.parameters import Paged, Paging
 from mesh.faces.cloud.permission import Anyone, Asker, may, over_all
 from mesh.faces.cloud.query import wanted
-from mesh.faces.cloud.wire.base import Listed, OrganizationView, page
+from mesh.faces.cloud.wire.base import Listed, OrganizationView
 from mesh.faces.cloud.wire.organizations import (
     Operation,
     OrganizationChange,
@@ -46,15 +46,9 @@ def organizations(backing: Backing) -> APIRouter:
         return kept.view(await kept.change(asker, asker.organization, sent))
 
     @routes.get(ALL)
-    async def listed(
-        asker: Anyone,
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-    ) -> Listed[OrganizationView]:
+    async def listed(asker: Anyone, asked: Paged) -> Listed[OrganizationView]:
         """Those that one may go into; all, for an administrator of all."""
-        return page(kept.meant(asker, q, search), start, count, kept.view)
+        return asked.page(kept.meant(asker, asked), kept.view)
 
     @routes.post(ALL)
     async def create(
@@ -103,15 +97,15 @@ class Organizations:
         self.backing = backing
         self._kept = backing.access.organizations
 
-    def meant(self, asker: Asker, q: str, search: str) -> list[Organization]:
+    def meant(self, asker: Asker, asked: Paging) -> list[Organization]:
         """Those that the asker sees and means, the newest first."""
-        query = wanted(q, asker.user)
+        query = wanted(asked.q, asker.user)
         theirs = self._of(asker)
         return [
             each
             for each in self._kept.all()
             if (asker.principal.is_super_admin or each.name in theirs)
-            and search in each.name
+            and asked.search in each.name
             and query.words_allow(each.name, each.description)
         ]
 

@@ -12,10 +12,10 @@ from mesh.control.secrets import TEMPLATES, Content, check_unused, names_in
 from mesh.control.store.catalogue import Entry, Kind, Put, Remove
 from mesh.errors import MeshError, NotFound
 from mesh.faces.cloud.backing import Backing
-from mesh.faces.cloud.parameters import COUNT, Flag, Number, Text
+from mesh.faces.cloud.parameters import COUNT, Flag, Paged, Paging, Text
 from mesh.faces.cloud.permission import Asker, may
 from mesh.faces.cloud.query import wanted
-from mesh.faces.cloud.wire.base import ClusterView, Listed, at, cluster, page, user
+from mesh.faces.cloud.wire.base import ClusterView, Listed, at, cluster, user
 from mesh.faces.cloud.wire.secrets import (
     DeploymentUsing,
     NamesSent,
@@ -44,20 +44,17 @@ def secrets(backing: Backing) -> APIRouter:
 
     @routes.get("/api/v1/org_secrets")
     async def listed(
+        asked: Paged,
         asker: Asker = READ,
         cluster: Text = "",
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
         all: Flag = None,  # noqa: A002  # the name of the parameter
     ) -> Listed[SecretView]:
         """Secrets, the newest first; never their values."""
         check_cluster(cluster)
-        found = await kept.listed(asker, q, search)
+        found = await kept.listed(asker, asked)
         # The official client asks for ten of all, and never for more.
-        most = None if all and count == COUNT else count
-        return page(found, start, most, kept.views(found))
+        part = replace(asked, count=None) if all and asked.count == COUNT else asked
+        return part.page(found, kept.views(found))
 
     @routes.post("/api/v1/org_secrets")
     async def create(
@@ -107,7 +104,7 @@ def _add_aids(routes: APIRouter, kept: "Secrets") -> None:
     async def check(sent: NamesSent, cluster: Text = "", asker: Asker = READ) -> SecretsChecked:
         """Which of these secrets there are."""
         check_cluster(cluster)
-        found = {each.name: each for each in await kept.listed(asker, "", "")}
+        found = {each.name: each for each in await kept.listed(asker, Paging())}
         names = tuple(dict.fromkeys(sent.names or ()))
         there = [found[name] for name in names if name in found]
         return SecretsChecked(
@@ -132,11 +129,11 @@ class Secrets:
     def __init__(self, backing: Backing) -> None:
         self._backing = backing
 
-    async def listed(self, asker: Asker, q: str, search: str) -> list[Entry]:
+    async def listed(self, asker: Asker, asked: Paging) -> list[Entry]:
         """Those that are meant, the newest first."""
-        query = wanted(q, asker.user)
+        query = wanted(asked.q, asker.user)
         found = await self._backing.catalogue.entries(
-            Kind.SECRET, scope="", organization=asker.organization, search=search
+            Kind.SECRET, scope="", organization=asker.organization, search=asked.search
         )
         return [
             entry

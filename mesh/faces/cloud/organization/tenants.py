@@ -14,9 +14,9 @@ from mesh.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotF
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.clusters.routes import Clusters
 from mesh.faces.cloud.organization.secrets import check_cluster
-from mesh.faces.cloud.parameters import Number, Text
+from mesh.faces.cloud.parameters import Paged
 from mesh.faces.cloud.permission import Asker, may, over_all
-from mesh.faces.cloud.wire.base import Listed, cluster, page
+from mesh.faces.cloud.wire.base import Listed, cluster
 from mesh.faces.cloud.wire.clusters import ClusterChange, ClusterFull, ClusterListed, ClusterSent
 from mesh.faces.cloud.wire.people import (
     ClusterMemberView,
@@ -43,17 +43,10 @@ def tenants(backing: Backing) -> APIRouter:
         return await kept.full(asker, asker.organization, CLUSTER)
 
     @routes.get("/api/admin/v1/clusters")
-    async def listed(
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-        asker: Asker = over_all(""),
-    ) -> Listed[ClusterListed]:
+    async def listed(asked: Paged, asker: Asker = over_all("")) -> Listed[ClusterListed]:
         """The cluster, once for each organization that may use it."""
-        del q  # there is nothing to choose from
-        found = await kept.listed(asker) if search in CLUSTER else []
-        return page(found, start, count, _same)
+        found = await kept.listed(asker) if asked.search in CLUSTER else []
+        return asked.page(found, _same)
 
     _add_own_members(routes, kept)
     _add_admin(routes, kept)

@@ -10,10 +10,10 @@ from mesh.control.records import DeploymentRecord
 from mesh.errors import NotFound
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.organization.secrets import check_cluster
-from mesh.faces.cloud.parameters import Number, Text
+from mesh.faces.cloud.parameters import Paged, Paging, Text
 from mesh.faces.cloud.permission import Asker, may
 from mesh.faces.cloud.query import wanted
-from mesh.faces.cloud.wire.base import Listed, page
+from mesh.faces.cloud.wire.base import Listed
 from mesh.faces.cloud.wire.organizations import organization
 from mesh.faces.cloud.wire.tokens import TokenChange, TokenSent, TokenView, token
 
@@ -27,15 +27,9 @@ def tokens(backing: Backing) -> APIRouter:
     kept = Tokens(backing)
 
     @routes.get(HERE)
-    async def listed(
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-        asker: Asker = READ,
-    ) -> Listed[TokenView]:
+    async def listed(asked: Paged, asker: Asker = READ) -> Listed[TokenView]:
         """One's own tokens and those of the organization; an administrator sees all of it."""
-        return page(kept.meant(asker, q, search), start, count, kept.view)
+        return asked.page(kept.meant(asker, asked), kept.view)
 
     @routes.post(HERE)
     async def create(
@@ -74,19 +68,13 @@ def tokens(backing: Backing) -> APIRouter:
 
     @routes.get("/api/v2/deployments/{name}/api_tokens")
     async def of_deployment(
-        name: str,
-        cluster: Text = "",
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-        asker: Asker = READ,
+        name: str, asked: Paged, cluster: Text = "", asker: Asker = READ
     ) -> Listed[TokenView]:
         """Those of the tokens that one sees with which a deployment can be called."""
         check_cluster(cluster)
         asker.principal.require(Verb.READ, Area.DEPLOYMENTS)
-        found = kept.that_open(asker, name, kept.meant(asker, q, search))
-        return page(found, start, count, kept.view)
+        found = kept.that_open(asker, name, kept.meant(asker, asked))
+        return asked.page(found, kept.view)
 
     return routes
 
@@ -98,14 +86,14 @@ class Tokens:
         self._backing = backing
         self._access = backing.access
 
-    def meant(self, asker: Asker, q: str, search: str) -> list[Token]:
+    def meant(self, asker: Asker, asked: Paging) -> list[Token]:
         """Those that the asker sees and means, the newest first."""
-        query = wanted(q, asker.user)
+        query = wanted(asked.q, asker.user)
         return [
             each
             for each in self._access.tokens.of(asker.organization)
             if _is_seen(asker, each)
-            and search in each.name
+            and asked.search in each.name
             and query.words_allow(each.name, each.description)
             and query.term_allows("creator", each.user)
         ]

@@ -11,10 +11,10 @@ from mesh.access.principal import Area, Role, Verb
 from mesh.access.users import Invited, NewUser
 from mesh.errors import NotFound
 from mesh.faces.cloud.backing import Backing
-from mesh.faces.cloud.parameters import Number, Text
+from mesh.faces.cloud.parameters import Paged
 from mesh.faces.cloud.permission import Asker, may
 from mesh.faces.cloud.query import wanted
-from mesh.faces.cloud.wire.base import Listed, UserView, page, user
+from mesh.faces.cloud.wire.base import Listed, UserView, user
 from mesh.faces.cloud.wire.people import InvitationSent, InvitationView, UserSent
 
 HERE = "/api/v1/users"
@@ -29,23 +29,17 @@ def users(backing: Backing) -> APIRouter:
     access = backing.access
 
     @routes.get(HERE)
-    async def listed(
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-        asker: Asker = READ,
-    ) -> Listed[UserView]:
+    async def listed(asked: Paged, asker: Asker = READ) -> Listed[UserView]:
         """The users of the organization; an administrator of all organizations sees all."""
-        query = wanted(q, asker.user)
+        query = wanted(asked.q, asker.user)
         found = [
             each
             for each in access.users.all()
             if _is_seen(backing, asker, each)
-            and search in each.name
+            and asked.search in each.name
             and query.words_allow(each.name, each.email)
         ]
-        return page(found, start, count, user)
+        return asked.page(found, user)
 
     @routes.post(HERE)
     async def create(sent: UserSent, asker: Asker = CREATE) -> UserView:

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from mesh.access.principal import Area, Verb
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.organization.chosen import chosen
-from mesh.faces.cloud.parameters import Number, Text
+from mesh.faces.cloud.parameters import Paged
 from mesh.faces.cloud.permission import Asker, may
 from mesh.faces.cloud.releases.shelves import Shelves, registry_of
 from mesh.faces.cloud.releases.transfer import add_transfer
@@ -80,69 +80,40 @@ def _add_repositories(routes: APIRouter, backing: Backing) -> None:
 
 def _add_lists(routes: APIRouter, backing: Backing) -> None:
     @routes.get(ALL)
-    async def repositories(
-        asker: Asker = READ,
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-    ) -> Listed[BentoRepositoryView]:
+    async def repositories(asked: Paged, asker: Asker = READ) -> Listed[BentoRepositoryView]:
         """Repositories, the newest first."""
-        which = chosen(start, count, q, search, asker.user)
+        which = chosen(asked, asker.user)
         shelves = Shelves(backing, asker.organization)
         found, total = await shelves.repositories(BENTOS, which)
         return which.listed([await shelves.shown_bentos(each) for each in found], total)
 
     @routes.get("/api/v1/slim_bento_repositories")
-    async def slim(
-        asker: Asker = READ,
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-    ) -> Listed[BentoRepositoryView]:
+    async def slim(asked: Paged, asker: Asker = READ) -> Listed[BentoRepositoryView]:
         """Repositories, the newest first."""
-        return await repositories(asker, start, count, q, search)
+        return await repositories(asked, asker)
 
     @routes.get("/api/v1/bento_repositories_stats")
-    async def stats(
-        asker: Asker = READ,
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-    ) -> Listed[BentoRepositoryStats]:
+    async def stats(asked: Paged, asker: Asker = READ) -> Listed[BentoRepositoryStats]:
         """Repositories with who pushed to them, the newest first."""
-        which = chosen(start, count, q, search, asker.user)
+        which = chosen(asked, asker.user)
         shelves = Shelves(backing, asker.organization)
         found, total = await shelves.repositories(BENTOS, which)
         return which.listed([await shelves.stats(each) for each in found], total)
 
     @routes.get("/api/v1/bentos")
-    async def every(
-        asker: Asker = READ,
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-    ) -> Listed[BentoWithRepository]:
+    async def every(asked: Paged, asker: Asker = READ) -> Listed[BentoWithRepository]:
         """Releases of all repositories, the newest first."""
-        which = chosen(start, count, q, search, asker.user)
+        which = chosen(asked, asker.user)
         shelves = Shelves(backing, asker.organization)
         found, total = await shelves.packages(BENTOS, None, which)
         return which.listed([await shelves.bento_in(each) for each in found], total)
 
     @routes.get(ONE + "/bentos")
     async def versions(
-        repository: str,
-        asker: Asker = READ,
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
+        repository: str, asked: Paged, asker: Asker = READ
     ) -> Listed[BentoWithRepository]:
         """Releases of a repository, the newest first."""
-        which = chosen(start, count, q, search, asker.user)
+        which = chosen(asked, asker.user)
         shelves = Shelves(backing, asker.organization)
         await shelves.bento_repository(repository)
         found, total = await shelves.packages(BENTOS, repository, which)

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from mesh.access.principal import Area, Verb
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.organization.chosen import chosen
-from mesh.faces.cloud.parameters import Number, Text
+from mesh.faces.cloud.parameters import Paged
 from mesh.faces.cloud.permission import Asker, may, over_all
 from mesh.faces.cloud.releases.shelves import Shelves, registry_of
 from mesh.faces.cloud.releases.transfer import add_transfer
@@ -79,56 +79,34 @@ def _add_repositories(routes: APIRouter, backing: Backing) -> None:
 
 def _add_lists(routes: APIRouter, backing: Backing) -> None:
     @routes.get(ALL)
-    async def repositories(
-        asker: Asker = READ,
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-    ) -> Listed[ModelRepositoryView]:
+    async def repositories(asked: Paged, asker: Asker = READ) -> Listed[ModelRepositoryView]:
         """Repositories, the newest first."""
-        which = chosen(start, count, q, search, asker.user)
+        which = chosen(asked, asker.user)
         shelves = Shelves(backing, asker.organization)
         found, total = await shelves.repositories(MODELS, which)
         return which.listed([await shelves.shown_models(each) for each in found], total)
 
     @routes.get("/api/v1/models")
-    async def every(
-        asker: Asker = READ,
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
-    ) -> Listed[ModelWithRepository]:
+    async def every(asked: Paged, asker: Asker = READ) -> Listed[ModelWithRepository]:
         """Models of all repositories, the newest first."""
-        which = chosen(start, count, q, search, asker.user)
+        which = chosen(asked, asker.user)
         return await Shelves(backing, asker.organization).every_model(which)
 
     @routes.get("/api/admin/v1/orgs/{organization}/models")
     async def every_of(
-        organization: str,
-        asker: Asker = over_all("", "model"),
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
+        organization: str, asked: Paged, asker: Asker = over_all("", "model")
     ) -> Listed[ModelWithRepository]:
         """The same of any organization."""
         backing.access.organizations.organization(organization)
-        which = chosen(start, count, q, search, asker.user)
+        which = chosen(asked, asker.user)
         return await Shelves(backing, organization).every_model(which)
 
     @routes.get(ONE + "/models")
     async def versions(
-        repository: str,
-        asker: Asker = READ,
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
+        repository: str, asked: Paged, asker: Asker = READ
     ) -> Listed[ModelWithRepository]:
         """Models of a repository, the newest first."""
-        which = chosen(start, count, q, search, asker.user)
+        which = chosen(asked, asker.user)
         shelves = Shelves(backing, asker.organization)
         await shelves.model_repository(repository)
         found, total = await shelves.packages(MODELS, repository, which)
@@ -192,17 +170,11 @@ def _add_versions(routes: APIRouter, backing: Backing) -> None:
 
     @routes.get(VERSION + "/bentos")
     async def bentos(
-        repository: str,
-        version: str,
-        asker: Asker = READ,
-        start: Number = None,
-        count: Number = None,
-        q: Text = "",
-        search: Text = "",
+        repository: str, version: str, asked: Paged, asker: Asker = READ
     ) -> Listed[BentoWithRepository]:
         """The releases that name a model."""
         found = await package(asker, repository, version)
-        which = chosen(start, count, q, search, asker.user)
+        which = chosen(asked, asker.user)
         shelves = Shelves(backing, asker.organization)
         inside, total = which.of(await registry_of(backing).releases_of(found))
         return which.listed([await shelves.bento_in(each) for each in inside], total)

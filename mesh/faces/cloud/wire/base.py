@@ -3,7 +3,7 @@
 Clients want every key there, lists that are lists, texts that are texts and times with a zone.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
@@ -13,7 +13,6 @@ from mesh.access.contract import Person
 from mesh.control.records import CLUSTER, DEFAULT_ORGANIZATION
 
 T = TypeVar("T")
-U = TypeVar("U")
 
 
 class Wire(BaseModel):
@@ -104,20 +103,6 @@ class Listed(Wire, Generic[T]):
     count: int
     total: int
     items: tuple[T, ...]
-
-
-def page(
-    found: Sequence[T], start: int | None, count: int | None, shown: Callable[[T], U]
-) -> Listed[U]:
-    """A page of all that was found; without `count` it is the rest of it."""
-    begin = start or 0
-    items = found[begin:] if count is None else found[begin : begin + count]
-    return Listed(
-        start=begin,
-        count=len(items) if count is None else count,
-        total=len(found),
-        items=tuple(map(shown, items)),
-    )
 
 
 def at(seconds: float) -> datetime:
