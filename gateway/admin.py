@@ -156,7 +156,7 @@ class Admin:
             for version in deployment.versions if deployment is not None and share.weight else ():
                 if version.weight and version.services[version.entry].replicas:
                     return share.deployment, version
-        found, version = self._dispatcher.choose(endpoint, named=named, key=lambda _: None)
+        found, version = self._dispatcher.choices.choose(endpoint, named=named, key=lambda _: None)
         entry = version.services[version.entry]
         if not (entry.replicas or entry.cold_start):
             raise NotFound(f"version {version.name!r} has no replica")

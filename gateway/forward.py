@@ -221,7 +221,7 @@ class Aim:
         if endpoint is None:
             raise NotFound(f"there is no endpoint {self.endpoint!r}")
         named = request.text(b"x-mesh-version")
-        deployment, version = dispatcher.choose(
+        deployment, version = dispatcher.choices.choose(
             endpoint,
             named=named,
             key=lambda found: split_key(request, found),

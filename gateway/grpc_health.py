@@ -78,7 +78,7 @@ class Health:
 
     def _serving(self, endpoint: str, name: str) -> bool | None:
         dispatcher = self._dispatcher
-        serving = is_serving(dispatcher.snapshot, endpoint, name, dispatcher.is_reached)
+        serving = is_serving(dispatcher.snapshot, endpoint, name, dispatcher.choices.is_reached)
         return False if serving and self._is_leaving else serving
 
     def check(self, endpoint: str, message: bytes) -> bytes:

@@ -104,7 +104,7 @@ class Mirrors:
         if found is None:
             raise Unavailable(f"there is no deployment {mirror.deployment!r}")
         return choose_version(
-            found, named="", key=None, rng=self._rng, ready=self._dispatcher.is_reached
+            found, named="", key=None, rng=self._rng, ready=self._dispatcher.choices.is_reached
         )
 
     async def close(self) -> None:

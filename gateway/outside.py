@@ -120,11 +120,15 @@ class Outside:
         def able(upstream: Upstream) -> bool:
             return fits(upstream) and not self._health.get(upstream.url, WELL).is_out(now)
 
-        found = self._dispatcher.outside(endpoint, preference=preference, able=able, alone=alone)
+        found = self._dispatcher.choices.outside(
+            endpoint, preference=preference, able=able, alone=alone
+        )
         if found is not None or (endpoint.shares.members and not alone):
             return found
         # Better one that failed a moment ago than none.
-        found = self._dispatcher.outside(endpoint, preference=preference, able=fits, alone=True)
+        found = self._dispatcher.choices.outside(
+            endpoint, preference=preference, able=fits, alone=True
+        )
         if found is None:
             raise _nowhere(endpoint, grpc=grpc)
         return found

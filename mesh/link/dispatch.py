@@ -1,4 +1,4 @@
-"""From a call to a replica: version, replica, link; and another one where that is safe."""
+"""From a call to a replica, and to another one where that is safe."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -8,31 +8,17 @@ from random import Random
 from mesh.alarms import Alarms, Cancellable
 from mesh.call import CallHead
 from mesh.clock import Clock
-from mesh.errors import Code, DeadlineExceeded, MeshError, NotFound, Overloaded, Unavailable
+from mesh.errors import Code, DeadlineExceeded, MeshError, Overloaded, Unavailable
 from mesh.link.call import CallerCall
+from mesh.link.choice import Choices
 from mesh.link.ends import CallerLink
 from mesh.link.pool import Pool
 from mesh.link.waiting import MOST_WAITING, Key, Keys, Lines, Turn
-from mesh.link.ways import Able, Usable, Ways, sleeps
-from mesh.traffic.balance import RETRY_AFTER, choose_replica
-from mesh.traffic.endpoint import Upstream
-from mesh.traffic.places import has_none_yet, is_asleep
+from mesh.traffic.balance import RETRY_AFTER
+from mesh.traffic.places import has_none_yet
 from mesh.traffic.retry import RetryBudget, may_retry
-from mesh.traffic.snapshot import (
-    EMPTY,
-    Deployment,
-    Endpoint,
-    Replica,
-    Service,
-    Snapshot,
-    SplitBy,
-    Version,
-)
-from mesh.traffic.split import choose_deployment, choose_version
-from mesh.traffic.way import NO_PREFERENCE, Preference
+from mesh.traffic.snapshot import EMPTY, Deployment, Replica, Service, Snapshot, Version
 
-SplitKey = Callable[[Deployment], str | None]
-"""Finds the request's value of a deployment's split key; None if it has none."""
 Find = Callable[[], Service]
 """Finds the service to call in the newest snapshot."""
 Told = Callable[[CallerCall | Turn], None]
@@ -51,7 +37,7 @@ def timed_out(seconds: float | None) -> DeadlineExceeded:
 
 
 class Dispatcher:
-    """Sends calls to the replicas of the newest snapshot.
+    """Sends calls to the replicas of the newest snapshot; `choices` tells which may take them.
 
     A call to a service that has no replica, but is to get one, waits for it. One to a service with
     a queue waits, in turn, while all replicas have as many calls as they may.
@@ -66,17 +52,13 @@ class Dispatcher:
         self._lines = Lines()
         self._keys = Keys()
         self._wishes: dict[Key, float] = {}
-        # Worked out once, until a snapshot or a link changes: which versions have a link, by id,
-        # and where all requests to an endpoint go that has no choice, by its name.
-        self._linked_versions: dict[str, bool] = {}
-        self._only_choice: dict[str, tuple[str, Version]] = {}
-        self._ways = Ways(pool.loads, clock, rng)
-        pool.on_change = self._forget
+        pool.on_change = self._look_again
+        self.choices = Choices(pool, clock, rng)
         self.snapshot: Snapshot = EMPTY
 
-    def _forget(self) -> None:
-        self._linked_versions.clear()
-        self._only_choice.clear()
+    def _look_again(self) -> None:
+        """There are other links, or other replicas to have links to."""
+        self.choices.forget()
         self._lines.wake()
 
     def __repr__(self) -> str:
@@ -89,125 +71,14 @@ class Dispatcher:
         """
         old, new = self.snapshot.deployments, snapshot.deployments
         self.snapshot = snapshot
-        self._ways.keep(snapshot.endpoints)
-        self._forget()
+        self.choices.follow(snapshot)
+        self._lines.wake()
         before = {name: old[name] for name in old if name not in new or old[name] is not new[name]}
         after = {name: new[name] for name in new if name not in old or old[name] is not new[name]}
         wanted = dict.fromkeys(_replicas(after.values()))
         gone = [replica for replica in _replicas(before.values()) if replica not in wanted]
         self._pool.change(gone=gone, wanted=wanted)
         self._lines.wake_all(lambda name: name in before or name in after or not name)
-
-    def choose(
-        self,
-        endpoint: Endpoint,
-        *,
-        named: str,
-        key: SplitKey,
-        preference: Preference = NO_PREFERENCE,
-    ) -> tuple[str, Version]:
-        """The deployment and version of `endpoint` that take a request.
-
-        `named` is the version that the request asks for (empty: none), `key` finds the value
-        that keeps requests together, `preference` is what else its endpoint goes by.
-
-        Raises:
-            NotFound: there is no version `named`.
-            Unavailable: nobody is ready to take the request.
-        """
-        if preference.rule is not None:
-            named = named or preference.rule.version
-        if not named and (only := self._only_choice.get(endpoint.name)) is not None:
-            return only
-        try:
-            chosen = self._choose(endpoint, named, key, self._has_link, preference)
-        except Unavailable:
-            if named and not self._knows(endpoint, named, preference):
-                raise NotFound(f"endpoint {endpoint.name!r} has no version {named!r}") from None
-            try:
-                # Links to new replicas may still be on their way: `_link` waits for them,
-                return self._choose(endpoint, named, key, _has_replica, preference)
-            except Unavailable:
-                # and for a first replica where one is to come.
-                return self._choose(endpoint, named, key, _may_have_replica, preference)
-        if not named and self._has_no_choice(endpoint):
-            self._only_choice[endpoint.name] = chosen
-        return chosen
-
-    def _has_no_choice(self, endpoint: Endpoint) -> bool:
-        """Whether all requests that name no version go to one version."""
-        members = endpoint.shares.members
-        return endpoint.is_plain and len(members) == 1 == len(
-            self.snapshot.deployments[members[0]].shares.members
-        )
-
-    def _knows(self, endpoint: Endpoint, named: str, preference: Preference) -> bool:
-        rule = preference.rule
-        names = endpoint.shares.members if rule is None else (rule.deployment,)
-        found = (self.snapshot.deployments.get(name) for name in names)
-        return any(
-            named in (version.name, version.id)
-            for deployment in found
-            if deployment is not None
-            for version in deployment.versions
-        )
-
-    def _choose(
-        self,
-        endpoint: Endpoint,
-        named: str,
-        key: SplitKey,
-        ready: Callable[[Version], bool],
-        preference: Preference,
-    ) -> tuple[str, Version]:
-        deployments = self.snapshot.deployments
-        usable = self._usable(named, ready)
-        if endpoint.is_plain:
-            name = choose_deployment(endpoint, usable, self._rng)
-        else:
-            name = self._ways.deployment(endpoint, deployments, preference, usable, ready)
-            if preference.session is not None or sleeps(deployments.get(name)):
-                ready = _or_asleep(ready)
-        deployment = deployments[name]
-        value = key(deployment) if deployment.split_key else None
-        if value is not None and deployment.split_by is not SplitBy.RANDOM:
-            # Who belongs to a version that sleeps waits for it, and is not another's guest.
-            ready = _or_asleep(ready)
-        version = choose_version(
-            deployment,
-            named=named,
-            key=value,
-            rng=self._rng,
-            ready=ready,
-            session=preference.session,
-        )
-        return name, version
-
-    def _usable(self, named: str, ready: Callable[[Version], bool]) -> Usable:
-        """Whether a deployment has a `ready` version, and one `named` so unless that is empty."""
-        deployments = self.snapshot.deployments
-
-        def usable(name: str) -> bool:
-            found = deployments.get(name)
-            if found is None:
-                return False
-            if named:
-                return any(named in (v.name, v.id) and ready(v) for v in found.versions)
-            return any(map(ready, found.shares.members))
-
-        return usable
-
-    def outside(
-        self, endpoint: Endpoint, *, preference: Preference, able: Able, alone: bool
-    ) -> Upstream | None:
-        """The upstream of `endpoint` that takes a request, of those that are `able` to.
-
-        None if a deployment takes it, or nothing can; `choose` tells which. `alone`: no deployment
-        can.
-        """
-        deployments = {} if alone else self.snapshot.deployments
-        usable = (lambda _: False) if alone else self._usable("", self._has_link)
-        return self._ways.upstream(endpoint, deployments, preference, usable, self._has_link, able)
 
     def version(self, deployment: str, version_id: str) -> Version:
         """The version with this id. Raises Unavailable if the snapshot does not have it."""
@@ -248,10 +119,6 @@ class Dispatcher:
             until = until or self._clock() + limit
             await self._wait_for_change(until, deadline)
 
-    def is_reached(self, version: Version) -> bool:
-        """Whether there is a link to a replica of the version's entry."""
-        return self._has_link(version)
-
     def waiting(self) -> Mapping[Key, int]:
         """How many calls wait, by service of the snapshot: for a place, or for a first replica."""
         now = self._clock()
@@ -278,15 +145,6 @@ class Dispatcher:
     def wake(self) -> None:
         """Has all who wait for a change look again."""
         self._pool.wake()
-
-    def _has_link(self, version: Version) -> bool:
-        known = self._linked_versions.get(version.id)
-        if known is None:
-            link = self._pool.link
-            entry = version.services.get(version.entry)
-            known = entry is not None and any(link(replica.id) for replica in entry.replicas)
-            self._linked_versions[version.id] = known
-        return known
 
     async def open(
         self, find: Find, head: CallHead, *, on_wait: Told | None = None
@@ -432,7 +290,7 @@ class Dispatcher:
                     return *found, service, turn
             # When all have refused for they are going away, the next snapshot says where to go.
             is_known = not tried.issuperset(replica.id for replica in service.replicas)
-            found = self._linked(service, tried) if is_known or not moved else None
+            found = self.choices.replica(service, tried) if is_known or not moved else None
             if found is not None:
                 return *found, service, turn
             if not waits:
@@ -505,7 +363,9 @@ class Dispatcher:
         if has_none_yet(service):
             return None
         try:
-            return self._linked(service, tried | turn.refused_by if turn.refused_by else tried)
+            return self.choices.replica(
+                service, tried | turn.refused_by if turn.refused_by else tried
+            )
         except Overloaded:
             return None
         except Unavailable:
@@ -534,29 +394,6 @@ class Dispatcher:
             for alarm in alarms:
                 alarm.cancel()
 
-    def _linked(self, service: Service, tried: set[str]) -> tuple[CallerLink, str] | None:
-        """A replica of `service` that was not tried; None while no such replica has a link.
-
-        Raises:
-            Unavailable: all were tried, or there are none.
-            Overloaded: all are full.
-        """
-        pool = self._pool
-        replicas = service.replicas
-        full = service.max_concurrency
-        chosen = choose_replica(
-            replicas, pool.loads, self._rng, excluded=tried, max_concurrency=full
-        ).id
-        link = pool.link(chosen)
-        if link is not None:
-            return link, chosen
-        replicas = tuple(r for r in replicas if r.id not in tried and pool.link(r.id) is not None)
-        if not replicas:
-            return None
-        chosen = choose_replica(replicas, pool.loads, self._rng, max_concurrency=full).id
-        link = pool.link(chosen)
-        return None if link is None else (link, chosen)
-
     async def _wait_for_change(self, until: float, deadline: float | None) -> None:
         limit = until if deadline is None else min(until, deadline)
         try:
@@ -576,19 +413,6 @@ def _replicas(deployments: Iterable[Deployment]) -> Iterator[Replica]:
         for service in version.services.values()
         for replica in service.replicas
     )
-
-
-def _has_replica(version: Version) -> bool:
-    entry = version.services.get(version.entry)
-    return entry is not None and bool(entry.replicas)
-
-
-def _may_have_replica(version: Version) -> bool:
-    return _has_replica(version) or is_asleep(version)
-
-
-def _or_asleep(ready: Callable[[Version], bool]) -> Callable[[Version], bool]:
-    return lambda version: ready(version) or is_asleep(version)
 
 
 def _limit(turn: Turn, service: Service) -> tuple[float | None, Callable[[], MeshError]]:

@@ -94,7 +94,9 @@ def _one(dispatcher: Dispatcher, pool: Reached, snapshot: Snapshot, name: str, r
     endpoint, path = endpoint_of(
         snapshot, authority="127.0.0.1:3000", header=name, path="/classify"
     )
-    _, version = dispatcher.choose(snapshot.endpoints[endpoint], named="", key=lambda _: None)
+    _, version = dispatcher.choices.choose(
+        snapshot.endpoints[endpoint], named="", key=lambda _: None
+    )
     service, _ = method_of(version, path)
     choose_replica(service.replicas, pool.loads, rng, max_concurrency=service.max_concurrency)
 

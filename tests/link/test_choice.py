@@ -22,7 +22,7 @@ def snapshot(*versions: Version) -> Snapshot:
 
 def chosen(rig: Rig, named: str = "") -> str:
     endpoint = rig.dispatcher.snapshot.endpoints["e"]
-    deployment, found = rig.dispatcher.choose(endpoint, named=named, key=lambda _: None)
+    deployment, found = rig.dispatcher.choices.choose(endpoint, named=named, key=lambda _: None)
     assert deployment == "d"
     return found.name
 

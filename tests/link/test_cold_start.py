@@ -43,7 +43,7 @@ def table(*versions: Version, number: int = 1, split_by: SplitBy = SplitBy.RANDO
 
 def chosen(rig: Rig, named: str = "", key: str | None = None) -> str:
     endpoint = rig.dispatcher.snapshot.endpoints["e"]
-    return rig.dispatcher.choose(endpoint, named=named, key=lambda _: key)[1].name
+    return rig.dispatcher.choices.choose(endpoint, named=named, key=lambda _: key)[1].name
 
 
 def found(rig: Rig) -> Service:

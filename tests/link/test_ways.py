@@ -43,13 +43,15 @@ def table(endpoint: Endpoint, *deployments: Deployment, number: int = 1) -> Snap
 
 def chosen(rig: Rig, preference: Preference = NO_PREFERENCE) -> str:
     endpoint = rig.dispatcher.snapshot.endpoints["e"]
-    name, _ = rig.dispatcher.choose(endpoint, named="", key=lambda _: None, preference=preference)
+    name, _ = rig.dispatcher.choices.choose(
+        endpoint, named="", key=lambda _: None, preference=preference
+    )
     return name
 
 
 def outside(rig: Rig, *, alone: bool = False) -> Upstream | None:
     endpoint = rig.dispatcher.snapshot.endpoints["e"]
-    return rig.dispatcher.outside(
+    return rig.dispatcher.choices.outside(
         endpoint, preference=NO_PREFERENCE, able=lambda _: True, alone=alone
     )
 
@@ -111,7 +113,7 @@ def test_what_was_chosen_once_is_not_taken_for_the_only_choice(endpoint: Endpoin
         assert chosen(rig) == "a"
         assert chosen(rig, Preference(Rule((), "b"))) == "b"
         assert chosen(rig) == "a"
-        assert not rig.dispatcher._only_choice
+        assert not rig.dispatcher.choices._only_choice
         await rig.close()
 
     run(main())
@@ -142,9 +144,9 @@ def test_how_full_an_endpoint_was_is_forgotten_with_it() -> None:
         await rig.replicas.linked("r1")
         running = await rig.asked(service("r1"), "hang")
         assert chosen(rig) == "a"
-        assert repr(rig.dispatcher._ways) == "<Ways 1 endpoints full>"
+        assert repr(rig.dispatcher.choices._ways) == "<Ways 1 endpoints full>"
         rig.dispatcher.follow(table(replace(PLAIN, name="f"), deployment("a", "r1"), number=2))
-        assert repr(rig.dispatcher._ways) == "<Ways 0 endpoints full>"
+        assert repr(rig.dispatcher.choices._ways) == "<Ways 0 endpoints full>"
         running.cancel()
         await asyncio.wait([running])
         await rig.close()

@@ -72,7 +72,9 @@ def _counted(snapshot: Snapshot, of: Callable[[tuple[str, Version]], str]) -> Co
     dispatcher, endpoint = _dispatcher(snapshot), snapshot.endpoints["e"]
     counts: Counter[str] = Counter()
     for number in range(REQUESTS):
-        chosen = dispatcher.choose(endpoint, named="", key=lambda _, user=number: f"user-{user}")
+        chosen = dispatcher.choices.choose(
+            endpoint, named="", key=lambda _, user=number: f"user-{user}"
+        )
         counts[of(chosen)] += 1
     return counts
 
