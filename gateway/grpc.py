@@ -22,8 +22,9 @@ from mesh.call import CallHead, CallKind, Metadata, Trace
 from mesh.clock import Clock
 from mesh.errors import Cancelled, Internal, InvalidArgument, MeshError, Unimplemented
 from mesh.link.call import CallerCall
-from mesh.link.dispatch import Dispatcher, timed_out
+from mesh.link.dispatch import Dispatcher
 from mesh.link.frames import CHUNK
+from mesh.link.limits import timed_out
 from mesh.traffic.snapshot import Method, Service
 
 Fields = list[tuple[bytes, bytes]]

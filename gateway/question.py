@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from mesh.call import JSON, CallHead
 from mesh.clock import Clock
-from mesh.link.dispatch import Dispatcher, timed_out
+from mesh.link.dispatch import Dispatcher
+from mesh.link.limits import timed_out
 from mesh.traffic.snapshot import Service
 
 MAX_BYTES = 16 * 2**20

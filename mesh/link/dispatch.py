@@ -8,10 +8,11 @@ from random import Random
 from mesh.alarms import Alarms, Cancellable
 from mesh.call import CallHead
 from mesh.clock import Clock
-from mesh.errors import Code, DeadlineExceeded, MeshError, Overloaded, Unavailable
+from mesh.errors import Code, MeshError, Overloaded, Unavailable
 from mesh.link.call import CallerCall
 from mesh.link.choice import Choices
 from mesh.link.ends import CallerLink
+from mesh.link.limits import LINK_WAIT, timed_out
 from mesh.link.pool import Pool
 from mesh.link.waiting import MOST_WAITING, Key, Keys, Lines, Turn
 from mesh.traffic.balance import RETRY_AFTER
@@ -23,17 +24,8 @@ Find = Callable[[], Service]
 """Finds the service to call in the newest snapshot."""
 Told = Callable[[CallerCall | Turn], None]
 """Is told what to cancel if the call is of no use any more: what waits, then what is sent."""
-LINK_WAIT = 5.0
-"""Seconds that a call waits for a link to a replica of its version to be opened."""
 WISH = 5.0
 """Seconds that `wish` counts as a call that waits."""
-
-
-def timed_out(seconds: float | None) -> DeadlineExceeded:
-    """The error of a call that took longer than its service's `seconds`."""
-    if seconds is None:
-        return DeadlineExceeded("the deadline passed before the call was done")
-    return DeadlineExceeded(f"Not able to process the request in {seconds:g} seconds")
 
 
 class Dispatcher:

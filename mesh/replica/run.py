@@ -16,7 +16,7 @@ from mesh.io.replies.response import is_response
 from mesh.io.spec import NO_ITEM, Bound, MethodSpec, ReplyEncoder
 from mesh.launch import Launch
 from mesh.link.call import ReplicaCall
-from mesh.link.dispatch import timed_out
+from mesh.link.limits import timed_out
 from mesh.observe.logs import log_fields
 from mesh.observe.tracing import Tracing
 from mesh.replica import invoke

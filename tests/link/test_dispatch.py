@@ -7,7 +7,7 @@ import pytest
 from mesh.call import CallHead
 from mesh.errors import Code, DeadlineExceeded, MeshError, Overloaded, Unavailable
 from mesh.link.call import CallerCall
-from mesh.link.dispatch import LINK_WAIT
+from mesh.link.limits import LINK_WAIT
 from mesh.traffic.retry import ATTEMPTS
 from tests.link.replicas import Rig, service
 from tests.link.rig import run, until

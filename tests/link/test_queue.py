@@ -11,7 +11,8 @@ from mesh.call import CallHead
 from mesh.clock import monotonic
 from mesh.errors import Cancelled, DeadlineExceeded, MeshError, Overloaded, Unavailable
 from mesh.link.call import CallerCall, ReplicaCall
-from mesh.link.dispatch import LINK_WAIT, Dispatcher
+from mesh.link.dispatch import Dispatcher
+from mesh.link.limits import LINK_WAIT
 from mesh.link.pool import Pool
 from mesh.link.transport import Transport, memory_pair
 from mesh.link.waiting import Turn
