@@ -104,7 +104,7 @@ class Admin:
             return Page(503, PLAIN, f"Service is not ready: {error.message}\n".encode())
         if not entry.replicas:
             if self._may_call(request, deployment):
-                self._dispatcher.wish(entry)
+                self._dispatcher.turns.wish(entry)
             return Page(503, PLAIN, b"Service is not ready: its first replica is being started\n")
         return OK
 

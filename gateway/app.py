@@ -86,7 +86,7 @@ class _Parts:
             settings.controller, settings.name, dispatcher.follow, rng, token=settings.token
         )
         self._reporter = Reporter(settings.controller, settings.name, self._measure, rng, monotonic)
-        dispatcher.when_waiting(self._reporter.wake)
+        dispatcher.turns.when_waiting(self._reporter.wake)
         self._dispatcher = dispatcher
         self.gateway = Gateway(
             dispatcher,
@@ -119,7 +119,7 @@ class _Parts:
     def _measure(self, _: float) -> Report:
         outcomes = self.gateway.outcomes.take()
         uses = self.gateway.guard.take_uses()
-        return Report(waiting=self._dispatcher.waiting(), outcomes=outcomes, uses=uses)
+        return Report(waiting=self._dispatcher.turns.waiting(), outcomes=outcomes, uses=uses)
 
     async def close(self) -> None:
         if self._termination is not None:

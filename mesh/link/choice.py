@@ -25,6 +25,8 @@ from mesh.traffic.way import NO_PREFERENCE, Preference
 
 SplitKey = Callable[[Deployment], str | None]
 """Finds the request's value of a deployment's split key; None if it has none."""
+Find = Callable[[], Service]
+"""Finds the service to call in the newest snapshot."""
 
 
 class Choices:

@@ -1,60 +1,51 @@
 """From a call to a replica, and to another one where that is safe."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
 from random import Random
 
 from mesh.alarms import Alarms, Cancellable
 from mesh.call import CallHead
 from mesh.clock import Clock
-from mesh.errors import Code, MeshError, Overloaded, Unavailable
+from mesh.errors import Code, MeshError, Unavailable
 from mesh.link.call import CallerCall
-from mesh.link.choice import Choices
+from mesh.link.choice import Choices, Find
 from mesh.link.ends import CallerLink
 from mesh.link.limits import LINK_WAIT, timed_out
 from mesh.link.pool import Pool
-from mesh.link.waiting import MOST_WAITING, Key, Keys, Lines, Turn
-from mesh.traffic.balance import RETRY_AFTER
-from mesh.traffic.places import has_none_yet
+from mesh.link.turns import Turns
+from mesh.link.waiting import Turn
 from mesh.traffic.retry import RetryBudget, may_retry
 from mesh.traffic.snapshot import EMPTY, Deployment, Replica, Service, Snapshot, Version
 
-Find = Callable[[], Service]
-"""Finds the service to call in the newest snapshot."""
 Told = Callable[[CallerCall | Turn], None]
 """Is told what to cancel if the call is of no use any more: what waits, then what is sent."""
-WISH = 5.0
-"""Seconds that `wish` counts as a call that waits."""
 
 
 class Dispatcher:
-    """Sends calls to the replicas of the newest snapshot; `choices` tells which may take them.
+    """Sends calls to the replicas of the newest snapshot.
 
-    A call to a service that has no replica, but is to get one, waits for it. One to a service with
-    a queue waits, in turn, while all replicas have as many calls as they may.
+    `choices` tells who may take them. `turns` has those wait whose service has a queue while all
+    its replicas have as many calls as they may, or no replica yet, but is to get one.
     """
 
     def __init__(self, pool: Pool, clock: Clock, rng: Random) -> None:
         self._pool = pool
         self._clock = clock
-        self._rng = rng
         self._alarms = Alarms()
         self._budget = RetryBudget()
-        self._lines = Lines()
-        self._keys = Keys()
-        self._wishes: dict[Key, float] = {}
         pool.on_change = self._look_again
         self.choices = Choices(pool, clock, rng)
+        self.turns = Turns(pool, clock, rng, self._alarms, self.choices)
         self.snapshot: Snapshot = EMPTY
 
     def _look_again(self) -> None:
         """There are other links, or other replicas to have links to."""
         self.choices.forget()
-        self._lines.wake()
+        self.turns.wake()
 
     def __repr__(self) -> str:
-        return f"<Dispatcher snapshot {self.snapshot.number}, {self._pool!r}, {self._lines!r}>"
+        return f"<Dispatcher snapshot {self.snapshot.number}, {self._pool!r}, {self.turns!r}>"
 
     def follow(self, snapshot: Snapshot) -> None:
         """Routes by `snapshot` from now on.
@@ -64,13 +55,12 @@ class Dispatcher:
         old, new = self.snapshot.deployments, snapshot.deployments
         self.snapshot = snapshot
         self.choices.follow(snapshot)
-        self._lines.wake()
         before = {name: old[name] for name in old if name not in new or old[name] is not new[name]}
         after = {name: new[name] for name in new if name not in old or old[name] is not new[name]}
         wanted = dict.fromkeys(_replicas(after.values()))
         gone = [replica for replica in _replicas(before.values()) if replica not in wanted]
         self._pool.change(gone=gone, wanted=wanted)
-        self._lines.wake_all(lambda name: name in before or name in after or not name)
+        self.turns.follow(snapshot, lambda name: name in before or name in after or not name)
 
     def version(self, deployment: str, version_id: str) -> Version:
         """The version with this id. Raises Unavailable if the snapshot does not have it."""
@@ -110,25 +100,6 @@ class Dispatcher:
                     return  # a call waits for the first one itself
             until = until or self._clock() + limit
             await self._wait_for_change(until, deadline)
-
-    def waiting(self) -> Mapping[Key, int]:
-        """How many calls wait, by service of the snapshot: for a place, or for a first replica."""
-        now = self._clock()
-        self._wishes = {key: until for key, until in self._wishes.items() if until > now}
-        counts = {**dict.fromkeys(self._wishes, 1), **self._lines.counts()}
-        return {key: count for key, count in counts.items() if key[0]}
-
-    def when_waiting(self, tell: Callable[[], None]) -> None:
-        """Calls `tell` whenever a first call begins to wait for a service."""
-        self._lines.on_wait = tell
-
-    def wish(self, service: Service) -> None:
-        """Has a service of the snapshot count as waited for, though no call does: for a while."""
-        key = self._keys.of(self.snapshot, service, service.name)
-        is_news = key not in self._wishes and key not in self._lines.counts()
-        self._wishes[key] = self._clock() + WISH
-        if is_news and self._lines.on_wait is not None:
-            self._lines.on_wait()
 
     async def changed(self) -> None:
         """Returns when there was a change since the call: of the snapshot, or of a link."""
@@ -274,8 +245,7 @@ class Dispatcher:
                 raise timed_out(None)
             service = find()
             if service.queue_limit or (not service.replicas and service.cold_start > 0 and waits):
-                turn = turn or self._lines.turn(self._clock())
-                found, service = await self._in_turn(
+                found, service, turn = await self.turns.wait(
                     find, service, head.deadline, tried, turn, moved=moved, on_wait=on_wait
                 )
                 if found is not None:
@@ -289,102 +259,6 @@ class Dispatcher:
                 raise Unavailable("no other replica can be reached")
             until = until or self._clock() + LINK_WAIT
             await self._wait_for_change(until, head.deadline)
-
-    async def _in_turn(
-        self,
-        find: Find,
-        service: Service,
-        deadline: float | None,
-        tried: set[str],
-        turn: Turn,
-        *,
-        moved: bool,
-        on_wait: Told | None,
-    ) -> tuple[tuple[CallerLink, str] | None, Service]:
-        """Waits until the call may go to a replica with a place: a link to that, and its id.
-
-        None if the service has no queue; then it has a replica, which may have a link or not.
-
-        Raises:
-            MeshError: none has come in time, too many wait already, or the call was given up.
-        """
-        lines, key = self._lines, None
-        try:
-            while service.queue_limit or not service.replicas:
-                here = self._keys.of(self.snapshot, service, service.name)
-                self._mark(turn, service, tried)
-                if lines.is_next(here, turn):
-                    found = self._with_place(service, tried, turn, moved=moved)
-                    if found is not None:
-                        return found, service
-                if key != here:
-                    if key is not None:
-                        lines.leave(key, turn)
-                        key = None
-                    wake = lines.enter(here, turn, service.queue_limit or MOST_WAITING)
-                    key = here
-                    if on_wait is not None:
-                        on_wait(turn)
-                self._pool.when_room((replica.id for replica in service.replicas), wake)
-                await self._rest(turn, service, deadline)
-                service = find()
-            return None, service
-        finally:
-            if key is not None:
-                lines.leave(key, turn)
-
-    def _mark(self, turn: Turn, service: Service, tried: set[str]) -> None:
-        """Notes since when the call could go but for a place, and since when but for a link."""
-        if has_none_yet(service):
-            return
-        now = self._clock()
-        turn.ready_since = turn.ready_since or now
-        link = self._pool.link
-        if any(each.id not in tried and link(each.id) for each in service.replicas):
-            turn.unreached_since = 0.0
-        else:
-            turn.unreached_since = turn.unreached_since or now
-
-    def _with_place(
-        self, service: Service, tried: set[str], turn: Turn, *, moved: bool
-    ) -> tuple[CallerLink, str] | None:
-        """A replica that has a place for the call; None if it has to wait for one.
-
-        Raises Unavailable if none is to come.
-        """
-        if has_none_yet(service):
-            return None
-        try:
-            return self.choices.replica(
-                service, tried | turn.refused_by if turn.refused_by else tried
-            )
-        except Overloaded:
-            return None
-        except Unavailable:
-            if moved or not tried.issuperset(replica.id for replica in service.replicas):
-                return None  # the next snapshot, or a call that ends, gives it one
-            raise
-
-    async def _rest(self, turn: Turn, service: Service, deadline: float | None) -> None:
-        """Waits for a change that may let the call go. Raises what ends the wait."""
-        until, failure = _limit(turn, service)
-        if deadline is not None and (until is None or deadline <= until):
-            until, failure = deadline, partial(timed_out, None)
-        alarms: list[Cancellable] = []
-        if until is not None:
-            left = until - self._clock()
-            if left <= 0:
-                raise failure()
-            alarms.append(self._alarms.set(left, turn.expire, failure))
-        if turn.refused_by:
-            pause = turn.pause * (0.5 + self._rng.random())
-            alarms.append(self._alarms.set(pause, turn.wake))
-        try:
-            await turn.rest()
-        finally:
-            turn.refused_by = frozenset()
-            for alarm in alarms:
-                alarm.cancel()
 
     async def _wait_for_change(self, until: float, deadline: float | None) -> None:
         limit = until if deadline is None else min(until, deadline)
@@ -404,23 +278,6 @@ def _replicas(deployments: Iterable[Deployment]) -> Iterator[Replica]:
         for version in deployment.versions
         for service in version.services.values()
         for replica in service.replicas
-    )
-
-
-def _limit(turn: Turn, service: Service) -> tuple[float | None, Callable[[], MeshError]]:
-    """Until when the call waits, None for ever; and what it fails with then."""
-    if has_none_yet(service):
-        return turn.at + service.cold_start, partial(_nobody_came, service)
-    if turn.unreached_since:
-        return turn.unreached_since + LINK_WAIT, partial(Unavailable, "no replica can be reached")
-    late = partial(timed_out, service.timeout)
-    return (None if service.timeout is None else turn.ready_since + service.timeout), late
-
-
-def _nobody_came(service: Service) -> Unavailable:
-    return Unavailable(
-        f"no replica of {service.name} came up within {service.cold_start:g} s",
-        retry_after=RETRY_AFTER,
     )
 
 

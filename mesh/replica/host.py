@@ -205,7 +205,7 @@ class ReplicaHost:
         rng = Random()  # noqa: S311  # for spreading load
         reporter = Reporter(self._launch.controller, self._name, self._measure, rng, monotonic)
         if dispatcher is not None:
-            dispatcher.when_waiting(reporter.wake)
+            dispatcher.turns.when_waiting(reporter.wake)
         self._reporter = reporter
         reporter.start()
 
@@ -213,7 +213,7 @@ class ReplicaHost:
         usage, dispatcher = self._usage, self._dispatcher
         return Report(
             replicas={} if usage is None else {self._launch.replica_id: usage.take(seconds)},
-            waiting={} if dispatcher is None else dispatcher.waiting(),
+            waiting={} if dispatcher is None else dispatcher.turns.waiting(),
         )
 
     def check(self) -> None:

@@ -185,10 +185,10 @@ def test_only_who_may_call_wakes_what_sleeps(token: str, wakes: bool) -> None:
     async def main() -> None:
         made.links.dispatcher.follow(protected(snapshot(asleep)))
         assert (await made.get("/readyz", shows(token))).status == 503
-        assert bool(made.links.dispatcher.waiting()) is wakes
+        assert bool(made.links.dispatcher.turns.waiting()) is wakes
         if not wakes:  # nor does a call
             assert (await made.post("/greet", {}, headers=shows(token))).status in (401, 403)
-            assert not made.links.dispatcher.waiting()
+            assert not made.links.dispatcher.turns.waiting()
         await made.links.close()
 
     run(main())

@@ -39,7 +39,7 @@ async def sleeping(cold_start: float = 60.0) -> AsyncIterator[World]:
 
 
 async def waits(made: World, calls: int = 1) -> None:
-    await until(lambda: made.links.dispatcher.waiting() == {KEY: calls})
+    await until(lambda: made.links.dispatcher.turns.waiting() == {KEY: calls})
 
 
 async def wake(made: World) -> None:
@@ -110,7 +110,7 @@ def test_an_http_client_that_leaves_while_it_waits_is_forgotten(repeats: bool) -
             await waits(made)
             await exchange.leave()
             await exchange.done()
-            assert made.links.dispatcher.waiting() == {}
+            assert made.links.dispatcher.turns.waiting() == {}
             assert made.codes("slow") == {"499": 1}
             await made.settled()
             await wake(made)
@@ -131,7 +131,7 @@ def test_a_client_that_leaves_while_its_upload_waits_is_forgotten(is_whole: bool
             await until(lambda: not exchange.unread)
             await exchange.leave()
             await exchange.done()
-            assert made.links.dispatcher.waiting() == {}
+            assert made.links.dispatcher.turns.waiting() == {}
             assert made.codes("measure") == {"499": 1}
             await made.settled()
 
@@ -171,7 +171,7 @@ def test_a_grpc_client_that_leaves_while_it_waits_is_forgotten(
             await waits(made)
             await exchange.leave()
             assert (await exchange.done()).error is None
-            assert made.links.dispatcher.waiting() == {}
+            assert made.links.dispatcher.turns.waiting() == {}
             assert made.codes(method) == {"CANCELLED": 1}
             await made.settled()
 
@@ -186,7 +186,7 @@ def test_asking_whether_a_service_that_sleeps_is_ready_wakes_it() -> None:
                 503,
                 b"Service is not ready: its first replica is being started\n",
             )
-            assert made.links.dispatcher.waiting() == {KEY: 1}
+            assert made.links.dispatcher.turns.waiting() == {KEY: 1}
             await wake(made)
             assert (await made.get("/readyz")).status == 200
 
@@ -198,10 +198,10 @@ def test_the_pages_of_a_service_that_sleeps_are_there_and_do_not_wake_it() -> No
         async with sleeping() as made:
             for path in "/schema.json", "/docs.json", "/metrics", "/livez":
                 assert (await made.get(path)).status == 200
-            assert made.links.dispatcher.waiting() == {}
+            assert made.links.dispatcher.turns.waiting() == {}
             made.links.dispatcher.follow(table(number=3, cold_start=0.0))
             assert (await made.get("/readyz")).status == 503
-            assert made.links.dispatcher.waiting() == {}
+            assert made.links.dispatcher.turns.waiting() == {}
 
     run(main())
 

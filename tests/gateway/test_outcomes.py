@@ -99,7 +99,7 @@ def test_versions_are_told_apart_and_the_one_that_answered_counts() -> None:
         await made.post("/greet", {"name": "you"})
         named = [("x-mesh-version", "v2")]
         asking = asyncio.ensure_future(made.post("/greet", {"name": "you"}, headers=named))
-        await until(made.links.dispatcher.waiting)
+        await until(made.links.dispatcher.turns.waiting)
         # The version's name passes to another release while the request waits.
         other = replace(version(Demo, {"Demo": ("two",)}, name="v2", weight=0), id="v2-2")
         await made.links.follow(snapshot(main_version, other, number=2))

@@ -8,7 +8,7 @@ import pytest
 from mesh.call import CallHead
 from mesh.errors import Cancelled, DeadlineExceeded, MeshError, NotFound, Overloaded, Unavailable
 from mesh.link.call import CallerCall
-from mesh.link.dispatch import WISH
+from mesh.link.turns import WISH
 from mesh.link.waiting import MOST_WAITING, Turn
 from mesh.traffic.snapshot import (
     Deployment,
@@ -51,7 +51,7 @@ def found(rig: Rig) -> Service:
 
 
 async def waits(rig: Rig, calls: int = 1) -> None:
-    await until(lambda: rig.dispatcher.waiting() == {("d", "main-1", "s"): calls})
+    await until(lambda: rig.dispatcher.turns.waiting() == {("d", "main-1", "s"): calls})
 
 
 # Which version
@@ -114,7 +114,7 @@ def test_a_call_waits_for_the_first_replica_and_is_answered_by_it() -> None:
         await waits(rig)
         rig.dispatcher.follow(table(version("main", service("a", cold_start=COLD)), number=2))
         assert await asking == b"ping"
-        assert rig.dispatcher.waiting() == {}
+        assert rig.dispatcher.turns.waiting() == {}
         await rig.close()
 
     run(main())
@@ -175,7 +175,7 @@ def test_a_call_keeps_its_deadline_while_it_waits() -> None:
         rig.dispatcher.follow(table(version("main", NOT_THERE)))
         with pytest.raises(DeadlineExceeded):
             await rig.ask(lambda: found(rig), deadline=rig.replicas.now + 0.001)
-        assert rig.dispatcher.waiting() == {}
+        assert rig.dispatcher.turns.waiting() == {}
         await rig.close()
 
     run(main())
@@ -196,7 +196,7 @@ def test_a_call_that_is_given_up_while_it_waits_leaves_nothing(how: str) -> None
             told[0].cancel()
             with pytest.raises(Cancelled):
                 await asking
-        assert rig.dispatcher.waiting() == {}
+        assert rig.dispatcher.turns.waiting() == {}
         rig.dispatcher.follow(table(version("main", service("a")), number=2))
         await rig.replicas.linked("a")
         assert not rig.started()
@@ -258,7 +258,7 @@ def test_only_so_many_calls_wait() -> None:
             await rig.ask(lambda: found(rig))
         rig.dispatcher.follow(table(version("main", service("a")), number=2))
         assert set(await asyncio.gather(*asking)) == {b"ping"}
-        assert rig.dispatcher.waiting() == {}
+        assert rig.dispatcher.turns.waiting() == {}
         await rig.close()
 
     run(main())
@@ -285,7 +285,7 @@ def test_the_hook_is_told_when_a_first_call_waits() -> None:
     async def main() -> None:
         rig = Rig("a")
         told: list[int] = []
-        rig.dispatcher.when_waiting(lambda: told.append(len(rig.dispatcher.waiting())))
+        rig.dispatcher.turns.when_waiting(lambda: told.append(len(rig.dispatcher.turns.waiting())))
         rig.dispatcher.follow(table(version("main", NOT_THERE)))
         asking = [asyncio.ensure_future(rig.ask(lambda: found(rig))) for _ in range(3)]
         await waits(rig, 3)
@@ -301,14 +301,14 @@ def test_a_wish_counts_as_a_call_that_waits_for_a_while() -> None:
     async def main() -> None:
         rig = Rig("a")
         told: list[int] = []
-        rig.dispatcher.when_waiting(lambda: told.append(1))
+        rig.dispatcher.turns.when_waiting(lambda: told.append(1))
         rig.dispatcher.follow(table(version("main", NOT_THERE)))
         for _ in range(3):
-            rig.dispatcher.wish(found(rig))
-        assert rig.dispatcher.waiting() == {("d", "main-1", "s"): 1}
+            rig.dispatcher.turns.wish(found(rig))
+        assert rig.dispatcher.turns.waiting() == {("d", "main-1", "s"): 1}
         assert told == [1]
         rig.replicas.now += WISH
-        assert rig.dispatcher.waiting() == {}
+        assert rig.dispatcher.turns.waiting() == {}
         await rig.close()
 
     run(main())

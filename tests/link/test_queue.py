@@ -25,7 +25,7 @@ KEY = ("", "", "s")
 
 
 def queued(rig: Rig) -> int:
-    return rig.dispatcher._lines.counts().get(KEY, 0)
+    return rig.dispatcher.turns._lines.counts().get(KEY, 0)
 
 
 def kept(*names: str, places: int = 1, limit: int = 100, **more: Any) -> Service:
@@ -246,7 +246,7 @@ def test_replicas_never_hold_more_than_they_may_whoever_calls(places: int) -> No
         for replica in replicas.values():
             assert replica.most == places
         assert sum(replica.refused for replica in replicas.values())  # or this shows nothing
-        assert all(not each._lines.counts() for each in callers.dispatchers)
+        assert all(not each.turns._lines.counts() for each in callers.dispatchers)
         await callers.close()
 
     run(main())
@@ -311,7 +311,7 @@ def told(_: "asyncio.Task[Any]", __: Rig, turn: Turn) -> None:
 def late(_: "asyncio.Task[Any]", rig: Rig, __: Turn) -> None:
     rig.replicas.now += 100
     rig.dispatcher.wake()
-    rig.dispatcher._lines.wake()
+    rig.dispatcher.turns.wake()
 
 
 @pytest.mark.parametrize(

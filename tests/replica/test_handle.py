@@ -167,10 +167,10 @@ def test_a_call_waits_for_the_first_replica_of_a_dependency_that_sleeps() -> Non
                 asyncio.ensure_future(made.ask("direct", {"x": 1})),
             ]
             key = ("demo", "main-1", "Below")
-            await until(lambda: made.dispatcher.waiting() == {key: 2})
+            await until(lambda: made.dispatcher.turns.waiting() == {key: 2})
             await made.links.follow(ready)
             assert await asyncio.gather(*asking) == [2, 2]
-            assert made.dispatcher.waiting() == {}
+            assert made.dispatcher.turns.waiting() == {}
 
     run(main())
 
