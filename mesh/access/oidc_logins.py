@@ -13,9 +13,10 @@ from mesh.access.oidc import Flow, Identity, authorization_url, identity, role_o
 from mesh.access.oidc_client import OidcClient
 from mesh.access.people import User
 from mesh.access.principal import Role
+from mesh.access.throttle import Throttle
 from mesh.access.users import NewUser
 from mesh.control.records import DEFAULT_ORGANIZATION
-from mesh.errors import AlreadyExists, Unauthenticated
+from mesh.errors import AlreadyExists, Overloaded, Unauthenticated
 
 OIDC = "oidc"
 """What a provider's name for a user is called among their credentials."""
@@ -35,6 +36,7 @@ class OidcLogins:
     config: OidcConfig
     client: OidcClient
     _flows: Codes[Flow] = field(default_factory=lambda: Codes(MOST))
+    _failed: Throttle = field(default_factory=Throttle)
 
     async def begin(self, redirect_url: str, leads_to: str) -> tuple[str, str]:
         """Where a browser is to go, and a secret that it is to keep meanwhile.
@@ -53,13 +55,12 @@ class OidcLogins:
         self._flows.bind(state, flow, self.wall())
         return authorization_url(provider, self.config, state, flow), flow.binding
 
-    async def finish(self, code: str, state: str, binding: str) -> tuple[User, str]:
-        """Who has come back, and the path that they wanted.
+    async def identified(self, code: str, state: str, binding: str) -> tuple[Identity, str]:
+        """Whom the provider names who has come back, and the path that they wanted.
 
         Raises:
             NotFound: nobody was sent there with this state, or too long ago, or they are back.
             Unauthenticated: it is another browser, or the provider's answer does not hold.
-            AlreadyExists: the provider's email is that of a user who logs in otherwise.
             Unavailable: the provider does not answer.
         """
         flow = self._flows.take(state, self.wall())
@@ -68,12 +69,25 @@ class OidcLogins:
         token = await self.client.id_token(code, flow)
         provider, keys = await self.client.provider(), await self.client.keys(token)
         found = identity(token, keys, provider, self.config, flow.nonce, self.wall())
-        return await self.user(found), flow.leads_to
+        return found, flow.leads_to
+
+    def is_worth_a_note(self, address: str) -> bool:
+        """Whether a login from there that has failed is noted.
+
+        Those that come too soon after others are not: anybody can have as many as they like fail,
+        and would push out all else.
+        """
+        try:
+            self._failed.begin(self.wall(), address)
+        except Overloaded:
+            return False
+        return True
 
     async def user(self, found: Identity) -> User:
         """The user whom a provider names: made when they come first.
 
-        One who was made with this email and cannot log in yet is meant as well.
+        One who was made with this email and cannot log in yet is meant as well. Raises
+        AlreadyExists if the email is that of a user who logs in otherwise.
         """
         known = self._known(found)
         role = role_of(found, self.config, self.login.role)

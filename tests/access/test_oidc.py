@@ -7,9 +7,14 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from mesh.access.directory import Directory
 from mesh.access.login_config import LoginConfig, OidcConfig, login_config
 from mesh.access.oidc import Flow, authorization_url, identity, provider_of, role_of
+from mesh.access.oidc_client import OidcClient
+from mesh.access.oidc_logins import OidcLogins
 from mesh.access.principal import Role
+from mesh.access.throttle import FREE
+from mesh.control.store.memory_catalogue import MemoryCatalogue
 from mesh.errors import ConfigError, Unauthenticated, Unavailable
 
 ISSUER = "https://id.example.com"
@@ -50,6 +55,20 @@ def signed(key: Any = KEY, algorithm: str = "RS256", **claims: Any) -> str:
 
 def named(token: str) -> Any:
     return identity(token, keys(), PROVIDER, CONFIG, "n", NOW)
+
+
+def test_failed_logins_from_one_address_are_worth_a_note_until_they_come_too_often() -> None:
+    now = [NOW]
+    directory = Directory.closed(MemoryCatalogue(), "t0ken")
+
+    def wall() -> float:
+        return now[0]
+
+    logins = OidcLogins(directory, wall, LoginConfig(), CONFIG, OidcClient(CONFIG, wall))
+    assert [logins.is_worth_a_note("here") for _ in range(FREE + 2)] == [True] * FREE + [False] * 2
+    assert logins.is_worth_a_note("elsewhere")
+    now[0] += 1.0
+    assert [logins.is_worth_a_note("here") for _ in range(2)] == [True, False]
 
 
 def test_a_token_names_a_user() -> None:

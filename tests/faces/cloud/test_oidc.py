@@ -10,6 +10,7 @@ import pytest
 
 from mesh.access.login_config import LoginConfig, OidcConfig
 from mesh.access.principal import Role
+from mesh.access.throttle import FREE
 from mesh.faces.addresses import PlaneConfig
 from mesh.faces.plane import ControlPlane
 from tests.cluster.fake_cluster import FakeCluster, World
@@ -120,6 +121,60 @@ def test_a_user_with_a_password_is_not_taken_over(mesh: Rig) -> None:
         browser.cookies.clear()
         assert browser.get(CALLBACK, params=sent_back(browser)).status_code == 409
         assert user(browser).status_code == 401
+
+
+def failed(mesh: Rig) -> list[Any]:
+    """The tries to log in that failed, the oldest first, as an administrator sees them."""
+    query = {"q": "resource_type:user status:failed"}
+    found = mesh.asked.get("/api/v1/current_org/events", params=query).json()["items"]
+    return [(each["name"], each["operation_name"], each) for each in reversed(found)]
+
+
+def test_a_login_that_the_provider_refuses_is_an_event(mesh: Rig) -> None:
+    with mesh.as_("") as browser:
+        refused = browser.get(CALLBACK, params={"error": "access_denied", "code": "c0de"})
+        assert refused.status_code == 401
+    ((name, operation, event),) = failed(mesh)
+    assert (name, operation, event["creator"]["name"]) == ("", "logged in", "")
+    assert "c0de" not in str(event)
+
+
+def test_a_login_with_a_wrong_state_code_or_browser_is_an_event_without_them(mesh: Rig) -> None:
+    with mesh.as_("") as browser, mesh.as_("") as other:
+        query = sent_back(browser)
+        assert browser.get(CALLBACK, params={**query, "state": "st4te"}).status_code == 404
+        assert browser.get(CALLBACK, params={**query, "code": "c0de"}).status_code == 401
+        query = sent_back(browser)
+        assert other.get(CALLBACK, params=query).status_code == 401
+    found = failed(mesh)
+    assert [operation for _, operation, _ in found] == ["logged in"] * 3
+    secrets = ("st4te", "c0de", query["state"], query["code"], "s3cret")
+    assert not [each for each in secrets if each in str(found)]
+
+
+def test_a_login_of_somebody_who_may_not_come_in_is_an_event_about_them(mesh: Rig) -> None:
+    with mesh.as_("") as browser:
+        assert browser.get(CALLBACK, params=sent_back(browser)).status_code == 200
+        mesh.wait(mesh.access.members.remove("default", "ann"))
+        browser.cookies.clear()
+        assert browser.get(CALLBACK, params=sent_back(browser)).status_code == 403
+    assert [name for name, _, _ in failed(mesh)] == ["ann"]
+
+
+def test_a_login_that_would_take_a_user_over_is_an_event_about_them(mesh: Rig) -> None:
+    bob = {"name": "bob", "email": "ann@example.com", "password": "correct horse", "token": TOKEN}
+    with mesh.as_("") as browser:
+        assert browser.post("/api/v1/setup", json=bob).status_code == 200
+        browser.cookies.clear()
+        assert browser.get(CALLBACK, params=sent_back(browser)).status_code == 409
+    assert [name for name, _, _ in failed(mesh)] == ["bob"]
+
+
+def test_failed_logins_do_not_push_out_all_other_events(mesh: Rig) -> None:
+    with mesh.as_("") as browser:
+        for _ in range(3 * FREE):
+            assert browser.get(CALLBACK, params={"state": "x"}).status_code == 404
+    assert FREE <= len(failed(mesh)) < 3 * FREE
 
 
 def test_the_info_says_who_the_provider_is(mesh: Rig, issuer: str, rig: Rig) -> None:

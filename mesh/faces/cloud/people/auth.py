@@ -38,7 +38,10 @@ def auth(backing: Backing) -> APIRouter:
             found = await logins.log_in(sent.name_or_email, sent.password, address_of(request))
             logged_in(backing, request, response, found)
         except (Unauthenticated, PermissionDenied):
-            _not_logged_in(backing, request, sent.name_or_email)
+            known = backing.access.users.find(sent.name_or_email)
+            # Tries that come too soon are not noted: as many as somebody likes would push out
+            # all else.
+            not_logged_in(backing, request, sent.name_or_email, known)
             raise
         return user_view(found)
 
@@ -109,12 +112,11 @@ def logged_in(backing: Backing, request: Request, response: Response, found: Use
     request.state.doing = Doing("user", "logged in", found.name)
 
 
-def _not_logged_in(backing: Backing, request: Request, typed: str) -> None:
+def not_logged_in(backing: Backing, request: Request, typed: str, known: User | None) -> None:
     """Has the door note a try that failed, where those of the user see it who are to see it.
 
-    Tries that come too soon are not noted: as many as somebody likes would push out all else.
+    `typed` is who they say that they are, `known` the user who that is.
     """
-    known = backing.access.users.find(typed)
     theirs = backing.access.members.organizations_of(known.name) if known else ()
     organization = DEFAULT_ORGANIZATION
     if theirs and organization not in theirs:

@@ -8,11 +8,11 @@ from fastapi.responses import RedirectResponse
 from mesh.access.codes import LASTS
 from mesh.access.oidc import SCOPES
 from mesh.access.oidc_logins import OidcLogins
-from mesh.errors import NotFound, Unauthenticated
+from mesh.errors import MeshError, NotFound, Unauthenticated
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.pages.html import local_path, onward
 from mesh.faces.cloud.parameters import Text
-from mesh.faces.cloud.people.auth import logged_in
+from mesh.faces.cloud.people.auth import address_of, logged_in, not_logged_in
 from mesh.faces.cloud.wire.auth import OidcCallbackView, OidcInfoView
 from mesh.faces.cloud.wire.base import user as user_view
 
@@ -66,10 +66,19 @@ def oidc(backing: Backing) -> APIRouter:
         accept: Annotated[str, Header()] = "",
     ) -> Any:
         """Logs in whom the provider has sent back; a browser goes on to what it wanted."""
-        if error:
-            raise Unauthenticated(f"the OpenID provider refuses: {error[:100]}")
-        found, leads_to = await logins().finish(code, state, request.cookies.get(BEGAN, ""))
-        logged_in(backing, request, response, found)
+        there, typed, known = logins(), "", None
+        try:
+            if error:
+                raise Unauthenticated(f"the OpenID provider refuses: {error[:100]}")
+            who, leads_to = await there.identified(code, state, request.cookies.get(BEGAN, ""))
+            typed = who.email or who.name
+            known = backing.access.users.find(who.email) if who.email else None
+            known = found = await there.user(who)
+            logged_in(backing, request, response, found)
+        except MeshError:
+            if there.is_worth_a_note(address_of(request)):
+                not_logged_in(backing, request, typed, known)
+            raise
         response.delete_cookie(BEGAN, path=_BELOW)
         if "text/html" in accept:
             return onward(leads_to, response)
