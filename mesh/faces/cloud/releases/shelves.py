@@ -1,7 +1,8 @@
 """Replies about releases and models: what the registry has, with who made it and what is in it."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from mesh.access.people import Organization
 from mesh.errors import Unavailable
@@ -28,6 +29,7 @@ from mesh.releases.registry import Registry
 from mesh.releases.uploads import Uploads
 from mesh.releases.uses import Use, uses
 
+_ViewT = TypeVar("_ViewT")
 _NEWEST = 3
 """How many of its versions a repository shows."""
 
@@ -99,8 +101,11 @@ class Shelves:
             manifest=BentoManifest.model_validate(package.manifest),
         )
 
-    def model(self, package: Package) -> ModelView:
+    async def model(self, package: Package) -> ModelView:
         """A model."""
+        return self._model(package)
+
+    def _model(self, package: Package) -> ModelView:
         return ModelView(
             **self._package(package),
             model_uid=package.uid,
@@ -129,12 +134,7 @@ class Shelves:
     async def model_in(self, package: Package) -> ModelWithRepository:
         """A model, and where it is."""
         repository = await self.model_repository(package.repository)
-        return ModelWithRepository(**dict(self.model(package)), repository=repository)
-
-    async def every_model(self, chosen: Chosen) -> Listed[ModelWithRepository]:
-        """A page of the models of all repositories."""
-        found, total = await self.packages(MODELS, None, chosen)
-        return chosen.listed([await self.model_in(each) for each in found], total)
+        return ModelWithRepository(**dict(self._model(package)), repository=repository)
 
     async def model_full(self, package: Package) -> ModelFull:
         """A model with the releases that name it."""
@@ -183,16 +183,26 @@ class Shelves:
         """A repository of models, and the newest in it."""
         latest = await self.registry.latest(MODELS, self.organization, found.name)
         return ModelRepositoryView(
-            **self._repository(found), latest_model=self.model(latest) if latest else None
+            **self._repository(found), latest_model=self._model(latest) if latest else None
         )
 
     def _repository(self, found: Repository) -> dict[str, Any]:
         return repository_fields(found, self.backing.access.person(found.creator), self.owner())
 
     async def packages(
+        self,
+        family: Family,
+        repository: str | None,
+        chosen: Chosen,
+        show: Callable[["Shelves", Package], Awaitable[_ViewT]],
+    ) -> Listed[_ViewT]:
+        """A page of the versions of a repository; None: of all of them."""
+        found, total = await self._packages(family, repository, chosen)
+        return chosen.listed([await show(self, each) for each in found], total)
+
+    async def _packages(
         self, family: Family, repository: str | None, chosen: Chosen
     ) -> tuple[tuple[Package, ...], int]:
-        """A page of versions, and how many there are in all."""
         registry, organization = self.registry, self.organization
         if chosen.q:
             every = await registry.packages(family, organization, repository, search=chosen.search)
@@ -208,8 +218,12 @@ class Shelves:
         return found, await registry.count(family, organization, repository, chosen.search)
 
     async def repositories(
-        self, family: Family, chosen: Chosen
-    ) -> tuple[tuple[Repository, ...], int]:
-        """A page of repositories, and how many there are in all."""
+        self,
+        family: Family,
+        chosen: Chosen,
+        show: Callable[["Shelves", Repository], Awaitable[_ViewT]],
+    ) -> Listed[_ViewT]:
+        """A page of repositories."""
         every = await self.registry.repositories(family, self.organization, chosen.search)
-        return chosen.of(every)
+        found, total = chosen.of(every)
+        return chosen.listed([await show(self, each) for each in found], total)

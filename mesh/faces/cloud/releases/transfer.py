@@ -3,7 +3,7 @@
 Small ones go through the API itself; large ones in parts, to signed addresses of this same port.
 """
 
-from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -15,12 +15,11 @@ from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.permission import Asker, may
 from mesh.faces.cloud.releases.addresses import SignedAddresses
 from mesh.faces.cloud.releases.archives import archive, body, length
-from mesh.faces.cloud.releases.shelves import registry_of, uploads_of
+from mesh.faces.cloud.releases.family import READ, FamilyFace
+from mesh.faces.cloud.releases.shelves import Shelves, registry_of, uploads_of
 from mesh.faces.cloud.wire.packages import FinishSent, PackageView, PartsDone, PartWanted
-from mesh.releases.packages import FAMILIES, Family, Package, package_of
+from mesh.releases.packages import FAMILIES, Package, package_of
 
-Show = Callable[[Asker, Package], Awaitable[PackageView]]
-_READ = may(Verb.READ, Area.RELEASES)
 _WRITE = may(Verb.WRITE, Area.RELEASES)
 _OCTETS: dict[str, Any] = {
     "requestBody": {
@@ -30,21 +29,14 @@ _OCTETS: dict[str, Any] = {
 }
 
 
-def add_transfer(
-    routes: APIRouter,
-    backing: Backing,
-    family: Family,
-    path: str,
-    view: type[PackageView],
-    show: Show,
-) -> None:
-    """Adds the routes of the archive of one version, which is at `path`."""
+def add_transfer(routes: APIRouter, backing: Backing, face: FamilyFace) -> None:
+    """Adds the routes of the archive of one version."""
     addresses = SignedAddresses(backing)
-    pushed = may(Verb.WRITE, Area.RELEASES, family.word, "pushed")
+    path, view, found = face.version, face.view, partial(face.found, backing)
+    pushed = may(Verb.WRITE, Area.RELEASES, face.word, "pushed")
 
-    async def found(asker: Asker, repository: str, version: str) -> Package:
-        asker.doing.name = f"{repository}:{version}"
-        return await registry_of(backing).package(family, asker.organization, repository, version)
+    async def show(asker: Asker, package: Package) -> PackageView:
+        return await face.show(Shelves(backing, asker.organization), package)
 
     @routes.patch(f"{path}/start_upload", response_model=view)
     async def start(repository: str, version: str, asker: Asker = _WRITE) -> PackageView:
@@ -76,7 +68,7 @@ def add_transfer(
     @routes.head(f"{path}/download", include_in_schema=False)
     @routes.get(f"{path}/download", response_class=Response)
     async def download(
-        repository: str, version: str, request: Request, asker: Asker = _READ
+        repository: str, version: str, request: Request, asker: Asker = READ
     ) -> Response:
         """The archive, or a range of it."""
         package = await found(asker, repository, version)
@@ -95,7 +87,7 @@ def add_transfer(
 
     @routes.patch(f"{path}/presign_download_url", response_model=view)
     async def presign_download(
-        repository: str, version: str, request: Request, asker: Asker = _READ
+        repository: str, version: str, request: Request, asker: Asker = READ
     ) -> PackageView:
         """Says where the archive is, without a token; nowhere if it is kept elsewhere."""
         package = await found(asker, repository, version)
