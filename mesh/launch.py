@@ -1,5 +1,7 @@
 """All that is needed to start one replica, as plain values that cross process borders."""
 
+import hmac
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -39,6 +41,20 @@ class Secrets:
     envs: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
+    def fingerprint(self, key: bytes = b"") -> str:
+        """Tells these values from others; empty if there are none. Values can be guessed from it.
+
+        With a `key` they cannot, by whoever does not have that.
+        """
+        if not (self.envs or self.files):
+            return ""
+        files = {path: content.hex() for path, content in self.files.items()}
+        text = json.dumps([dict(self.envs), files], sort_keys=True)
+        return hmac.new(key, text.encode(errors="surrogatepass"), "sha256").hexdigest()
+
+
+NO_SECRETS = Secrets()
+
 
 @dataclass(frozen=True, slots=True)
 class Launch:
@@ -50,7 +66,8 @@ class Launch:
     says how the replicas of a graph lie on nodes: `pack`, `spread`, `strict_spread`, or empty.
     `timeout` in seconds per call (None: no limit), `max_concurrency` in calls (0: no limit),
     `controller` the `host:port` of the controller's gRPC face (empty: routes are never followed).
-    `secret_names` are the secrets that it is to get; `secrets` what is in them when it starts.
+    `secret_names` are the secrets that it is to get; `secrets` what is in them when it starts, and
+    `build` what only the installation of its release's requirements gets.
     """
 
     replica_id: str
@@ -72,4 +89,5 @@ class Launch:
     envs: Mapping[str, str] = field(default_factory=dict)
     controller: str = ""
     secret_names: tuple[str, ...] = ()
-    secrets: Secrets = field(default_factory=Secrets, repr=False)
+    secrets: Secrets = field(default=NO_SECRETS, repr=False)
+    build: Secrets = field(default=NO_SECRETS, repr=False)

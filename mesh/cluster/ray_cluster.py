@@ -28,7 +28,7 @@ from mesh.cluster.standbys import Standby, Standbys
 from mesh.control.placement import Anywhere, Choice, Node, On, Wait
 from mesh.control.standby import Warm
 from mesh.errors import Unavailable
-from mesh.launch import Launch, Secrets
+from mesh.launch import NO_SECRETS, Launch
 from mesh.nodes.prepare import Prepared
 from mesh.nodes.settings import NodeSettings
 
@@ -96,7 +96,7 @@ class RayCluster(Lives):
             return create(launch, self._host, self._bind_host, options, prepared, self._nodes)
 
         release = launch.source.release
-        preparing = self._preparations.of(launch.source) if release else None
+        preparing = self._preparations.of(launch.source, launch.build) if release else None
         return _RayProcess(
             launch,
             self._places,
@@ -115,7 +115,7 @@ class RayCluster(Lives):
         return await asyncio.to_thread(create_standby, standby, self._host, options)
 
     async def _become(self, actor: Any, launch: Launch, prepared: Prepared | None) -> None:
-        bare = replace(launch, secrets=Secrets())  # as with `create`
+        bare = _without_secrets(launch)  # as with `create`
         more = (self._host, self._bind_host, prepared, self._nodes)
         await result(actor.become.remote(bare, *more), ANSWER)
 
@@ -238,10 +238,14 @@ def create(
         runtime_env["py_executable"] = shlex.quote(prepared.python)
     if runtime_env:
         all_options["runtime_env"] = runtime_env
-    # Ray keeps what an actor is made with as long as the actor is there; secrets come later.
-    launch = replace(launch, secrets=Secrets())
+    launch = _without_secrets(launch)
     actor = ray.remote(RayReplica).options(**all_options)
     return actor.remote(launch, host, bind_host, prepared, nodes)
+
+
+def _without_secrets(launch: Launch) -> Launch:
+    """What Ray is told: it keeps that as long as the actor is there, and secrets come later."""
+    return replace(launch, secrets=NO_SECRETS, build=NO_SECRETS)
 
 
 def create_standby(

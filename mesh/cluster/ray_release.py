@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -13,7 +13,7 @@ from mesh.clock import Clock, monotonic
 from mesh.cluster.answers import Refused, accept, answer
 from mesh.control.plan import VersionDocument
 from mesh.errors import Code, Internal, MeshError, Unavailable
-from mesh.launch import Source
+from mesh.launch import NO_SECRETS, Secrets, Source
 from mesh.nodes.describing import describe_here
 from mesh.nodes.prepare import Fetch, Prepared, prepare
 from mesh.nodes.settings import NodeSettings
@@ -62,12 +62,12 @@ class Ready:
 
 
 def prepare_here(
-    source: Source, settings: NodeSettings, origin: Origin
+    source: Source, settings: NodeSettings, origin: Origin, build: Secrets
 ) -> Iterator[str | Ready | Refused]:
     """In a task: tells what the node it runs on is at, then Ready or why not."""
     node_id = ray.get_runtime_context().get_node_id()
     try:
-        for told in prepare(source, settings, origin.fetch()):
+        for told in prepare(source, settings, origin.fetch(), build):
             yield Ready(node_id, told) if isinstance(told, Prepared) else told
     except MeshError as error:
         yield Refused(error.code.value, error.message)
@@ -79,9 +79,15 @@ class Preparation:
     """Prepares one release on one node; `note` is what that is at, in a few words."""
 
     def __init__(
-        self, source: Source, settings: NodeSettings, origin: Origin, wait: Callable[[Any], Any]
+        self,
+        source: Source,
+        build: Secrets,
+        settings: NodeSettings,
+        origin: Origin,
+        wait: Callable[[Any], Any],
     ) -> None:
         self._source = source
+        self._build = build
         self._settings = settings
         self._origin = origin
         self._wait = wait
@@ -97,7 +103,7 @@ class Preparation:
         task = ray.remote(prepare_here).options(
             num_returns="streaming", max_retries=RETRIES, **options
         )
-        told = task.remote(self._source, self._settings, self._origin)
+        told = task.remote(self._source, self._settings, self._origin, self._build)
         is_over = False
         try:
             async for value in self._values(told):
@@ -139,45 +145,45 @@ class Preparations:
         self._ready: dict[tuple[str, str], tuple[Ready, float]] = {}
         self._running: dict[tuple[str, str], tuple[Preparation, asyncio.Task[Ready]]] = {}
 
-    def of(self, source: Source) -> "Preparing":
-        """For one replica of a release."""
-        return Preparing(self, source)
+    def of(self, source: Source, build: Secrets = NO_SECRETS) -> "Preparing":
+        """For one replica of a release, of whose requirements the installation gets `build`."""
+        return Preparing(self, Order(source, build))
 
-    def begun(self, source: Source) -> Preparation:
+    def begun(self, order: "Order") -> Preparation:
         """A preparation that is for one replica alone."""
-        return Preparation(source, self._settings, self._origin, self._wait)
+        return Preparation(order.source, order.build, self._settings, self._origin, self._wait)
 
-    def keep(self, source: Source, ready: Ready) -> None:
+    def keep(self, order: "Order", ready: Ready) -> None:
         """A node has a release ready."""
-        self._ready[ready.node_id, _key(source)] = (ready, self._clock() + TRUST)
+        self._ready[ready.node_id, order.key] = (ready, self._clock() + TRUST)
 
-    def forget(self, source: Source, node_id: str) -> None:
+    def forget(self, order: "Order", node_id: str) -> None:
         """A replica could not start there: the node is asked again before the next one does."""
-        self._ready.pop((node_id, _key(source)), None)
+        self._ready.pop((node_id, order.key), None)
 
-    def known(self, source: Source, node_id: str) -> Ready | None:
+    def known(self, order: "Order", node_id: str) -> Ready | None:
         """What the node had ready a moment ago, if nothing has failed there since."""
-        ready, until = self._ready.get((node_id, _key(source)), (None, 0.0))
+        ready, until = self._ready.get((node_id, order.key), (None, 0.0))
         return ready if self._clock() < until else None
 
-    def shared(self, source: Source, node_id: str) -> tuple[Preparation, asyncio.Task[Ready]]:
+    def shared(self, order: "Order", node_id: str) -> tuple[Preparation, asyncio.Task[Ready]]:
         """The preparation on a node that all its replicas wait for."""
-        key = (node_id, _key(source))
+        key = (node_id, order.key)
         found = self._running.get(key)
         if found is None:
-            preparation = self.begun(source)
+            preparation = self.begun(order)
             there = NodeAffinitySchedulingStrategy(node_id, soft=False)
             run = preparation.run({"num_cpus": 0, "scheduling_strategy": there})
             task = asyncio.get_running_loop().create_task(run, name=f"prepare/{node_id}")
             found = self._running[key] = (preparation, task)
-            task.add_done_callback(lambda done: self._over(source, key, done))
+            task.add_done_callback(lambda done: self._over(order, key, done))
         return found
 
-    def _over(self, source: Source, key: tuple[str, str], task: "asyncio.Task[Ready]") -> None:
+    def _over(self, order: "Order", key: tuple[str, str], task: "asyncio.Task[Ready]") -> None:
         del self._running[key]
         # Asked for its exception here, for all who waited may have left.
         if not task.cancelled() and task.exception() is None:
-            self.keep(source, task.result())
+            self.keep(order, task.result())
 
     async def close(self) -> None:
         """Ends what goes on."""
@@ -190,9 +196,9 @@ class Preparations:
 class Preparing:
     """What one replica of a release waits for before it is made."""
 
-    def __init__(self, preparations: Preparations, source: Source) -> None:
+    def __init__(self, preparations: Preparations, order: "Order") -> None:
         self._preparations = preparations
-        self._source = source
+        self._order = order
         self._now: Preparation | None = None
 
     @property
@@ -202,32 +208,41 @@ class Preparing:
 
     async def on(self, node_id: str) -> Ready:
         """Has a node get ready. Raises as `Preparation.run`."""
-        known = self._preparations.known(self._source, node_id)
+        known = self._preparations.known(self._order, node_id)
         if known is not None:
             return known
-        self._now, task = self._preparations.shared(self._source, node_id)
+        self._now, task = self._preparations.shared(self._order, node_id)
         return await asyncio.shield(task)  # others wait for it as well
 
     async def anywhere(self, options: Mapping[str, Any]) -> Ready:
         """Has a node get ready that Ray finds by its `options`. Raises as `Preparation.run`."""
-        self._now = self._preparations.begun(self._source)
+        self._now = self._preparations.begun(self._order)
         ready = await self._now.run(options)
-        self._preparations.keep(self._source, ready)
+        self._preparations.keep(self._order, ready)
         return ready
 
     def forget(self, node_id: str) -> None:
         """The replica could not start on that node."""
-        self._preparations.forget(self._source, node_id)
+        self._preparations.forget(self._order, node_id)
 
 
-def _key(source: Source) -> str:
-    """What is to be ready: the archive and its models."""
-    return " ".join((source.release, *sorted(f"{tag}={at}" for tag, at in source.models.items())))
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be ready on nodes, and what the installation of its requirements gets."""
+
+    source: Source
+    build: Secrets = field(default=NO_SECRETS, repr=False)
+
+    @property
+    def key(self) -> str:
+        """Tells what is to be ready from all else: the archive, its models, what installs it."""
+        models = sorted(f"{tag}={at}" for tag, at in self.source.models.items())
+        return " ".join((self.source.release, *models, self.build.fingerprint()))
 
 
-def describe_in_task(source: Source, settings: NodeSettings, origin: Origin) -> Any:
+def describe_in_task(source: Source, settings: NodeSettings, origin: Origin, build: Secrets) -> Any:
     """In a task: the description of a release as plain values, or Refused."""
-    return answer(lambda: describe_here(source, settings, origin.fetch()))
+    return answer(lambda: describe_here(source, settings, origin.fetch(), build))
 
 
 class RayBuilder:
@@ -238,9 +253,9 @@ class RayBuilder:
         self._origin = origin
         self._wait = wait
 
-    async def describe(self, release: Release) -> VersionDocument:
+    async def describe(self, release: Release, build: Secrets = NO_SECRETS) -> VersionDocument:
         """As of Builder."""
         source = Source(release=release.digest, models=dict(release.models))
         task = ray.remote(describe_in_task).options(num_cpus=0, max_retries=RETRIES)
-        found = accept(await self._wait(task.remote(source, self._settings, self._origin)))
+        found = accept(await self._wait(task.remote(source, self._settings, self._origin, build)))
         return VersionDocument.model_validate(found)

@@ -38,13 +38,16 @@ def secrets_of(entries: Iterable[Entry], stage: str = "runtime") -> Secrets:
 
 
 async def injected(
-    catalogue: Catalogue, names: Iterable[str], organization: str = DEFAULT_ORGANIZATION
+    catalogue: Catalogue,
+    names: Iterable[str],
+    organization: str = DEFAULT_ORGANIZATION,
+    stage: str = "runtime",
 ) -> Secrets:
-    """What a replica gets of the secrets of these names.
+    """What of the secrets of these names is for `stage`.
 
     Raises NotFound, FailedPrecondition (see `secrets_of`), and what the catalogue raises.
     """
-    return secrets_of(await named(catalogue, names, organization))
+    return secrets_of(await named(catalogue, names, organization), stage)
 
 
 async def named(

@@ -28,7 +28,7 @@ from mesh.control.course import Course
 from mesh.control.desired import DesiredDeployment
 from mesh.control.endpoint_changes import Moment
 from mesh.control.gauges import Gauges
-from mesh.control.injected import injected
+from mesh.control.injected import named, secrets_of
 from mesh.control.latest import Latest
 from mesh.control.loads import Outcomes, Report
 from mesh.control.observed import Phase
@@ -574,11 +574,12 @@ class Loop:
             record = self._state.deployments.get(launch.deployment)
             organization = record.organization if record else DEFAULT_ORGANIZATION
             try:
-                secrets = await injected(self._store.catalogue, launch.secret_names, organization)
+                found = await named(self._store.catalogue, launch.secret_names, organization)
+                build = secrets_of(found, "build")
+                launch = replace(launch, secrets=secrets_of(found), build=build)
             except MeshError as error:
                 await self._cluster.refuse(launch, error.message)
                 return
-            launch = replace(launch, secrets=secrets)
         await self._cluster.start(launch)
 
     async def _forget_deleted(self, names: Iterable[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from mesh.errors import Code, FailedPrecondition, Internal, MeshError, Unavailable
-from mesh.launch import Source
+from mesh.launch import NO_SECRETS, Secrets, Source
 from mesh.nodes.entering import variables
 from mesh.nodes.home import make_home, remove_home
 from mesh.nodes.prepare import Fetch, Prepared, held, open_cache, prepare
@@ -22,12 +22,16 @@ _LONGEST = 400
 """Characters of the last line of a process that died."""
 
 
-def describe_here(source: Source, settings: NodeSettings, fetch: Fetch) -> dict[str, Any]:
+def describe_here(
+    source: Source, settings: NodeSettings, fetch: Fetch, build: Secrets = NO_SECRETS
+) -> dict[str, Any]:
     """The `control.plan.VersionDocument` of a release as plain values; `source` has its digests.
+
+    Only the installation of its requirements gets `build`.
 
     Raises FailedPrecondition for what is wrong with the release, Unavailable for what may pass.
     """
-    *_, prepared = prepare(source, settings, fetch)
+    *_, prepared = prepare(source, settings, fetch, build)
     if not isinstance(prepared, Prepared):
         raise Internal("preparing a release came to nothing")
     cache = open_cache(settings)

@@ -14,15 +14,19 @@ import site
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 from packaging.utils import canonicalize_name
 from uv import find_uv_bin
 
 from mesh.errors import FailedPrecondition, MeshError, Unavailable
+from mesh.launch import NO_SECRETS, Secrets
+from mesh.nodes.redacted import redacted
 from mesh.nodes.requirements import Base, Installed, Plan, missing
 
 _BEHIND = "_mesh_base.pth"
@@ -31,8 +35,10 @@ _PASSING = re.compile(
     re.IGNORECASE,
 )
 """What installers say of troubles that may pass."""
-_CREDENTIALS = re.compile(r"(\w://)[^/@\s]+@")
 _DECORATION = re.compile(r"^[\s\xd7│├╰─▶·]*((error|cause|Caused by|hint):)?\s*")
+_NAMES = {"PIP_INDEX_URL": "UV_DEFAULT_INDEX", "PIP_EXTRA_INDEX_URL": "UV_INDEX"}
+"""What uv calls variables that pip knows."""
+_REFUSED = re.compile(r"\b(401 Unauthorized|403 Forbidden)\b")
 _LONGEST = 600
 """Characters of a reason."""
 
@@ -55,13 +61,20 @@ def _is_made(package: metadata.Distribution) -> bool:
     return "+" in package.version or package.read_text("direct_url.json") is not None
 
 
-def environment_name(plan: Plan, base: Base, release: str, wheels: Sequence[Path]) -> str:
-    """The name of the environment of a plan: the same for all releases that lack the same."""
+def environment_name(
+    plan: Plan, base: Base, release: str, wheels: Sequence[Path], build: str = ""
+) -> str:
+    """The name of the environment of a plan: the same for all releases that lack the same.
+
+    `build` tells what its installation gets from what others get, and none of it can be guessed
+    from that: what one may install from a private index is not for all.
+    """
     described = [
         asdict(plan),
         sorted((each.name, each.version) for each in base.values()),
         [sys.version, sys.platform, sys.prefix],
         release if plan.is_own or wheels else "",
+        *([build] if build else []),
     ]
     text = json.dumps(described, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -74,13 +87,19 @@ def python_of(environment: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Installer:
-    """Makes environments. What uv says is added to the file `log`; it has `timeout` seconds."""
+    """Makes environments. What uv says is added to the file `log`; it has `timeout` seconds.
+
+    It gets the variables of `build`, whose values are told to nobody, and `envs`, which go before
+    them.
+    """
 
     plan: Plan
     base: Base
     folder: Path
     log: Path
     timeout: float
+    build: Secrets = field(default=NO_SECRETS, repr=False)
+    envs: Mapping[str, str] = field(default_factory=dict)
 
     def make(self, path: Path) -> None:
         """Makes an environment at `path`.
@@ -124,39 +143,47 @@ class Installer:
             self._uv("pip", "install", "--no-progress", "--no-deps", "--python", python, "-r", file)
 
     def _uv(self, *arguments: str) -> None:
+        # A file without a name: what uv says may have secrets in it.
+        with TemporaryFile(dir=self.log.parent) as output:
+            try:
+                code = self._ran(arguments, output)
+            finally:
+                output.seek(0)
+                said = redacted(output.read().decode(errors="replace"), self.build)
+                with self.log.open("a") as log:
+                    log.write(f"uv {' '.join(arguments)}\n{said}")
+        if code:
+            raise failure(said)
+
+    def _ran(self, arguments: Sequence[str], output: IO[bytes]) -> int:
+        with subprocess.Popen(  # noqa: S603  # no shell
+            [find_uv_bin(), *arguments],
+            cwd=self.folder,
+            env=self._environ(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        ) as process:
+            try:
+                return process.wait(self.timeout)
+            except BaseException as error:
+                os.killpg(process.pid, signal.SIGKILL)
+                if isinstance(error, subprocess.TimeoutExpired):
+                    text = f"requirements are not installed after {self.timeout:g} s"
+                    raise Unavailable(text) from None
+                raise
+
+    def _environ(self) -> dict[str, str]:
         environ = {
             name: value
             for name, value in os.environ.items()
             if name not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
             and not name.startswith(("RAY_", "MESH_"))
         }
-        said = ""
-        with self.log.open("a") as log:
-            log.write(f"uv {' '.join(arguments)}\n")
-            log.flush()
-            begin = log.tell()
-            with subprocess.Popen(  # noqa: S603  # no shell
-                [find_uv_bin(), *arguments],
-                cwd=self.folder,
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            ) as process:
-                try:
-                    code = process.wait(self.timeout)
-                except BaseException as error:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    if isinstance(error, subprocess.TimeoutExpired):
-                        text = f"requirements are not installed after {self.timeout:g} s"
-                        raise Unavailable(text) from None
-                    raise
-        if code:
-            with self.log.open(errors="replace") as log:
-                log.seek(begin)
-                said = log.read()
-            raise failure(said)
+        given = {**self.build.envs, **self.envs}
+        named = {uv: given[pip] for pip, uv in _NAMES.items() if pip in given}
+        return {**environ, **named, **given}
 
 
 def failure(said: str) -> MeshError:
@@ -171,10 +198,11 @@ def failure(said: str) -> MeshError:
         else:
             parts.append(line)
     text = ": ".join(part.rstrip(":") for part in parts) or "uv gives no reason"
-    text = _CREDENTIALS.sub(r"\1***@", text)
+    text = redacted(text)
     if len(text) > _LONGEST:
         text = f"{text[:_LONGEST]}…"
-    kind = Unavailable if _PASSING.search(text) else FailedPrecondition
+    passes = _PASSING.search(text) and not _REFUSED.search(text)
+    kind = Unavailable if passes else FailedPrecondition
     return kind(f"its requirements cannot be installed: {text}")
 
 

@@ -2,15 +2,18 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from secrets import token_bytes
+from tempfile import NamedTemporaryFile
 
 from mesh.errors import FailedPrecondition, MeshError, Unavailable
-from mesh.launch import Source
+from mesh.launch import NO_SECRETS, Secrets, Source
 from mesh.nodes.cache import Lease, NodeCache
 from mesh.nodes.environment import Installer, environment_name, installed, python_of
+from mesh.nodes.home import make_home, remove_home
 from mesh.nodes.requirements import plan
 from mesh.nodes.settings import NodeSettings, cache_folder, cache_limit
 from mesh.nodes.unpacked import UnpackedRelease
@@ -44,8 +47,12 @@ def open_cache(settings: NodeSettings) -> NodeCache:
     return NodeCache(cache_folder(settings), cache_limit(settings))
 
 
-def prepare(source: Source, settings: NodeSettings, fetch: Fetch) -> Iterator[str | Prepared]:
+def prepare(
+    source: Source, settings: NodeSettings, fetch: Fetch, build: Secrets = NO_SECRETS
+) -> Iterator[str | Prepared]:
     """Makes a release ready; tells what it is at, in a few words, and then what came of it.
+
+    Only the installation of its requirements gets `build`.
 
     Raises:
         FailedPrecondition: the release cannot run; the message says why in one line.
@@ -64,13 +71,16 @@ def prepare(source: Source, settings: NodeSettings, fetch: Fetch) -> Iterator[st
                 yield f"fetching model {tag}"
             make = partial(_unpacked, digest, fetch, f"model {tag}")
             leases.enter_context(cache.lease(MODELS, models[tag], make))
-        yield from _with_environment(
-            cache, UnpackedRelease(folder), replace(found, models=models), settings
-        )
+        found = replace(found, models=models)
+        yield from _with_environment(cache, UnpackedRelease(folder), found, settings, build)
 
 
 def _with_environment(
-    cache: NodeCache, release: UnpackedRelease, found: Prepared, settings: NodeSettings
+    cache: NodeCache,
+    release: UnpackedRelease,
+    found: Prepared,
+    settings: NodeSettings,
+    build: Secrets,
 ) -> Iterator[str | Prepared]:
     base = installed()
     wheels = release.wheels
@@ -80,13 +90,48 @@ def _with_environment(
     if not lacking.wanted:
         yield found
         return
-    name = environment_name(lacking, base, found.release, wheels)
+    given = Secrets({**build.envs, **release.build_envs}, build.files)
+    told_apart = given.fingerprint(_kept_key(cache)) if given != NO_SECRETS else ""
+    name = environment_name(lacking, base, found.release, wheels, told_apart)
     if not cache.has(ENVIRONMENTS, name):
         yield "installing requirements"
     log = cache.folder / "logs" / f"{name}.log"
-    installer = Installer(lacking, base, release.base, log, settings.install_timeout)
-    with cache.lease(ENVIRONMENTS, name, installer.make) as environment:
+    installer = Installer(lacking, base, release.base, log, settings.install_timeout, build)
+    installer = replace(installer, envs=release.build_envs)
+    make = partial(_installed, installer, cache)
+    with cache.lease(ENVIRONMENTS, name, make) as environment:
         yield replace(found, environment=name, python=str(python_of(environment.path)))
+
+
+def _installed(installer: Installer, cache: NodeCache, path: Path) -> None:
+    """Makes an environment. One that gets secrets has a home for their files meanwhile.
+
+    What uv keeps is in that home as well: else others had packages from it for which they have no
+    password.
+    """
+    if installer.build == NO_SECRETS:
+        installer.make(path)
+        return
+    homes = cache.folder / "homes"
+    home = make_home(homes, f"install-{path.name}", {}, installer.build.files)
+    try:
+        ours = {"BENTOML_HOME": str(home.path), "UV_CACHE_DIR": str(home.path / ".uv")}
+        replace(installer, envs={**installer.envs, **ours}).make(path)
+    finally:
+        remove_home(home)
+
+
+def _kept_key(cache: NodeCache) -> bytes:
+    """What only this node has; it is made when it is first needed."""
+    path = cache.folder / "key"
+    if not path.exists():
+        cache.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=cache.folder) as file:  # that only its user can read
+            file.write(token_bytes(32))
+            file.flush()
+            with suppress(FileExistsError):  # another process was first
+                path.hardlink_to(file.name)
+    return path.read_bytes()
 
 
 def held(prepared: Prepared, cache: NodeCache) -> tuple[Path, dict[str, Path], list[Lease]]:

@@ -57,13 +57,21 @@ class UnpackedRelease:
     @property
     def envs(self) -> dict[str, str]:
         """Variables to which it gives a value for its run time."""
+        return self._envs(but="build")
+
+    @property
+    def build_envs(self) -> dict[str, str]:
+        """Variables to which it gives a value for the installation of its requirements."""
+        return self._envs(but="runtime")
+
+    def _envs(self, but: str) -> dict[str, str]:
         return {
             str(each["name"]): str(each["value"])
             for each in self.document.get("envs") or ()
             if isinstance(each, dict)
             and each.get("name")
             and each.get("value")
-            and each.get("stage") != "build"
+            and each.get("stage") != but
         }
 
     @property

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mesh.control.plan import VersionDocument
+from mesh.launch import NO_SECRETS, Secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,10 @@ class Releases(Protocol):
 class Builder(Protocol):
     """Makes a release ready to run, on a node of the cluster."""
 
-    async def describe(self, release: Release) -> VersionDocument:
+    async def describe(self, release: Release, build: Secrets = NO_SECRETS) -> VersionDocument:
         """Installs what the release needs, imports it, and says what is in it.
+
+        Only the installation gets `build`, such as the password of an index.
 
         Raises MeshError with the line that says why it cannot run: FailedPrecondition for what is
         wrong with the release, Unavailable for what may pass.

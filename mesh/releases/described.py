@@ -10,6 +10,7 @@ from mesh.config import parse
 from mesh.control.plan import VersionDocument
 from mesh.control.store.catalogue import Catalogue, Entry, Kind, Put
 from mesh.errors import ConfigError, MeshError, Unavailable
+from mesh.launch import NO_SECRETS, Secrets
 from mesh.releases.contract import Builder, Release
 
 _log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Descriptions:
         self._builder = builder
         self._wall = wall
         self._retries = retries
-        self._running: dict[str, asyncio.Task[VersionDocument]] = {}
+        self._running: dict[tuple[str, str], asyncio.Task[VersionDocument]] = {}
 
     async def known(self, release: Release) -> VersionDocument | None:
         """What is kept of a release; None if it was never described."""
@@ -50,15 +51,17 @@ class Descriptions:
         except ConfigError:  # kept by another release of the mesh
             return None
 
-    async def of(self, release: Release) -> VersionDocument:
-        """What is in a release. Raises what `Builder.describe` raises."""
+    async def of(self, release: Release, build: Secrets = NO_SECRETS) -> VersionDocument:
+        """What is in a release; `build` and what is raised are those of `Builder.describe`."""
         found = await self.known(release)
         if found is not None:
             return found
-        key = key_of(release)
+        key = (key_of(release), build.fingerprint())  # others may not have what this one has
         task = self._running.get(key)
         if task is None:
-            task = asyncio.create_task(self._describe(release, key), name=f"describe/{release.tag}")
+            task = asyncio.create_task(
+                self._describe(release, build), name=f"describe/{release.tag}"
+            )
             self._running[key] = task
             task.add_done_callback(lambda done: self._end(key, done))
         return await asyncio.shield(task)  # others may wait for it too
@@ -70,14 +73,14 @@ class Descriptions:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _end(self, key: str, done: "asyncio.Task[VersionDocument]") -> None:
+    def _end(self, key: tuple[str, str], done: "asyncio.Task[VersionDocument]") -> None:
         self._running.pop(key, None)
         if not done.cancelled():
             done.exception()  # whoever waits has it; perhaps nobody does any more
 
-    async def _describe(self, release: Release, key: str) -> VersionDocument:
-        found = await self._tried(release)
-        now = self._wall()
+    async def _describe(self, release: Release, build: Secrets) -> VersionDocument:
+        found = await self._tried(release, build)
+        key, now = key_of(release), self._wall()
         entry = Entry(Kind.DESCRIBED, key, key, now, now, found.model_dump(mode="json"))
         try:
             await self._catalogue.write(Put(entry))
@@ -85,11 +88,11 @@ class Descriptions:
             _log.warning("what %s is could not be kept: %s", release.tag, error.message)
         return found
 
-    async def _tried(self, release: Release) -> VersionDocument:
+    async def _tried(self, release: Release, build: Secrets) -> VersionDocument:
         for wait in self._retries:
             try:
-                return await self._builder.describe(release)
+                return await self._builder.describe(release, build)
             except Unavailable as error:
                 _log.warning("%s cannot be built yet: %s", release.tag, error.message)
             await asyncio.sleep(wait)
-        return await self._builder.describe(release)
+        return await self._builder.describe(release, build)

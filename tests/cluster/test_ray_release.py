@@ -1,6 +1,7 @@
 """Releases as replicas on Ray: real bentos, a real controller and gateway."""
 
 import asyncio
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +34,8 @@ from mesh.serving.gateways import GatewayProcess
 from mesh.serving.run import free_port
 from tests.cluster.archive_actor import ArchiveActor
 from tests.cluster.contract_checks import launch, until_warm
-from tests.nodes.bentos import Workshop
+from tests.nodes.bentos import Workshop, own
+from tests.nodes.private_index import PASSWORD as OPEN, USER, private_index
 
 NAMESPACE = "tests"
 PASSWORD = "s3same-0pen"
@@ -181,6 +183,43 @@ def test_replicas_have_their_secrets_and_nobody_else(
         if PASSWORD.encode() in (content := path.read_bytes()) or CERTIFICATE.encode() in content
     ]
     assert not found
+
+
+PRIVATE = """
+import os
+import mesh
+
+@mesh.service
+class Counter:
+    @mesh.api
+    def told(self, name: str) -> list[str]:
+        import numbat
+        return [numbat.VERSION, os.environ.get(name, "")]
+"""
+
+
+def test_only_what_is_installed_for_a_replica_gets_the_password_of_an_index(
+    rig: Rig, ray_session: Session, tmp_path: Path
+) -> None:
+    (tmp_path / "own").mkdir()
+    made = own(tmp_path / "own", rig.workshop.archives, "numbat>=5\n", PRIVATE)
+    with private_index(tmp_path / "index", "numbat", "7.0") as url:
+        index = {"UV_DEFAULT_INDEX": url.replace("://", f"://{USER}:{OPEN}@")}
+
+        async def described() -> VersionDocument:
+            await rig.store.catalogue.write(secret("index", index, stage="build"))
+            return await rig.builder.describe(made, Secrets(index))
+
+        version = asyncio.run(described())
+        shutil.rmtree(rig.cache / "envs")  # a node that has yet to install it
+        for lock in (rig.cache / "locks").glob("envs-*"):
+            lock.unlink()
+        with rig.running("private", made, version, secrets=["index"]):
+            assert rig.call("private", "told", name="UV_DEFAULT_INDEX") == ["7.0", ""]
+    session = Path(ray_session.logs).parent
+    for folder in (session, rig.cache):
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        assert not [path for path in files if OPEN.encode() in path.read_bytes()]
 
 
 def test_a_replica_that_was_not_sent_its_secrets_does_not_start(

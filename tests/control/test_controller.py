@@ -1204,8 +1204,8 @@ def test_a_store_that_is_away_when_control_begins_is_waited_for() -> None:
     asyncio.run(main())
 
 
-def secret(name: str, key: str, value: str) -> Put:
-    document = {"type": "env", "stage": "runtime", "items": [{"key": key}]}
+def secret(name: str, key: str, value: str, stage: str = "runtime") -> Put:
+    document = {"type": "env", "stage": stage, "items": [{"key": key}]}
     return Put(
         Entry(Kind.SECRET, name, name, 0.0, 0.0, document=document, secret={key: value}),
         is_new=True,
@@ -1224,6 +1224,22 @@ def test_a_replica_starts_with_what_is_in_its_secrets_then_and_nobody_else_keeps
             assert "s3same" not in repr(launch)
             assert "s3same" not in repr(await store.load())
             assert "s3same" not in repr(await controller.events())
+
+    asyncio.run(main())
+
+
+def test_secrets_are_for_a_replica_or_for_what_is_installed_for_it_as_their_stage_says() -> None:
+    async def main() -> None:
+        cluster, store = PaperCluster(), MemoryStore()
+        for stage in ("build", "runtime", "all"):
+            await store.catalogue.write(secret(stage, stage.upper(), "s3same", stage))
+        async with controlling(cluster, store) as controller:
+            await controller.apply(app(secrets=["build", "runtime", "all"]))
+            await snapshot_with(controller, "Main-1")
+            (launch,) = cluster.launches
+            assert launch.secrets.envs.keys() == {"RUNTIME", "ALL"}
+            assert launch.build.envs.keys() == {"BUILD", "ALL"}
+            assert "s3same" not in repr(launch)
 
     asyncio.run(main())
 

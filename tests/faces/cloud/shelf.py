@@ -6,6 +6,7 @@ from typing import Any
 
 from mesh.control.plan import VersionDocument
 from mesh.errors import FailedPrecondition, MeshError, NotFound
+from mesh.launch import NO_SECRETS, Secrets
 from mesh.releases.contract import Release
 
 
@@ -36,6 +37,7 @@ class Shelf:
         self.broken: dict[str, MeshError] = {}
         self.warnings: dict[str, tuple[str, ...]] = {}
         self.built: list[str] = []
+        self.given: list[Secrets] = []
         self._free = threading.Event()
         self._free.set()
 
@@ -79,9 +81,10 @@ class Shelf:
             return self.releases[tag]
         raise NotFound(f"there is no release {tag!r}")
 
-    async def describe(self, release: Release) -> VersionDocument:
+    async def describe(self, release: Release, build: Secrets = NO_SECRETS) -> VersionDocument:
         """As of Builder."""
         self.built.append(release.tag)
+        self.given.append(build)
         while not self._free.is_set():  # noqa: ASYNC110  # freed in another thread
             await asyncio.sleep(0.01)
         if release.tag in self.broken:

@@ -15,6 +15,7 @@ from mesh.access.principal import Role
 from mesh.control.plan import VersionDocument
 from mesh.control.store.memory import MemoryStore
 from mesh.errors import FailedPrecondition
+from mesh.launch import NO_SECRETS, Secrets
 from mesh.releases.contract import Release
 from tests.faces.cloud.rig import Rig, rigged
 from tests.faces.cloud.shelf import document
@@ -33,7 +34,7 @@ class Reader:
         self.read: list[dict[str, bytes]] = []
         self.rig: Rig | None = None
 
-    async def describe(self, release: Release) -> VersionDocument:
+    async def describe(self, release: Release, build: Secrets = NO_SECRETS) -> VersionDocument:
         """As of Builder."""
         assert self.rig is not None
         _, running = self.rig.plane._started()

@@ -10,6 +10,7 @@ import pytest
 
 from mesh.control.plan import VersionDocument
 from mesh.errors import FailedPrecondition
+from mesh.launch import NO_SECRETS, Secrets
 from mesh.releases.contract import Release
 from tests.faces.cloud.bento_client import SERVICE, BentoClient
 from tests.faces.cloud.rig import TOKEN, Rig, rigged
@@ -19,7 +20,7 @@ from tests.faces.cloud.shelf import document
 class Finds:
     """A builder that finds the service `Tiny` in everything, but for versions that are `bad`."""
 
-    async def describe(self, release: Release) -> VersionDocument:
+    async def describe(self, release: Release, build: Secrets = NO_SECRETS) -> VersionDocument:
         """As of Builder."""
         if release.version == "bad":
             raise FailedPrecondition("ModuleNotFoundError: No module named 'torch'")

@@ -5,7 +5,9 @@ from typing import Any
 
 from mesh.control.store.catalogue import Deeds
 from mesh.serving.described import described
-from tests.faces.cloud.rig import Rig
+from tests.e2e.clients import eventually
+from tests.faces.cloud.rig import Rig, rigged
+from tests.faces.cloud.shelf import Shelf
 
 SECRETS = "/api/v1/org_secrets"
 
@@ -33,6 +35,26 @@ def test_a_secret_goes_in_and_its_values_never_come_out(rig: Rig) -> None:
     assert listed.json()["items"] == [made.json()]
     assert "s3cret" not in made.text + listed.text
     assert rig.asked.post(SECRETS, json=sent(KEY="x")).status_code == 409
+
+
+def test_what_is_installed_for_a_release_gets_the_secrets_of_its_stage() -> None:
+    shelf = Shelf()
+    shelf.put("tiny:v1")
+    with rigged(shelf=shelf) as rig:
+        for stage in ("build", "runtime", "all"):
+            given = sent(stage, **{stage.upper(): "s3same"})
+            given["content"]["stage"] = stage
+            assert rig.asked.post(SECRETS, json=given).status_code == 200
+        versions = {"next": {"bento": "tiny:v1", "weight": 1}}
+        wanted = {
+            "name": "d",
+            "bento": "tiny:v1",
+            "secrets": ["build", "runtime", "all"],
+            "canary": {"route_type": "random", "versions": versions},
+        }
+        assert rig.asked.post("/api/v2/deployments", json=wanted).status_code == 200
+        eventually(lambda: bool(rig.world.processes()), "a replica runs")
+    assert [build.envs for build in shelf.given] == [{"BUILD": "s3same", "ALL": "s3same"}]
 
 
 def test_a_client_that_asks_for_ten_of_all_gets_all(rig: Rig) -> None:

@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 from mesh.config import DeploymentConfig, Resources, parse
 from mesh.control.admission import admit_to_cluster
+from mesh.control.injected import injected
 from mesh.control.plan import Application, VersionDocument
 from mesh.control.records import DeploymentRecord, Intent
 from mesh.control.store.catalogue import Catalogue, Kind, Put, Remove
@@ -20,8 +21,10 @@ from mesh.faces.cloud.deployments.wanted_release import (
     check_secrets,
     check_services,
     needed,
+    versions,
 )
 from mesh.faces.rest.verbs import Verbs
+from mesh.launch import Secrets
 from mesh.releases.contract import Releases
 from mesh.releases.described import Descriptions
 
@@ -301,7 +304,8 @@ class Deploying:
                 return  # until there is an archive of its files
             documents = dict(needs.kept)
             for name, release in needs.releases.items():
-                documents[name] = await self._descriptions.of(release)
+                build = await self._build_secrets(config, name, pending.organization)
+                documents[name] = await self._descriptions.of(release, build)
             async with self._lock(pending.name):
                 if self._pending.get(pending.name) is pending:
                     await self._apply(documents, needs, pending)
@@ -312,6 +316,14 @@ class Deploying:
         except Exception:  # noqa: BLE001  # whatever it is, the deployment must not hang
             _log.exception("deployment %s could not be made ready", pending.name)
             await self._fail(pending, "internal error")
+
+    async def _build_secrets(
+        self, config: DeploymentConfig, version: str, organization: str
+    ) -> Secrets:
+        """What the installation of the requirements of a version gets."""
+        main, chosen = config, versions(config)[version]
+        names = chosen.secrets or main.secrets
+        return await injected(self._catalogue, names, organization, "build")
 
     async def _fail(self, pending: Pending, reason: str) -> None:
         line = " ".join(reason.split())
