@@ -44,6 +44,15 @@ REPLICA = (
     "observe",
     "traffic",
 )
+RELEASES = (
+    "admission",
+    "injected",
+    "plan",
+    "records",
+    "store.catalogue",
+    "store.location",
+    "verbs",
+)
 # What each part may import of ours, besides itself. A part that is not here may import any.
 DIRECTIONS = {
     "mesh.errors": set[str](),
@@ -73,6 +82,10 @@ DIRECTIONS = {
     "mesh.access": BASE
     | {"mesh.control.records", "mesh.control.store.catalogue", "mesh.traffic.grants"},
     "mesh.control.store": BASE | DECIDING,
+    "mesh.releases": BASE
+    | {"mesh.config", "mesh.launch"}
+    | {f"mesh.control.{name}" for name in RELEASES},
+    "mesh.packing": BASE | {"mesh.definition", "mesh.serving.wanted"},
     "mesh.nodes": BASE
     | {"mesh.config", "mesh.control.plan", "mesh.definition", "mesh.launch", "mesh.releases"},
 } | {

@@ -27,7 +27,6 @@ from mesh.errors import FailedPrecondition, MeshError, NotFound
 from mesh.faces.addresses import Addresses, PlaneConfig
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.codespaces.coding import Coding
-from mesh.faces.cloud.deployments.deploying import Deploying
 from mesh.faces.grpc_face import GrpcServer
 from mesh.faces.http_face import HttpServer, http_app
 from mesh.faces.noted import NotedVerbs
@@ -36,6 +35,7 @@ from mesh.faces.rest.within import Within
 from mesh.loops import LoopThread
 from mesh.releases.codespaces import Codespaces
 from mesh.releases.contract import Builder, Releases
+from mesh.releases.deploying import Deploying
 from mesh.releases.described import Descriptions
 from mesh.releases.nothing import NoBuilder
 from mesh.releases.place import Opened, open_vault

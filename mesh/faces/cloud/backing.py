@@ -14,12 +14,12 @@ from mesh.access.oidc_logins import OidcLogins
 from mesh.control.kept_standbys import KeptStandbys
 from mesh.control.placement import Node
 from mesh.control.store.catalogue import Catalogue, Journal
+from mesh.control.verbs import Verbs
 from mesh.errors import Unavailable
 from mesh.faces.cloud.codespaces.coding import Coding
-from mesh.faces.cloud.deployments.deploying import Deploying
-from mesh.faces.rest.verbs import Verbs
 from mesh.releases.blobs import Vault
 from mesh.releases.contract import Builder
+from mesh.releases.deploying import Deploying
 from mesh.releases.uploads import Uploads
 
 

@@ -10,8 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mesh.access.contract import Access
 from mesh.access.principal import Area, Principal, Verb
+from mesh.control.verbs import Verbs
 from mesh.errors import MeshError, PermissionDenied, TooLarge, Unauthenticated
-from mesh.faces.rest.verbs import Verbs
 from mesh.faces.rest.within import Within
 from mesh.faces.tokens import bearer
 

@@ -4,7 +4,7 @@ from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp
 
 from mesh.access.contract import Access
-from mesh.faces.cloud.deployments.deploying import Deploying
+from mesh.control.verbs import Verbs
 from mesh.faces.notes import Notes, Noting
 from mesh.faces.rest.access import Guard
 from mesh.faces.rest.builds import builds
@@ -15,7 +15,7 @@ from mesh.faces.rest.failures import handle_failures
 from mesh.faces.rest.logs import logs
 from mesh.faces.rest.overview import overview
 from mesh.faces.rest.secret_key import secret_key
-from mesh.faces.rest.verbs import Verbs
+from mesh.releases.deploying import Deploying
 
 PREFIX = "/api/mesh/v1"
 FAMILIES = (deployments, canaries, logs, endpoints, secret_key)

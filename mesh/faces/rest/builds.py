@@ -7,14 +7,14 @@ from fastapi import APIRouter
 from mesh.client.control.values import BuildView
 from mesh.config import DeploymentConfig, parse
 from mesh.errors import NotFound
-from mesh.faces.cloud.deployments.deploying import Deploying
-from mesh.faces.cloud.deployments.pending import Pending
 from mesh.faces.cloud.permission import Asker
 from mesh.faces.rest.access import Mine
 from mesh.faces.rest.deployments import Cause
 from mesh.faces.rest.parameters import changes
 from mesh.faces.rest.views import time_of
 from mesh.faces.rest.within import Within
+from mesh.releases.deploying import Deploying
+from mesh.releases.pending import Pending
 
 DONE = "done"
 """The stage of a deployment that is what was wanted of it."""

@@ -11,9 +11,9 @@ from starlette.responses import StreamingResponse
 
 from mesh.control.observed import ObservedReplica
 from mesh.control.records import DeploymentRecord
+from mesh.control.verbs import LogChunk
 from mesh.errors import MeshError
 from mesh.faces.rest.access import Mine
-from mesh.faces.rest.verbs import LogChunk
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at logs that are followed."""

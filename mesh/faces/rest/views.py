@@ -26,7 +26,7 @@ from mesh.control.records import (
     RevisionRecord,
 )
 from mesh.control.status import DeploymentStatus, VersionStatus
-from mesh.faces.rest.verbs import Canaries
+from mesh.control.verbs import Canaries
 
 _KEY = "api_key"
 

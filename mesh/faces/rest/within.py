@@ -11,8 +11,8 @@ from mesh.control.observed import ObservedReplica
 from mesh.control.plan import Application
 from mesh.control.records import DeploymentRecord, EndpointRecord, Event, RevisionRecord
 from mesh.control.status import DeploymentStatus
+from mesh.control.verbs import Canaries, LogChunk, Verbs
 from mesh.errors import NotFound, PermissionDenied
-from mesh.faces.rest.verbs import Canaries, LogChunk, Verbs
 from mesh.traffic.snapshot import Snapshot
 
 EVENTS = 1000

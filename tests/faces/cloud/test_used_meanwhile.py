@@ -19,13 +19,13 @@ from mesh.control.store.memory_catalogue import MemoryCatalogue
 from mesh.errors import FailedPrecondition, InvalidArgument, NotFound
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.clusters.instance_types import InstanceTypes
-from mesh.faces.cloud.deployments.deploying import Deploying
 from mesh.faces.cloud.organization.limit_groups import LimitGroups
 from mesh.faces.cloud.organization.organizations import Organizations
 from mesh.faces.cloud.organization.secrets import Secrets
 from mesh.faces.cloud.permission import Asker
 from mesh.faces.cloud.wire.organizations import OrganizationChange, OrganizationSent
 from mesh.faces.notes import Doing
+from mesh.releases.deploying import Deploying
 from mesh.releases.described import Descriptions
 from tests.control.store.stores import async_test
 from tests.control.test_controller import PaperCluster, controlling, settled

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from mesh.clock import Clock, monotonic
 from mesh.errors import MeshError, NotFound
-from mesh.faces.cloud.deployments.deploying import Deploying
 from mesh.faces.cloud.deployments.shown import Shown
 from mesh.releases.codespace import CODE, Codespace
 from mesh.releases.codespaces import Codespaces
+from mesh.releases.deploying import Deploying
 from mesh.releases.packages import BENTOS, LATEST, Package
 
 QUIET = 0.5

@@ -15,7 +15,6 @@ from mesh.control.records import Document, Intent
 from mesh.errors import MeshError, NotFound
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.deployments.listing import Deployments, Held
-from mesh.faces.cloud.deployments.pending import Stage
 from mesh.faces.cloud.deployments.shown import Shown
 from mesh.faces.cloud.streams.tails import PIECE, send_new, send_text, wish_of
 from mesh.faces.cloud.streams.talks import while_connected
@@ -28,6 +27,7 @@ from mesh.faces.cloud.wire.pods import (
     PodState,
     success,
 )
+from mesh.releases.pending import Stage
 
 _END = ".codespace"
 """What the name of such a pod ends with; no replica has a dot in its name."""

@@ -9,11 +9,11 @@ from mesh.config import MAIN
 from mesh.control.records import CLUSTER, DeploymentRecord, Document
 from mesh.errors import NotFound
 from mesh.faces.cloud.backing import Backing
-from mesh.faces.cloud.deployments.deploying import Deploying
-from mesh.faces.cloud.deployments.pending import Pending
 from mesh.faces.cloud.deployments.shown import Shown, shown, status_word
 from mesh.faces.cloud.deployments.translation import tag_of
 from mesh.faces.cloud.query import Wanted
+from mesh.releases.deploying import Deploying
+from mesh.releases.pending import Pending
 
 PIECE = 200
 """Deployments that are gone through at once; then others have their turn."""

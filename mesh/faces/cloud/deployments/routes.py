@@ -9,7 +9,6 @@ from mesh.config import DeploymentConfig, parse
 from mesh.control.records import CLUSTER, Intent
 from mesh.errors import InvalidArgument, NotFound
 from mesh.faces.cloud.backing import Backing
-from mesh.faces.cloud.deployments.deploying import Deploying
 from mesh.faces.cloud.deployments.listing import Deployments
 from mesh.faces.cloud.deployments.shown import Shown
 from mesh.faces.cloud.deployments.translation import config_of, kebab, merged, wire_of
@@ -19,6 +18,7 @@ from mesh.faces.cloud.permission import Asker, may
 from mesh.faces.cloud.wire.base import at
 from mesh.faces.cloud.wire.deployed import DeploymentView
 from mesh.faces.cloud.wire.deployments import SentDeployment, SentLabels, SentUpdate, sent
+from mesh.releases.deploying import Deploying
 
 ITEM = "/api/v2/deployments/{name}"
 KIND = "deployment"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from mesh.config import MAIN
 from mesh.control.records import DeploymentRecord, Document, Intent, RevisionRecord
 from mesh.control.status import DeploymentPhase, DeploymentStatus
-from mesh.faces.cloud.deployments.pending import Pending, Stage
+from mesh.releases.pending import Pending, Stage
 
 _STAGES = {
     Stage.BUILDING: DeploymentPhase.DEPLOYING.label,

@@ -11,6 +11,7 @@ from typing import Any
 from mesh.config import DeploymentConfig, parse
 from mesh.errors import InvalidArgument
 from mesh.releases.codespace import CODE
+from mesh.releases.wanted import BENTO
 
 Wire = dict[str, Any]
 
@@ -21,8 +22,6 @@ _OF_POLICY = (
     "scale_up_stabilization_window",
     "scale_down_stabilization_window",
 )
-BENTO = "bento"
-"""The annotation that has what is shown of the release of a version."""
 
 
 def tag_of(version: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from mesh.access.contract import Access
 from mesh.config import MAIN
 from mesh.control.records import Event
 from mesh.faces.cloud.deployments.shown import Shown, ShownRevision
-from mesh.faces.cloud.deployments.translation import BENTO, Wire, wire_of
+from mesh.faces.cloud.deployments.translation import Wire, wire_of
 from mesh.faces.cloud.wire.base import (
     ClusterView,
     Label,
@@ -31,6 +31,7 @@ from mesh.faces.cloud.wire.deployed import (
     TargetBento,
     TargetView,
 )
+from mesh.releases.wanted import BENTO
 
 _OF_TARGET = ("envs", "secrets")
 _OBJECTS = ("extras", "scaling", "policy")

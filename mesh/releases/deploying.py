@@ -13,9 +13,13 @@ from mesh.control.injected import injected
 from mesh.control.plan import Application, VersionDocument
 from mesh.control.records import DeploymentRecord, Intent
 from mesh.control.store.catalogue import Catalogue, Kind, Put, Remove
+from mesh.control.verbs import Verbs
 from mesh.errors import AlreadyExists, MeshError, NotFound
-from mesh.faces.cloud.deployments.pending import Pending, Stage, pending_of
-from mesh.faces.cloud.deployments.wanted_release import (
+from mesh.launch import Secrets
+from mesh.releases.contract import Releases
+from mesh.releases.described import Descriptions
+from mesh.releases.pending import Pending, Stage, pending_of
+from mesh.releases.wanted import (
     Needed,
     check_instance_types,
     check_secrets,
@@ -23,10 +27,6 @@ from mesh.faces.cloud.deployments.wanted_release import (
     needed,
     versions,
 )
-from mesh.faces.rest.verbs import Verbs
-from mesh.launch import Secrets
-from mesh.releases.contract import Releases
-from mesh.releases.described import Descriptions
 
 _log = logging.getLogger(__name__)
 

@@ -8,12 +8,13 @@ from mesh.config import MAIN, DeploymentConfig, Resources, VersionConfig
 from mesh.config.instance_types import resources_of
 from mesh.control.plan import VersionDocument
 from mesh.control.store.catalogue import Catalogue, Kind
+from mesh.control.verbs import Verbs
 from mesh.errors import ConfigError, FailedPrecondition, InvalidArgument, MeshError, NotFound
-from mesh.faces.cloud.deployments.translation import BENTO
-from mesh.faces.rest.verbs import Verbs
 from mesh.releases.codespace import code_of
 from mesh.releases.contract import Release, Releases
 
+BENTO = "bento"
+"""The annotation that has what is shown of the release of a version."""
 SLIM = (
     "service",
     "name",
