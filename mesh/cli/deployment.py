@@ -282,11 +282,12 @@ def events(
             each.at.isoformat(" ", "seconds").replace("+00:00", "Z"),
             str(each.revision or ""),
             word(each.status) if each.status else each.kind,
+            each.by,
             each.reason,
         )
         for each in found
     ]
-    write(table(("at", "revision", "event", "reason"), rows, "no events"))
+    write(table(("at", "revision", "event", "by", "reason"), rows, "no events"))
 
 
 def _settle(

@@ -150,7 +150,7 @@ def _made(first: RevisionRecord, at: Moment) -> DeploymentRecord:
 
 
 def _event(record: DeploymentRecord, reason: str, at: Moment) -> Event:
-    return Event(at.now, "change", record.name, revision=record.revision, reason=reason)
+    return Event(at.now, "change", record.name, revision=record.revision, reason=reason, by=at.by)
 
 
 def _warnings(
@@ -395,7 +395,7 @@ def intended(state: State, name: str, intent: Intent, at: Moment) -> Change:
     gone = _left_alone(state, name) if intent is Intent.DELETE else ()
     told = {Intent.RUN: "started", Intent.TERMINATE: "terminated", Intent.DELETE: "deleted"}
     why = f"deleted with deployment {name}"
-    events = [Event(at.now, "change", endpoint=each, reason=why) for each in gone]
+    events = [Event(at.now, "change", endpoint=each, reason=why, by=at.by) for each in gone]
     return Change(
         deployments=(new,),
         events=(_event(new, told[intent], at), *events),

@@ -59,7 +59,7 @@ def with_endpoint(state: State, name: str, config: EndpointConfig, at: Moment) -
     if record == state.endpoints.get(name):
         return Change()
     told = "updated" if name in state.endpoints else "created"
-    event = Event(at.now, "change", endpoint=name, reason=told)
+    event = Event(at.now, "change", endpoint=name, reason=told, by=at.by)
     return Change(endpoints=(record,), events=(event,))
 
 
@@ -107,7 +107,7 @@ def _keys(before: EndpointRecord | None, config: EndpointConfig) -> dict[int, st
 def without_endpoint(state: State, name: str, at: Moment) -> Change:
     """Deletes an endpoint. Raises NotFound."""
     found_endpoint(state, name)
-    event = Event(at.now, "change", endpoint=name, reason="deleted")
+    event = Event(at.now, "change", endpoint=name, reason="deleted", by=at.by)
     return Change(deleted_endpoints=(name,), events=(event,))
 
 
@@ -117,5 +117,5 @@ def intended_endpoint(state: State, name: str, intent: Intent, at: Moment) -> Ch
     if record.intent is intent:
         return Change()
     told = "started" if intent is Intent.RUN else "terminated"
-    event = Event(at.now, "change", endpoint=name, reason=told)
+    event = Event(at.now, "change", endpoint=name, reason=told, by=at.by)
     return Change(endpoints=(replace(record, intent=intent, updated_at=at.now),), events=(event,))

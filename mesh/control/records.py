@@ -107,7 +107,8 @@ class Event:
 
     `kind` is `change` for what a user did, with what in `reason`; `status` for a new `status` of a
     deployment with its `reason`; and `warning` for what a release wants and does not get.
-    `revision` is the one that was current (0: none).
+    `revision` is the one that was current (0: none), `by` the name of the user who asked for a
+    change (empty: nobody known, or the mesh did it by itself).
     """
 
     at: float
@@ -117,6 +118,7 @@ class Event:
     revision: int = 0
     status: str = ""
     reason: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,7 +194,11 @@ def test_a_deployment_is_gone_back_restarted_stopped_and_deleted(filled: Shell) 
     assert filled.json("deployment", "terminate", "a", "--yes")["status"] == "terminating"
     assert filled.json("deployment", "start", "a")["status"] == "running"
     assert "rollback to 1" in filled.text("deployment", "events", "a")
-    assert filled.json("deployment", "events", "a", "--count", "1")[0]["reason"] == "labels"
+    (event,) = filled.json("deployment", "events", "a", "--count", "1")
+    assert (event["reason"], event["by"]) == ("labels", "owner")
+    heading, _, row = filled.text("deployment", "events", "a", "--count", "1").strip().splitlines()
+    assert heading.split() == ["at", "revision", "event", "by", "reason"]
+    assert row.split()[-3:] == ["change", "owner", "labels"]
     assert filled.json("deployment", "delete", "a", "--yes") == {"deleted": "a"}
     assert filled.error("deployment", "get", "a") == "error: there is no deployment 'a'\n"
 

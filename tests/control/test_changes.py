@@ -66,9 +66,27 @@ def test_what_is_made_says_by_whom_and_whose_it_is_and_each_revision_by_whom() -
     for number, step in enumerate(steps):
         change = world.take(step(world.state, Moment(2.0, f"u{number}", f"bob{number}", "acme")))
         assert change.revisions[0].creator == f"bob{number}"
+        assert [each.by for each in change.events] == [f"bob{number}"]
     world.intend("d", Intent.TERMINATE)
     record = world.state.deployments["d"]
     assert (record.creator, record.organization) == ("ann", "acme")
+
+
+def test_events_say_who_started_stopped_or_deleted_and_what_the_mesh_does_is_nobodys() -> None:
+    world = World()
+    world.apply(canaries={"a": 10})
+    world.endpoint("front", deployments={"d": 100})
+    ann = Moment(2.0, "u", "ann")
+    for intent in (Intent.TERMINATE, Intent.RUN):
+        (event,) = world.take(changes.intended(world.state, "d", intent, ann)).events
+        assert event.by == "ann"
+    of_itself = changes.promoted(world.state, "d", "a", Moment(3.0, "v"), "it has passed all steps")
+    assert [each.by for each in of_itself.events] == [""]
+    deleted = changes.intended(world.state, "d", Intent.DELETE, ann)
+    assert {(each.deployment or each.endpoint, each.by) for each in deleted.events} == {
+        ("d", "ann"),
+        ("front", "ann"),
+    }
 
 
 def test_the_name_of_another_organizations_deployment_or_endpoint_is_taken() -> None:

@@ -127,7 +127,10 @@ class ReplicaView:
 
 @dataclass(frozen=True, slots=True)
 class EventView:
-    """Something that happened: a `change` that somebody made, a new `status`, or a `warning`."""
+    """Something that happened: a `change` that somebody made, a new `status`, or a `warning`.
+
+    `by` is the user who made the change; empty where nobody is known, as for what the mesh did.
+    """
 
     at: datetime
     kind: str
@@ -136,6 +139,7 @@ class EventView:
     revision: int
     status: str
     reason: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

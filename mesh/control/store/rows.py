@@ -169,6 +169,7 @@ def event_row(event: Event) -> Row:
         "revision": event.revision,
         "status": event.status,
         "reason": event.reason,
+        "creator": event.by,
     }
     # repr, unlike JSON, has no two ways to write a number.
     return {**row, "digest": hashlib.sha256(repr(list(row.values())).encode()).digest()}
@@ -184,4 +185,5 @@ def read_event(row: RowMapping) -> Event:
         revision=row["revision"],
         status=row["status"],
         reason=row["reason"],
+        by=row["creator"],
     )

@@ -137,7 +137,7 @@ def _endpoint(record: EndpointRecord) -> EndpointRecord:
 
 
 def _event(event: Event) -> Event:
-    return replace(event, at=float(event.at), reason=_text(event.reason))
+    return replace(event, at=float(event.at), reason=_text(event.reason), by=_text(event.by))
 
 
 def settled_document(document: Document, what: str) -> dict[str, Any]:

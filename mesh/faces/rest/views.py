@@ -97,6 +97,7 @@ def event(happened: Event) -> EventView:
         happened.revision,
         happened.status,
         happened.reason,
+        happened.by,
     )
 
 

@@ -103,7 +103,8 @@ def test_every_verb_of_a_deployment_reaches_it(client: ControlClient) -> None:
     assert deployments.set_labels("a", {"k": "v"}).labels == {"k": "v"}
     assert deployments.terminate("a").status == "terminating"
     assert deployments.start("a").status == "running"
-    assert [each.reason for each in deployments.events("a", count=1)] == ["labels"]
+    (event,) = deployments.events("a", count=1)
+    assert (event.reason, event.by) == ("labels", "owner")
     assert [each.id for each in client.replicas("a")] == ["a-0"]
     assert client.replicas() == client.replicas("a")
     assert client.status().deployments == {"running": 1}

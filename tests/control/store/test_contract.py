@@ -50,7 +50,7 @@ EVERYTHING = Change(
             organization="acme",
         ),
     ),
-    events=(event(1.0, reason="it began"), Event(2.0, "change", endpoint="e")),
+    events=(event(1.0, reason="it began", by="ann"), Event(2.0, "change", endpoint="e")),
 )
 
 
@@ -273,10 +273,11 @@ async def test_texts_that_no_database_takes_are_kept_without_what_hinders(opener
     change = Change(
         deployments=(deployment(),),
         revisions=(revision(cause="a\0b"),),
-        events=(event(reason="x\0\ud800y😀"),),
+        events=(event(reason="x\0\ud800y😀", by="x\0"),),
     )
     await store.commit(change)
-    assert (await store.events())[0].reason == "x\ufffd?y😀"
+    (found,) = await store.events()
+    assert (found.reason, found.by) == ("x\ufffd?y😀", "x\ufffd")
     assert (await store.revisions("d"))[0].cause == "a\ufffdb"
     await store.close()
 

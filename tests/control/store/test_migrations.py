@@ -8,11 +8,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
+from mesh.control.records import Change
 from mesh.control.store.catalogue import Kind
 from mesh.control.store.migrate import MIGRATIONS, TABLE, config, context, upgrade
 from mesh.control.store.schema import METADATA
 from mesh.errors import FailedPrecondition, MeshError
-from tests.control.store.records import endpoint, update
+from tests.control.store.records import endpoint, event, update
 from tests.control.store.stores import async_test, opened
 
 
@@ -98,6 +99,22 @@ async def test_what_was_kept_before_there_were_organizations_is_of_the_default_o
 
 
 @async_test
+async def test_of_what_happened_before_nobody_is_known(sql_url: str) -> None:
+    store = opened(sql_url)
+    happened = event(1.0, "change", by="ann")
+    await store.commit(Change(events=(happened,)))
+    with store._database.writing() as connection:
+        command.downgrade(config(connection), "0002")
+    await store.close()
+    store = opened(sql_url)
+    assert await store.events() == (replace(happened, by=""),)
+    later = event(2.0, "change", by="bob")
+    await store.commit(Change(events=(later,)))
+    assert await store.events(count=1) == (later,)
+    await store.close()
+
+
+@async_test
 async def test_a_database_of_a_later_version_is_refused_and_left_as_it_is(sql_url: str) -> None:
     store = opened(sql_url)
     with store._database.writing() as connection:
@@ -106,7 +123,7 @@ async def test_a_database_of_a_later_version_is_refused_and_left_as_it_is(sql_ur
         opened(sql_url)
     assert str(caught.value) == (
         f"the store {store._database.label} was written by a later version of the mesh:"
-        " its schema is 9999, this version knows 0002"
+        " its schema is 9999, this version knows 0003"
     )
     await store.commit(update(1))  # nobody has taken it over
     await store.close()

@@ -113,7 +113,7 @@ class MemoryVerbs:
                 organization=organization,
             )
         )
-        self.happened.append(Event(BORN, "change", name, revision=made.number, reason=cause))
+        self.happened.append(Event(BORN, "change", name, revision=made.number, reason=cause, by=by))
         return made.number
 
     @asynccontextmanager

@@ -250,6 +250,7 @@ def test_events_and_replicas_are_told_of_one_deployment_and_of_all(shop: Api) ->
     shop.good("PUT", "/deployments/bank", application("bank", replicas=2), params={"cause": "new"})
     (event,) = shop.good("GET", "/deployments/bank/events")
     assert (event["kind"], event["reason"], event["revision"]) == ("change", "new", 1)
+    assert event["by"] == "owner"
     assert len(shop.good("GET", "/events")) == 2
     replicas = shop.good("GET", "/deployments/bank/replicas")
     assert [each["id"] for each in replicas] == ["bank-0", "bank-1"]
