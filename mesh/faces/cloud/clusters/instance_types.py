@@ -218,10 +218,6 @@ def _config(sent: ConfigSent) -> dict[str, Any]:
     }
 
 
-def _texts(amounts: dict[str, Any]) -> dict[str, str]:
-    return {name: _text(amount) for name, amount in amounts.items()}
-
-
 def _text(amount: str | float) -> str:
     return amount if isinstance(amount, str) else f"{amount:g}"
 

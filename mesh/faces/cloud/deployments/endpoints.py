@@ -9,14 +9,15 @@ from fastapi import APIRouter
 from mesh.access.principal import Area, Verb
 from mesh.config import EndpointConfig, parse
 from mesh.control.endpoint_wish import EndpointWish, settled, status_word
-from mesh.control.records import CLUSTER, DeploymentRecord, EndpointRecord
+from mesh.control.records import DeploymentRecord, EndpointRecord
 from mesh.errors import AlreadyExists, ConfigError, FailedPrecondition, MeshError, NotFound
 from mesh.faces.cloud.backing import Backing
+from mesh.faces.cloud.deployments.using import using
 from mesh.faces.cloud.organization.secrets import check_cluster
 from mesh.faces.cloud.parameters import Paged, Paging, Text
 from mesh.faces.cloud.permission import Asker, may
 from mesh.faces.cloud.query import wanted
-from mesh.faces.cloud.wire.base import Listed, at, cluster, user
+from mesh.faces.cloud.wire.base import Listed, cluster, user
 from mesh.faces.cloud.wire.endpoints import (
     EndpointChange,
     EndpointSent,
@@ -25,7 +26,6 @@ from mesh.faces.cloud.wire.endpoints import (
     manifest,
 )
 from mesh.faces.cloud.wire.organizations import organization
-from mesh.faces.cloud.wire.secrets import DeploymentUsing
 
 KIND = "endpoint"
 HERE = "/api/v1/endpoints"
@@ -209,10 +209,11 @@ class Endpoints:
         records = {each.name: each for each in self._verbs.deployments()}
         uids = {name: each.uid for name, each in records.items()}
         applied = backing.applied()
+        where = cluster(access.person(""))
 
         def view(record: EndpointRecord) -> EndpointView:
             config = _understood(record)
-            leads = [self._shown(records[name]) for name in config.deployments if name in records]
+            there = [records[name] for name in config.deployments if name in records]
             of = access.organizations.organization(record.organization)
             return endpoint(
                 record,
@@ -220,28 +221,12 @@ class Endpoints:
                 url=_url(backing.gateway_url, record.name),
                 status=self._status(record),
                 manifest=manifest(config, uids, applied),
-                deployments=tuple(leads),
+                deployments=tuple(using(backing, each, where) for each in there),
                 organization=organization(of, access.person(of.creator)),
                 creator=user(access.person(record.creator)),
             )
 
         return view
-
-    def _shown(self, record: DeploymentRecord) -> DeploymentUsing:
-        access = self._backing.access
-        status = "unknown"
-        with suppress(MeshError):  # one that is kept and not understood has none
-            status = self._verbs.status(record.name)[0].phase.label
-        return DeploymentUsing(
-            uid=record.uid,
-            created_at=at(record.created_at),
-            updated_at=at(record.updated_at),
-            name=record.name,
-            status=status,
-            kube_namespace=CLUSTER,
-            cluster=cluster(access.person("")),
-            creator=user(access.person(record.creator)),
-        )
 
     def _status(self, record: EndpointRecord) -> str:
         config = _understood(record)

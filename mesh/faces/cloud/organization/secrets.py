@@ -10,14 +10,14 @@ from mesh.access.principal import Area, Verb
 from mesh.control.records import CLUSTER, DeploymentRecord, Intent
 from mesh.control.secrets import TEMPLATES, Content, check_unused, names_in
 from mesh.control.store.catalogue import Entry, Kind, Put, Remove
-from mesh.errors import MeshError, NotFound
+from mesh.errors import NotFound
 from mesh.faces.cloud.backing import Backing
+from mesh.faces.cloud.deployments.using import using
 from mesh.faces.cloud.parameters import COUNT, Flag, Paged, Paging, Text
 from mesh.faces.cloud.permission import Asker, may
 from mesh.faces.cloud.query import wanted
-from mesh.faces.cloud.wire.base import ClusterView, Listed, at, cluster, user
+from mesh.faces.cloud.wire.base import Listed, cluster, user
 from mesh.faces.cloud.wire.secrets import (
-    DeploymentUsing,
     NamesSent,
     SecretChange,
     SecretsChecked,
@@ -219,8 +219,8 @@ class Secrets:
         def shown(entry: Entry) -> SecretView:
             creator = self._backing.access.person(entry.document.get("creator", ""))
             where = cluster(creator)
-            using = users[entry.organization].get(entry.name, ())
-            found = tuple(self._using(each, where) for each in using)
+            named = users[entry.organization].get(entry.name, ())
+            found = tuple(using(self._backing, each, where) for each in named)
             return secret(entry, user(creator), where, found)
 
         return shown
@@ -233,22 +233,6 @@ class Secrets:
                 for name in names_in(self._backing.verbs.current(record.name).config):
                     found.setdefault(name, []).append(record)
         return found
-
-    def _using(self, record: DeploymentRecord, where: ClusterView) -> DeploymentUsing:
-        try:
-            status = self._backing.verbs.status(record.name)[0].phase.label
-        except MeshError:  # one that is kept and not understood
-            status = "unknown"
-        return DeploymentUsing(
-            uid=record.uid,
-            created_at=at(record.created_at),
-            updated_at=at(record.updated_at),
-            name=record.name,
-            status=status,
-            kube_namespace=CLUSTER,
-            cluster=where,
-            creator=user(self._backing.access.person(record.creator)),
-        )
 
 
 def _noted(content: Content) -> dict[str, Any]:
