@@ -16,6 +16,7 @@ from mesh.faces.cloud.permission import Asker, may
 from mesh.faces.cloud.releases.addresses import SignedAddresses
 from mesh.faces.cloud.releases.archives import archive, body, length
 from mesh.faces.cloud.releases.family import READ, FamilyFace
+from mesh.faces.cloud.releases.patience import patiently
 from mesh.faces.cloud.releases.shelves import Shelves, registry_of, uploads_of
 from mesh.faces.cloud.wire.packages import FinishSent, PackageView, PartsDone, PartWanted
 from mesh.releases.packages import FAMILIES, Package, package_of
@@ -118,12 +119,19 @@ def add_transfer(routes: APIRouter, backing: Backing, face: FamilyFace) -> None:
     @routes.patch(f"{path}/complete_multipart_upload", response_model=view)
     async def complete(
         repository: str, version: str, sent: PartsDone, asker: Asker = _WRITE
-    ) -> PackageView:
-        """Puts the parts together, in their order, and checks the archive."""
+    ) -> Any:
+        """Puts the parts together, in their order, and checks the archive.
+
+        The reply shows signs of life meanwhile: tens of GB take longer than clients wait for one.
+        """
         package = await found(asker, repository, version)
         parts = [(part.part_number, part.etag) for part in sent.parts]
-        made = await uploads_of(backing).join(package, sent.upload_id, parts)
-        return await show(asker, made)
+
+        async def joined() -> PackageView:
+            made = await uploads_of(backing).join(package, sent.upload_id, parts)
+            return await show(asker, made)
+
+        return await patiently(joined())
 
 
 def _require_archive(package: Package) -> None:
