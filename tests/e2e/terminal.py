@@ -24,7 +24,13 @@ class Terminal:
         self._written = bytearray()
         self._top, under = pty.openpty()
         self.process = subprocess.Popen(
-            command, cwd=folder, env=dict(environ), stdin=under, stdout=under, stderr=under
+            command,
+            cwd=folder,
+            env=dict(environ),
+            stdin=under,
+            stdout=under,
+            stderr=under,
+            start_new_session=True,  # else passwords were read from the terminal of the tests
         )
         os.close(under)
         self._reader = threading.Thread(target=self._read, daemon=True)
