@@ -1,4 +1,4 @@
-"""Who gets into a mesh: its users, organizations, members and tokens."""
+"""Who gets into a mesh: its users, organizations, members, tokens and sessions."""
 
 import asyncio
 import hashlib
@@ -15,6 +15,7 @@ from mesh.access.organizations import Organizations
 from mesh.access.people import ACTIVE, INACTIVE, Member, Organization, User
 from mesh.access.principal import OWNER, Principal, Role
 from mesh.access.roll import Roll
+from mesh.access.sessions import Sessions
 from mesh.access.tokens import NEVER, Token, digest_of, grant_of, principal_of
 from mesh.access.users import Users
 from mesh.control.records import CLUSTER, DEFAULT_ORGANIZATION
@@ -42,6 +43,7 @@ class Directory:
     organizations: Organizations
     members: Membership
     tokens: Issued
+    sessions: Sessions
     owner_token: bytes = field(default=b"", repr=False)
     wall: Callable[[], float] = time.time
     _opened: asyncio.Event = field(default_factory=asyncio.Event)
@@ -76,6 +78,7 @@ class Directory:
             Organizations(roll, wall, new_uid),
             Membership(roll, wall, new_uid),
             Issued(roll, wall, new_uid),
+            Sessions(catalogue),
             _bytes(owner_token),
             wall,
         )
@@ -104,6 +107,7 @@ class Directory:
             put.append(Member(OWNER.user, Role.ADMIN, OWNER.user, now, now))
         if put:
             await self.roll.write(*put)
+        await self.sessions.load(now)
         self._opened.set()
         self.tell()
 

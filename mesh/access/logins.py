@@ -44,10 +44,14 @@ class Logins:
     wall: Callable[[], float]
     config: LoginConfig = field(default_factory=LoginConfig)
     cost: Cost = USUAL
-    sessions: Sessions = field(default_factory=Sessions)
     throttle: Throttle = field(default_factory=Throttle)
     codes: Codes[Bound] = field(default_factory=Codes)
     _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    @property
+    def sessions(self) -> Sessions:
+        """Who is logged in."""
+        return self.directory.sessions
 
     def principal(self, session: str) -> Principal | None:
         """Who is logged in with this session; None if nobody is (any more).
@@ -82,7 +86,7 @@ class Logins:
         after = await self.directory.users.change(
             user.name, credentials={**user.credentials, PASSWORD: await self._kept_form(new)}
         )
-        self.sessions.end_all(user.name, but=session)
+        await self.sessions.end_all(user.name, but=session)
         return after
 
     async def set_up(self, token: str, who: Newcomer) -> User:

@@ -24,6 +24,8 @@ class Kind(StrEnum):
     """Named by the SHA-256 of the token, in hex; the token itself is nowhere."""
     INVITATION = "invitation"
     """Named by the SHA-256 of its code, in hex."""
+    SESSION = "session"
+    """A browser in which a user is logged in; named by the SHA-256 of its token, in hex."""
     SECRET = "secret"  # noqa: S105  # a kind
     BENTO_REPOSITORY = "bento_repository"
     BENTO = "bento"

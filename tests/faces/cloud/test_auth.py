@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Self
 
 import httpx
@@ -19,8 +20,9 @@ from mesh.control.store.memory import MemoryStore
 from mesh.faces.cloud.app import cloud_app
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.people.cookies import SESSION
+from tests.control.store.stores import opened
 from tests.faces.cloud.asked import Asked
-from tests.faces.cloud.rig import TOKEN, Rig
+from tests.faces.cloud.rig import TOKEN, Rig, rigged
 from tests.faces.rest.memory import MemoryVerbs
 
 PASSWORD = "correct horse"
@@ -215,6 +217,32 @@ def test_another_password_ends_the_other_sessions(rig: Rig, ann: Asked) -> None:
         assert elsewhere.post("/api/v1/auth/login", json=body).status_code == 401
         body["password"] = "battery staple"
         assert elsewhere.post("/api/v1/auth/login", json=body).status_code == 200
+
+
+def test_whoever_is_logged_in_stays_so_when_the_controller_starts_anew(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/kept.db"
+    cookies = []
+    with rigged(lambda: opened(url)) as rig, rig.as_("") as ann, rig.as_("") as elsewhere:
+        assert ann.post("/api/v1/setup", json=SETUP).status_code == 200
+        body = {"name_or_email": "ann", "password": PASSWORD}
+        assert elsewhere.post("/api/v1/auth/login", json=body).status_code == 200
+        cookies = [each.cookies[SESSION] for each in (ann, elsewhere)]
+    assert not any(each.encode() in (tmp_path / "kept.db").read_bytes() for each in cookies)
+    with rigged(lambda: opened(url)) as rig, rig.as_("") as ann, rig.as_("") as elsewhere:
+        for browser, cookie in zip((ann, elsewhere), cookies, strict=True):
+            browser.cookies.set(SESSION, cookie)
+            assert names(browser).status_code == 200
+        new = {"current_password": PASSWORD, "new_password": "battery staple"}
+        changed = ann.patch("/api/v1/auth/reset_password", json=new, headers=ours(ann))
+        assert changed.status_code == 200, changed.text
+    with rigged(lambda: opened(url)) as rig, rig.as_("") as ann, rig.as_("") as elsewhere:
+        ann.cookies.set(SESSION, cookies[0])
+        elsewhere.cookies.set(SESSION, cookies[1])
+        assert [names(ann).status_code, names(elsewhere).status_code] == [200, 401]
+        ann.post("/api/v1/auth/logout", headers=ours(ann))
+    with rigged(lambda: opened(url)) as rig, rig.as_("") as ann:
+        ann.cookies.set(SESSION, cookies[0])
+        assert names(ann).status_code == 401
 
 
 def test_nobody_registers_without_an_invitation(ann: Asked) -> None:

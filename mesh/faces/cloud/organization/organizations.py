@@ -26,7 +26,9 @@ MINE = "/api/v1/current_org"
 ALL = "/api/v1/orgs"
 ADMIN = "/api/admin/v1/orgs/{name}"
 CHANGE = may(Verb.WRITE, Area.ORGANIZATION, "organization", "updated")
-PEOPLE = frozenset({Kind.USER, Kind.ORGANIZATION, Kind.MEMBER, Kind.TOKEN, Kind.INVITATION})
+PEOPLE = frozenset(
+    {Kind.USER, Kind.ORGANIZATION, Kind.MEMBER, Kind.TOKEN, Kind.INVITATION, Kind.SESSION}
+)
 """What the directory keeps itself."""
 
 

@@ -37,6 +37,8 @@ def pages(backing: Backing) -> APIRouter:
             return page("Logged in", _logged_in(principal, leads_to), script=_FORM)
         issuer = backing.login.oidc.issuer if backing.login.oidc else ""
         session = request.cookies.get(SESSION, "")
+        if session:
+            await backing.access.until_opened()
         was_logged_in = session and not backing.logins.sessions.user(session, backing.wall())
         made = page("Log in", _login(leads_to, issuer, bool(was_logged_in)), script=_FORM)
         if was_logged_in:

@@ -36,7 +36,7 @@ def auth(backing: Backing) -> APIRouter:
         """Logs in with a password: a cookie is the token of the session."""
         try:
             found = await logins.log_in(sent.name_or_email, sent.password, address_of(request))
-            logged_in(backing, request, response, found)
+            await logged_in(backing, request, response, found)
         except (Unauthenticated, PermissionDenied):
             known = backing.access.users.find(sent.name_or_email)
             # Tries that come too soon are not noted: as many as somebody likes would push out
@@ -48,7 +48,8 @@ def auth(backing: Backing) -> APIRouter:
     @routes.post("/api/v1/auth/logout")
     async def log_out(request: Request, response: Response) -> LoggedOutView:
         """Ends the session, if there is one."""
-        logins.sessions.end(request.cookies.get(SESSION, ""))
+        await backing.access.until_opened()
+        await logins.sessions.end(request.cookies.get(SESSION, ""))
         end_session(response)
         return LoggedOutView()
 
@@ -59,7 +60,7 @@ def auth(backing: Backing) -> APIRouter:
         """Makes a user of somebody with an invitation, and logs them in."""
         made = await logins.register(sent.token or token, sent.newcomer())
         _note(request, made, Doing("user", "created", made.name))
-        _begin(backing, request, response, made)
+        await _begin(backing, request, response, made)
         return user_view(made)
 
     @routes.post("/api/v1/setup")
@@ -67,7 +68,7 @@ def auth(backing: Backing) -> APIRouter:
         """Makes the first administrator; the token is that of the mesh's owner."""
         made = await logins.set_up(sent.token or "", sent.newcomer())
         _note(request, made, Doing("user", "created", made.name))
-        _begin(backing, request, response, made)
+        await _begin(backing, request, response, made)
         return user_view(made)
 
     @routes.patch("/api/v1/auth/reset_password")
@@ -104,10 +105,10 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def logged_in(backing: Backing, request: Request, response: Response, found: User) -> None:
+async def logged_in(backing: Backing, request: Request, response: Response, found: User) -> None:
     """Begins a session of a user, and notes it. Raises PermissionDenied for no member."""
     principal = backing.access.principal(found.name)
-    _begin(backing, request, response, found)
+    await _begin(backing, request, response, found)
     request.state.principal = principal
     request.state.doing = Doing("user", "logged in", found.name)
 
@@ -125,11 +126,11 @@ def not_logged_in(backing: Backing, request: Request, typed: str, known: User | 
     request.state.doing = Doing("user", "logged in", known.name if known else typed[:TYPED])
 
 
-def _begin(backing: Backing, request: Request, response: Response, found: User) -> None:
+async def _begin(backing: Backing, request: Request, response: Response, found: User) -> None:
     """Begins a session in place of the one that the browser has."""
-    sessions = backing.logins.sessions
-    sessions.end(request.cookies.get(SESSION, ""))
-    begin_session(request, response, sessions.begin(found.name, backing.wall()))
+    before = request.cookies.get(SESSION, "")
+    token = await backing.logins.sessions.begin(found.name, backing.wall(), before)
+    begin_session(request, response, token)
 
 
 def _note(request: Request, made: User, doing: Doing) -> None:

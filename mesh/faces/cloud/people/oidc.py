@@ -74,7 +74,7 @@ def oidc(backing: Backing) -> APIRouter:
             typed = who.email or who.name
             known = backing.access.users.find(who.email) if who.email else None
             known = found = await there.user(who)
-            logged_in(backing, request, response, found)
+            await logged_in(backing, request, response, found)
         except MeshError:
             if there.is_worth_a_note(address_of(request)):
                 not_logged_in(backing, request, typed, known)
