@@ -11,8 +11,9 @@ from gateway.asgi import ClientGoneError, Send
 from gateway.authorization import Guard
 from gateway.forward import Aim, PickMethod, Request, call_head, reply_fields
 from gateway.grpc_compression import ACCEPTED, IDENTITY, Codec, codec_of, takes
-from gateway.grpc_frames import MessageReader, framed, prefix, timeout_seconds
+from gateway.grpc_frames import MessageReader, framed, timeout_seconds
 from gateway.grpc_metadata import read
+from gateway.grpc_reply import OK, Fields, Reply
 from gateway.incoming import Incoming
 from gateway.mirror import LARGE, STREAM, Mirrors
 from gateway.presence import Departure
@@ -26,8 +27,6 @@ from mesh.link.dispatch import Dispatcher
 from mesh.link.frames import CHUNK
 from mesh.link.limits import timed_out
 from mesh.traffic.snapshot import Method, Service
-
-Fields = list[tuple[bytes, bytes]]
 
 
 class Form(NamedTuple):
@@ -48,10 +47,6 @@ class Form(NamedTuple):
         return self.kind or method.kind
 
 
-_CONTENT_TYPE = (b"content-type", b"application/grpc")
-_OK = [(b"grpc-status", b"0")]
-_TOGETHER = 16 * 1024
-"""Bytes of small messages of a stream that are written at a time."""
 OWN_LIMIT = 64 * 1024
 """Bytes of a message to the gateway itself."""
 
@@ -67,17 +62,13 @@ class GrpcExchange:
         "_codec",
         "_deadline",
         "_dispatcher",
-        "_ending",
-        "_fields",
         "_gone",
         "_guard",
-        "_has_begun",
         "_incoming",
         "_limits",
         "_mirrors",
-        "_reply_codec",
+        "_reply",
         "_request",
-        "_send",
     )
 
     def __init__(
@@ -99,17 +90,10 @@ class GrpcExchange:
         self._clock = clock
         self._request = request
         self._incoming = incoming
-        self._send = send
         self._limits = limits
-        self._fields: Fields = [
-            _CONTENT_TYPE,
-            (b"x-request-id", request.request_id.encode("latin-1")),
-        ]
-        self._ending: Fields | None = None  # trailers of a failed call, if they are not ours
-        self._has_begun = False
+        self._reply = Reply(request.request_id, send)
         self._aim: Aim | None = None
         self._codec: Codec | None = None  # of the request
-        self._reply_codec: Codec | None = None
         self._gone = Departure()
         self._deadline: float | None = None
         self._alarm: Cancellable | None = None
@@ -155,7 +139,7 @@ class GrpcExchange:
 
     async def answer(self, reply: bytes) -> None:
         """Writes the gateway's own reply of one message."""
-        await self._one(framed(reply), _OK)
+        await self._reply.one(framed(reply), OK)
 
     async def follow(self, replies: AsyncGenerator[bytes]) -> None:
         """Writes the gateway's own replies as they come, until they end or the client leaves.
@@ -164,7 +148,7 @@ class GrpcExchange:
             DeadlineExceeded: the client's deadline has passed.
             ClientGoneError: the client has left.
         """
-        await self._begin()
+        await self._reply.begin()
         gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._incoming.watch(partial(_resolve, gone))
         reply: asyncio.Future[bytes | None] | None = None
@@ -179,13 +163,13 @@ class GrpcExchange:
                 if message is None:
                     break
                 body = framed(message)
-                await self._send_more(body)
+                await self._reply.more(body)
         finally:
             if reply is not None and not reply.done():
                 reply.cancel()
                 await asyncio.wait((reply,))
             await replies.aclose()
-        await self._end(_OK)
+        await self._reply.end(OK)
 
     async def converse(self, answer: Callable[[bytes], bytes]) -> None:
         """Writes the gateway's own answer to each message as it comes.
@@ -195,18 +179,18 @@ class GrpcExchange:
         self._choose_codecs()
         reader = MessageReader(OWN_LIMIT)
         self._incoming.patience = None
-        await self._begin()
+        await self._reply.begin()
         async for message in self._messages(reader, more=True):
             body = framed(answer(message))
-            await self._send_more(body)
-        await self._end(_OK)
+            await self._reply.more(body)
+        await self._reply.end(OK)
 
     def enter(self, endpoint: str) -> Request:
         """The request as one to the endpoint, with the key of its session."""
         found = self._dispatcher.snapshot.endpoints.get(endpoint)
         if found is not None and found.session is not None:
             request = self._request = entered(self._request, found)
-            self._fields += cookie_fields(request)
+            self._reply.fields += cookie_fields(request)
         return self._request
 
     async def relay(self, open_: "Callable[[float | None], Relayed]") -> None:
@@ -226,20 +210,17 @@ class GrpcExchange:
         self._incoming.watch(self._gone.cancel)
         sender = asyncio.ensure_future(self._relay_all(call))
         try:
-            self._fields += reply_fields(await call.head())
+            self._reply.fields += reply_fields(await call.head())
             async for message in call.messages():
-                if not self._has_begun:
-                    await self._begin()
-                codec = self._reply_codec
-                await self._send_more(
-                    framed(message) if codec is None else await codec.framed(message)
-                )
-            error, self._ending = await call.ending()
+                if not self._reply.has_begun:
+                    await self._reply.begin()
+                await self._reply.more(await self._reply.framed(message))
+            error, self._reply.ending = await call.ending()
             if error is not None:
                 raise error
-            if not self._has_begun:
-                await self._begin()
-            await self._end(self._ending)
+            if not self._reply.has_begun:
+                await self._reply.begin()
+            await self._reply.end(self._reply.ending)
         except Cancelled as error:
             raise ClientGoneError if self._gone.has_gone else error from None
         finally:
@@ -318,11 +299,11 @@ class GrpcExchange:
         try:
             codec = self._codec = codec_of(fields.get(b"grpc-encoding", IDENTITY))
         except Unimplemented:
-            self._fields.append(ACCEPTED)
+            self._reply.fields.append(ACCEPTED)
             raise
         if codec is not None and takes(fields.get(b"grpc-accept-encoding", b""), codec):
-            self._reply_codec = codec
-            self._fields.append((b"grpc-encoding", codec.name))
+            self._reply.codec = codec
+            self._reply.fields.append((b"grpc-encoding", codec.name))
 
     async def _decoded(self, message: bytes, limit: int) -> bytes:
         """The message that a compressed one stands for."""
@@ -386,7 +367,7 @@ class GrpcExchange:
                 idempotent=aim.target.method.idempotent,
                 on_open=self._gone.follow,
             )
-            await self._reply(call)
+            await self._write(call)
         except Cancelled as error:
             raise ClientGoneError if self._gone.has_gone else error from None
 
@@ -407,7 +388,7 @@ class GrpcExchange:
         try:
             await self._pass(call, reader)
             await self._dispatcher.reply(call, service, head)
-            await self._reply(call)
+            await self._write(call)
         except Cancelled as error:
             raise ClientGoneError if self._gone.has_gone else error from None
         finally:
@@ -453,7 +434,7 @@ class GrpcExchange:
         )
         try:
             await self._dispatcher.reply(call, service, head)
-            await self._reply(call)
+            await self._write(call)
         except Cancelled as error:
             raise ClientGoneError if self._gone.has_gone else error from None
         finally:
@@ -482,88 +463,18 @@ class GrpcExchange:
             call.cancel(Internal(errors.UNEXPECTED))
             raise
 
-    async def _reply(self, call: CallerCall) -> None:
+    async def _write(self, call: CallerCall) -> None:
+        """Writes the call's reply, which has begun."""
+        assert self._aim is not None  # noqa: S101  # there is a call
         try:
-            await self._write(call)
+            self._reply.fields.append(self._aim.version_field())
+            await self._reply.write(call)
         finally:
             call.cancel()
 
-    async def _write(self, call: CallerCall) -> None:
-        head = call.head
-        assert head is not None  # noqa: S101  # `ask` returned, so the reply has begun
-        assert self._aim is not None  # noqa: S101  # as above
-        self._fields.append(self._aim.version_field())
-        if head.metadata:
-            self._fields += reply_fields(head.metadata)
-        codec = self._reply_codec
-        if head.stream:
-            await self._begin()
-            while (item := await call.message()) is not None:
-                if codec is not None:
-                    await self._send_more(await codec.framed(item))
-                    continue
-                body = framed(item)
-                # What is here already goes along: a client tells messages apart by their prefixes.
-                while call.incoming.has_message and len(body) < _TOGETHER:
-                    body += framed(await call.message() or b"")
-                await self._send_more(body)
-            await self._end(_trailers(call))
-            return
-        if head.length > CHUNK and codec is None:
-            await self._pieces(call, head.length)
-            return
-        message = await call.message() or b""
-        body = framed(message) if codec is None else await codec.framed(message)
-        await self._one(body, _trailers(call))
-
-    async def _pieces(self, call: CallerCall, length: int) -> None:
-        """Writes one large message of `length` bytes as its pieces come."""
-        await self._begin()
-        await self._send_more(prefix(length))
-        while (piece := await call.piece()) is not None:
-            await self._send_more(piece.data)
-            length -= len(piece.data)
-        if length:
-            raise Internal("the reply is not as long as it was said to be")
-        await self._end(_trailers(call))
-
-    async def _send_more(self, body: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": body, "more_body": True})
-
-    async def _one(self, body: bytes, trailers: Fields) -> None:
-        await self._begin()
-        await self._send({"type": "http.response.body", "body": body})
-        await self._send({"type": "http.response.trailers", "headers": trailers})
-
-    async def _begin(self) -> None:
-        self._has_begun = True
-        await self._send(
-            {
-                "type": "http.response.start",
-                "status": 200,
-                "headers": self._fields,
-                "trailers": True,
-            }
-        )
-
-    async def _end(self, trailers: Fields) -> None:
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-        await self._send({"type": "http.response.trailers", "headers": trailers})
-
     async def fail(self, error: MeshError) -> None:
         """Ends the reply with the error's status, whether it has begun or not."""
-        trailers = self._ending or [
-            *reply_fields(error.trailers),
-            *errors.grpc_trailers(error),
-        ]
-        if self._has_begun:
-            await self._end(trailers)
-            return
-        fields = [*self._fields, *trailers]
-        if self._aim is not None and self._aim.version_field() not in fields:
-            fields.append(self._aim.version_field())
-        await self._send({"type": "http.response.start", "status": 200, "headers": fields})
-        await self._send({"type": "http.response.body", "body": b""})
+        await self._reply.fail(error, () if self._aim is None else (self._aim.version_field(),))
 
 
 class Relayed(Protocol):
@@ -619,10 +530,6 @@ class Limits:
             deployment = self._snapshot.deployments.get(name)
             for version in deployment.versions if deployment is not None else ():
                 yield version.services[version.entry].max_request_bytes or self.default
-
-
-def _trailers(call: CallerCall) -> Fields:
-    return [*reply_fields(call.trailers), *_OK] if call.trailers else _OK
 
 
 def _resolve(future: "asyncio.Future[None]") -> None:

@@ -8,9 +8,10 @@ from gateway import errors
 from gateway.asgi import ClientGoneError
 from gateway.forward import Aim, call_head
 from gateway.grpc import GrpcExchange
-from gateway.grpc_frames import MessageReader, framed
+from gateway.grpc_frames import MessageReader
 from gateway.grpc_metadata import read
 from gateway.grpc_open_inference import ANSWERS, INFER, MISSING, OPEN, SERVICE, STREAM, answer
+from gateway.grpc_reply import OK
 from gateway.open_inference import at_version
 from gateway.open_inference_models import name_of, picker
 from gateway.open_inference_names import Names, names
@@ -25,7 +26,6 @@ MOST = 32
 """Requests of one stream that are under way at a time; later ones wait to be read."""
 _RESPONSE = b"\x12"
 """The tag of ModelStreamInferResponse.infer_response."""
-_OK = [(b"grpc-status", b"0")]
 
 Begin = Callable[[Aim], Trace]
 
@@ -115,7 +115,7 @@ class InferenceExchange(GrpcExchange):
         self._gone.follow(running)
         self._incoming.patience = None
         self._incoming.watch(self._gone.cancel)
-        await self._begin()
+        await self._reply.begin()
         try:
             async for message in self._messages(reader, more=True):
                 await running.start(partial(self._respond, requests, message))
@@ -124,7 +124,7 @@ class InferenceExchange(GrpcExchange):
             raise ClientGoneError if self._gone.has_gone else error from None
         finally:
             await running.close()
-        await self._end(_OK)
+        await self._reply.end(OK)
 
     async def _respond(self, requests: "_Requests", message: bytes, turn: Turn) -> None:
         """Writes the responses to one request, or the message that tells why there are none."""
@@ -159,10 +159,9 @@ class InferenceExchange(GrpcExchange):
             call.cancel()
 
     async def _write_one(self, writing: asyncio.Lock, message: bytes) -> None:
-        codec = self._reply_codec
-        body = framed(message) if codec is None else await codec.framed(message)
+        body = await self._reply.framed(message)
         async with writing:
-            await self._send({"type": "http.response.body", "body": body, "more_body": True})
+            await self._reply.more(body)
 
 
 class _Requests:
