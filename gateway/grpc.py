@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio import FIRST_COMPLETED
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -11,7 +11,8 @@ from gateway.asgi import ClientGoneError, Send
 from gateway.authorization import Guard
 from gateway.forward import Aim, PickMethod, Request, call_head, reply_fields
 from gateway.grpc_compression import ACCEPTED, IDENTITY, Codec, codec_of, takes
-from gateway.grpc_frames import MessageReader, framed, timeout_seconds
+from gateway.grpc_frames import framed, timeout_seconds
+from gateway.grpc_messages import Limits, Messages
 from gateway.grpc_metadata import read
 from gateway.grpc_reply import OK, Fields, Reply
 from gateway.incoming import Incoming
@@ -24,7 +25,6 @@ from mesh.clock import Clock
 from mesh.errors import Cancelled, Internal, InvalidArgument, MeshError, Unimplemented
 from mesh.link.call import CallerCall
 from mesh.link.dispatch import Dispatcher
-from mesh.link.frames import CHUNK
 from mesh.link.limits import timed_out
 from mesh.traffic.snapshot import Method, Service
 
@@ -80,7 +80,7 @@ class GrpcExchange:
         request: Request,
         incoming: Incoming,
         send: Send,
-        limits: "Limits",
+        limits: Limits,
         mirrors: Mirrors,
     ) -> None:
         self._dispatcher = dispatcher
@@ -130,11 +130,11 @@ class GrpcExchange:
         Raises as `run`.
         """
         self._choose_codecs()
-        reader = MessageReader(OWN_LIMIT)
-        message, more = await self._first(reader)
+        messages = Messages(self._incoming, OWN_LIMIT, self._codec)
+        message = await messages.first()
         if message is None:
             raise InvalidArgument("the request has no message")
-        await self._check_end(reader, more=more)
+        await messages.check_end()
         return message
 
     async def answer(self, reply: bytes) -> None:
@@ -177,10 +177,10 @@ class GrpcExchange:
         Raises what `answer` raises, and as `run`.
         """
         self._choose_codecs()
-        reader = MessageReader(OWN_LIMIT)
+        messages = Messages(self._incoming, OWN_LIMIT, self._codec)
         self._incoming.patience = None
         await self._reply.begin()
-        async for message in self._messages(reader, more=True):
+        async for message in messages.rest():
             body = framed(answer(message))
             await self._reply.more(body)
         await self._reply.end(OK)
@@ -231,8 +231,9 @@ class GrpcExchange:
 
     async def _relay_all(self, call: "Relayed") -> None:
         """Sends the request's messages until the call is over."""
+        messages = Messages(self._incoming, self._limits.default, self._codec)
         try:
-            async for message in self._messages(MessageReader(self._limits.default), more=True):
+            async for message in messages.rest():
                 if not await call.send(message):
                     return
             await call.send_end()
@@ -254,16 +255,16 @@ class GrpcExchange:
         if b"grpc-encoding" in self._request.fields:
             self._choose_codecs()
         if form.reads_message:
-            reader = MessageReader(self._limits.of(endpoint))
-            first, more = await self._first(reader)
+            messages = Messages(self._incoming, self._limits.of(endpoint), self._codec)
+            first = await messages.first()
             aim = self._aimed(endpoint, form.picker(first or b""))
-            reader.limit = self._limit(aim)
+            messages.reader.limit = self._limit(aim)
             if first is not None:
-                reader.check(len(first))
+                messages.reader.check(len(first))
         else:
             aim = self._aimed(endpoint, form.picker(b""))
-            reader = MessageReader(self._limit(aim))
-            first, more = None, True
+            messages = Messages(self._incoming, self._limit(aim), self._codec)
+            first = None
         head = call_head(
             self._request,
             aim.target.method,
@@ -274,16 +275,16 @@ class GrpcExchange:
             trace=begin(aim),
         )
         if form.kind_of(aim.target.method).streams_in:
-            await self._streaming(aim, head, first, reader, more=more)
+            await self._streaming(aim, head, first, messages)
             return
         if not form.reads_message:
-            first, more = await self._first(reader, whole=False)
-        if reader.left:
-            await self._passing(aim, head, reader)
+            first = await messages.first(whole=False)
+        if messages.reader.left:
+            await self._passing(aim, head, messages)
             return
         if first is None:
             raise InvalidArgument("the request has no message")
-        await self._check_end(reader, more=more)
+        await messages.check_end()
         await self._asking(aim, head, first)
 
     def _aimed(self, endpoint: str, pick: PickMethod) -> Aim:
@@ -304,56 +305,6 @@ class GrpcExchange:
         if codec is not None and takes(fields.get(b"grpc-accept-encoding", b""), codec):
             self._reply.codec = codec
             self._reply.fields.append((b"grpc-encoding", codec.name))
-
-    async def _decoded(self, message: bytes, limit: int) -> bytes:
-        """The message that a compressed one stands for."""
-        if self._codec is None:
-            raise Internal("a message is compressed, but grpc-encoding does not say how")
-        return await self._codec.decoded(message, limit)
-
-    async def _first(
-        self, reader: MessageReader, *, whole: bool = True
-    ) -> tuple[bytes | None, bool]:
-        """The first message, and whether more may follow; nearly always it is all there is.
-
-        None is for a request without a message or, unless the `whole` message is asked for, for a
-        large one, of which the reader has the beginning.
-        """
-        while True:
-            body, more = await self._incoming.part()
-            reader.put(body)
-            first = reader.take()
-            if first is not None:
-                if reader.compressed:
-                    first = await self._decoded(first, reader.limit)
-                return first, more
-            if not more:
-                break
-            if not whole and reader.left and reader.size > CHUNK and not reader.compressed:
-                return None, True
-        if not reader.is_between:
-            raise _cut_off()
-        return None, False
-
-    async def _check_end(self, reader: MessageReader, *, more: bool) -> None:
-        if not more and reader.is_between:
-            return
-        if await anext(self._messages(reader, more=more), None) is not None:
-            raise InvalidArgument("the request has more than one message")
-
-    async def _messages(self, reader: MessageReader, *, more: bool) -> AsyncGenerator[bytes]:
-        """The messages that are left; with `more` not all of them have been received."""
-        while True:
-            while (message := reader.take()) is not None:
-                if reader.compressed:
-                    message = await self._decoded(message, reader.limit)
-                yield message
-            if not more:
-                break
-            body, more = await self._incoming.part()
-            reader.put(body)
-        if not reader.is_between:
-            raise _cut_off()
 
     async def _asking(self, aim: Aim, head: CallHead, message: bytes) -> None:
         """A call with one request message."""
@@ -381,12 +332,12 @@ class GrpcExchange:
         self._gone.follow(call)
         return call, service
 
-    async def _passing(self, aim: Aim, head: CallHead, reader: MessageReader) -> None:
+    async def _passing(self, aim: Aim, head: CallHead, messages: Messages) -> None:
         """A call with one large message, passed on as it comes; such a call has one try."""
         self._mirrors.skip(aim, LARGE)
         call, service = await self._opened(aim, head)
         try:
-            await self._pass(call, reader)
+            await self._pass(call, messages)
             await self._dispatcher.reply(call, service, head)
             await self._write(call)
         except Cancelled as error:
@@ -394,25 +345,14 @@ class GrpcExchange:
         finally:
             call.cancel()
 
-    async def _pass(self, call: CallerCall, reader: MessageReader) -> None:
+    async def _pass(self, call: CallerCall, messages: Messages) -> None:
         """Sends the message whose beginning the reader has, unless the call is over before."""
         over = asyncio.ensure_future(call.reply())
         over.add_done_callback(lambda _: self._incoming.end(_AnsweredError))
         try:
-            left = reader.left
-            part, more = reader.take_part(), True
-            while True:
-                await call.send(part, message_end=not left, end=not left)
-                if not left:
-                    break
-                if not more:
-                    raise _cut_off()
-                body, more = await self._incoming.part()
-                part = body[:left]
-                left -= len(part)
-                if len(part) < len(body):
-                    raise InvalidArgument("the request has more than one message")
-            await self._check_end(reader, more=more)
+            async for part, is_last in messages.parts():
+                await call.send(part, message_end=is_last, end=is_last)
+            await messages.check_end()
         except _AnsweredError:
             return
         finally:
@@ -422,16 +362,14 @@ class GrpcExchange:
                 over.exception()  # whoever reads the reply is told
 
     async def _streaming(
-        self, aim: Aim, head: CallHead, first: bytes | None, reader: MessageReader, *, more: bool
+        self, aim: Aim, head: CallHead, first: bytes | None, messages: Messages
     ) -> None:
         """A call with a stream of request messages; such a call has one try."""
         self._mirrors.skip(aim, STREAM)
         # Silence is for the service's time limit to judge, and after its first reply for nobody.
         self._incoming.patience = None
         call, service = await self._opened(aim, head)
-        sender = asyncio.ensure_future(
-            self._send_all(call, first, self._messages(reader, more=more))
-        )
+        sender = asyncio.ensure_future(self._send_all(call, first, messages))
         try:
             await self._dispatcher.reply(call, service, head)
             await self._write(call)
@@ -443,14 +381,12 @@ class GrpcExchange:
             await asyncio.wait((sender,))
             sender.result()
 
-    async def _send_all(
-        self, call: CallerCall, first: bytes | None, messages: AsyncGenerator[bytes]
-    ) -> None:
+    async def _send_all(self, call: CallerCall, first: bytes | None, messages: Messages) -> None:
         """Sends the request's messages until the call is over."""
         try:
             if first is not None:
                 await call.send(first)
-            async for message in messages:
+            async for message in messages.rest():
                 if call.is_done:
                     return
                 await call.send(message)
@@ -503,39 +439,6 @@ class _AnsweredError(Exception):
     """The call is answered, or has failed, before its request is whole."""
 
 
-class Limits:
-    """The largest message that an endpoint may take, before it is known which version takes it.
-
-    `default` bytes are for services that set no limit of their own.
-    """
-
-    def __init__(self, dispatcher: Dispatcher, default: int) -> None:
-        self.default = default
-        self._dispatcher = dispatcher
-        self._snapshot = dispatcher.snapshot
-        self._found: dict[str, int] = {}
-
-    def of(self, endpoint: str) -> int:
-        """Bytes of a message at most; those of the version are to be checked later."""
-        if self._snapshot is not self._dispatcher.snapshot:
-            self._snapshot = self._dispatcher.snapshot
-            self._found = {}
-        limit = self._found.get(endpoint)
-        if limit is None:
-            limit = self._found[endpoint] = max(self._entries(endpoint), default=self.default)
-        return limit
-
-    def _entries(self, endpoint: str) -> Iterator[int]:
-        for name in self._snapshot.endpoints[endpoint].reachable:
-            deployment = self._snapshot.deployments.get(name)
-            for version in deployment.versions if deployment is not None else ():
-                yield version.services[version.entry].max_request_bytes or self.default
-
-
 def _resolve(future: "asyncio.Future[None]") -> None:
     if not future.done():
         future.set_result(None)
-
-
-def _cut_off() -> InvalidArgument:
-    return InvalidArgument("the request ends in the middle of a message")

@@ -9,6 +9,7 @@ from gateway.asgi import ClientGoneError
 from gateway.forward import Aim, call_head
 from gateway.grpc import GrpcExchange
 from gateway.grpc_frames import MessageReader
+from gateway.grpc_messages import Messages
 from gateway.grpc_metadata import read
 from gateway.grpc_open_inference import ANSWERS, INFER, MISSING, OPEN, SERVICE, STREAM, answer
 from gateway.grpc_reply import OK
@@ -67,14 +68,14 @@ class InferenceExchange(GrpcExchange):
 
     async def _infer(self, endpoint: str, begin: Begin) -> None:
         self._choose_codecs()
-        reader = MessageReader(self._limits.of(endpoint))
-        first, more = await self._first(reader)
+        messages = Messages(self._incoming, self._limits.of(endpoint), self._codec)
+        first = await messages.first()
         if first is None:
             raise InvalidArgument("the request has no message")
         aim = self._aim = self._found(endpoint, names(first), streams=False)
         self._check(aim, first)
         head = self._head(aim, begin(aim), streams=False)
-        await self._check_end(reader, more=more)
+        await messages.check_end()
         await self._asking(aim, head, first)
 
     def _found(self, endpoint: str, named: Names, *, streams: bool) -> Aim:
@@ -110,14 +111,14 @@ class InferenceExchange(GrpcExchange):
         if endpoint in snapshot.endpoints:  # else each message tells of its own failure
             self._guard.admit_anywhere(self._request.shown, snapshot, snapshot.endpoints[endpoint])
         requests = _Requests(endpoint, begin)
-        reader = MessageReader(self._limits.of(endpoint))
+        messages = Messages(self._incoming, self._limits.of(endpoint), self._codec)
         running = Running(MOST)
         self._gone.follow(running)
         self._incoming.patience = None
         self._incoming.watch(self._gone.cancel)
         await self._reply.begin()
         try:
-            async for message in self._messages(reader, more=True):
+            async for message in messages.rest():
                 await running.start(partial(self._respond, requests, message))
             await running.finished()
         except Cancelled as error:

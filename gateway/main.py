@@ -14,7 +14,8 @@ from gateway.authorization import Guard
 from gateway.errors import UNEXPECTED
 from gateway.forward import Request
 from gateway.fronts import Fronted, Fronts, serve_cross_origin
-from gateway.grpc import GrpcExchange, Limits
+from gateway.grpc import GrpcExchange
+from gateway.grpc_messages import Limits
 from gateway.grpc_open_inference_calls import InferenceExchange, is_open_inference
 from gateway.grpc_router import GrpcRouter
 from gateway.grpc_upstream import Crossing, GrpcUpstreams
