@@ -2,27 +2,27 @@
 
 import asyncio
 from asyncio import FIRST_COMPLETED
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from gateway import errors
 from gateway.asgi import ClientGoneError, Send
 from gateway.authorization import Guard
-from gateway.forward import Aim, PickMethod, Request, call_head, reply_fields
+from gateway.forward import Aim, PickMethod, Request, call_head
 from gateway.grpc_compression import ACCEPTED, IDENTITY, Codec, codec_of, takes
 from gateway.grpc_frames import framed, timeout_seconds
 from gateway.grpc_messages import Limits, Messages
 from gateway.grpc_metadata import read
-from gateway.grpc_reply import OK, Fields, Reply
+from gateway.grpc_reply import OK, Reply
+from gateway.grpc_streams import Relayed, relay, send_all, send_large, sending
 from gateway.incoming import Incoming
 from gateway.mirror import LARGE, STREAM, Mirrors
 from gateway.presence import Departure
 from gateway.sessions import cookie_fields, entered
 from mesh.alarms import Alarms, Cancellable
-from mesh.call import CallHead, CallKind, Metadata, Trace
+from mesh.call import CallHead, CallKind, Trace
 from mesh.clock import Clock
-from mesh.errors import Cancelled, Internal, InvalidArgument, MeshError, Unimplemented
+from mesh.errors import Cancelled, InvalidArgument, MeshError, Unimplemented
 from mesh.link.call import CallerCall
 from mesh.link.dispatch import Dispatcher
 from mesh.link.limits import timed_out
@@ -193,7 +193,7 @@ class GrpcExchange:
             self._reply.fields += cookie_fields(request)
         return self._request
 
-    async def relay(self, open_: "Callable[[float | None], Relayed]") -> None:
+    async def relay(self, open_: Callable[[float | None], Relayed]) -> None:
         """Passes messages on to a server outside, and its reply back, both as they come.
 
         `open_` starts the call, with the seconds that are left for it.
@@ -208,42 +208,11 @@ class GrpcExchange:
         self._gone.follow(call)
         self._incoming.patience = None
         self._incoming.watch(self._gone.cancel)
-        sender = asyncio.ensure_future(self._relay_all(call))
-        try:
-            self._reply.fields += reply_fields(await call.head())
-            async for message in call.messages():
-                if not self._reply.has_begun:
-                    await self._reply.begin()
-                await self._reply.more(await self._reply.framed(message))
-            error, self._reply.ending = await call.ending()
-            if error is not None:
-                raise error
-            if not self._reply.has_begun:
-                await self._reply.begin()
-            await self._reply.end(self._reply.ending)
-        except Cancelled as error:
-            raise ClientGoneError if self._gone.has_gone else error from None
-        finally:
-            call.cancel()
-            self._incoming.end(ClientGoneError)
-            await asyncio.wait((sender,))
-            sender.result()
-
-    async def _relay_all(self, call: "Relayed") -> None:
-        """Sends the request's messages until the call is over."""
         messages = Messages(self._incoming, self._limits.default, self._codec)
         try:
-            async for message in messages.rest():
-                if not await call.send(message):
-                    return
-            await call.send_end()
-        except MeshError as error:
-            call.cancel(error)
-        except ClientGoneError:
-            call.cancel()
-        except BaseException:
-            call.cancel(Internal(errors.UNEXPECTED))
-            raise
+            await relay(call, messages, self._reply)
+        except Cancelled as error:
+            raise ClientGoneError if self._gone.has_gone else error from None
 
     async def run(self, endpoint: str, form: Form, begin: Callable[[Aim], Trace]) -> None:
         """Makes the call and writes its reply. `begin` is told the target and gives the trace.
@@ -337,29 +306,13 @@ class GrpcExchange:
         self._mirrors.skip(aim, LARGE)
         call, service = await self._opened(aim, head)
         try:
-            await self._pass(call, messages)
+            await send_large(call, messages)
             await self._dispatcher.reply(call, service, head)
             await self._write(call)
         except Cancelled as error:
             raise ClientGoneError if self._gone.has_gone else error from None
         finally:
             call.cancel()
-
-    async def _pass(self, call: CallerCall, messages: Messages) -> None:
-        """Sends the message whose beginning the reader has, unless the call is over before."""
-        over = asyncio.ensure_future(call.reply())
-        over.add_done_callback(lambda _: self._incoming.end(_AnsweredError))
-        try:
-            async for part, is_last in messages.parts():
-                await call.send(part, message_end=is_last, end=is_last)
-            await messages.check_end()
-        except _AnsweredError:
-            return
-        finally:
-            over.cancel()
-            await asyncio.wait((over,))
-            if not over.cancelled():
-                over.exception()  # whoever reads the reply is told
 
     async def _streaming(
         self, aim: Aim, head: CallHead, first: bytes | None, messages: Messages
@@ -369,35 +322,12 @@ class GrpcExchange:
         # Silence is for the service's time limit to judge, and after its first reply for nobody.
         self._incoming.patience = None
         call, service = await self._opened(aim, head)
-        sender = asyncio.ensure_future(self._send_all(call, first, messages))
         try:
-            await self._dispatcher.reply(call, service, head)
-            await self._write(call)
+            async with sending(call, messages, send_all(call, first, messages)):
+                await self._dispatcher.reply(call, service, head)
+                await self._write(call)
         except Cancelled as error:
             raise ClientGoneError if self._gone.has_gone else error from None
-        finally:
-            call.cancel()
-            self._incoming.end(ClientGoneError)
-            await asyncio.wait((sender,))
-            sender.result()
-
-    async def _send_all(self, call: CallerCall, first: bytes | None, messages: Messages) -> None:
-        """Sends the request's messages until the call is over."""
-        try:
-            if first is not None:
-                await call.send(first)
-            async for message in messages.rest():
-                if call.is_done:
-                    return
-                await call.send(message)
-            await call.send(b"", message_end=False, end=True)
-        except MeshError as error:
-            call.cancel(error)
-        except ClientGoneError:
-            call.cancel()
-        except BaseException:
-            call.cancel(Internal(errors.UNEXPECTED))
-            raise
 
     async def _write(self, call: CallerCall) -> None:
         """Writes the call's reply, which has begun."""
@@ -411,32 +341,6 @@ class GrpcExchange:
     async def fail(self, error: MeshError) -> None:
         """Ends the reply with the error's status, whether it has begun or not."""
         await self._reply.fail(error, () if self._aim is None else (self._aim.version_field(),))
-
-
-class Relayed(Protocol):
-    """A call to a server outside the mesh, of any kind: bytes go through as they are."""
-
-    async def send(self, message: bytes) -> bool:
-        """Sends one message; False if the call is over."""
-
-    async def send_end(self) -> None:
-        """No more messages come."""
-
-    async def head(self) -> Metadata:
-        """The metadata with which the reply begins."""
-
-    def messages(self) -> AsyncIterator[bytes]:
-        """The messages of the reply as they come; they end with the call, however that ends."""
-
-    async def ending(self) -> tuple[MeshError | None, Fields]:
-        """How the call failed, if it did, and the trailers that say so."""
-
-    def cancel(self, failure: MeshError | None = None, /) -> None:
-        """Gives the call up; it ends with `failure`, or Cancelled."""
-
-
-class _AnsweredError(Exception):
-    """The call is answered, or has failed, before its request is whole."""
 
 
 def _resolve(future: "asyncio.Future[None]") -> None:

@@ -1,6 +1,6 @@
 """The messages of a gRPC request as they come, none of which is larger than it may be."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 
 from gateway.grpc_compression import Codec
 from gateway.grpc_frames import MessageReader
@@ -83,6 +83,10 @@ class Messages:
             return
         if await anext(self.rest(), None) is not None:
             raise _too_many()
+
+    def end(self, failure: Callable[[], Exception]) -> None:
+        """Has whoever takes messages, now or later, raise what `failure` makes."""
+        self._incoming.end(failure)
 
     async def _decoded(self, message: bytes) -> bytes:
         """The message that a compressed one stands for."""
