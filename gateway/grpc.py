@@ -253,7 +253,8 @@ class GrpcExchange:
             return
         if first is None:
             raise InvalidArgument("the request has no message")
-        await messages.check_end()
+        if not messages.is_over:
+            await messages.check_end()
         await self._asking(aim, head, first)
 
     def _aimed(self, endpoint: str, pick: PickMethod) -> Aim:

@@ -77,11 +77,14 @@ class Messages:
                 raise _too_many()
             yield part, not left
 
+    @property
+    def is_over(self) -> bool:
+        """Whether all of the request has come and been taken."""
+        return not self._more and self.reader.is_between
+
     async def check_end(self) -> None:
         """Raises InvalidArgument if there is one more message."""
-        if not self._more and self.reader.is_between:
-            return
-        if await anext(self.rest(), None) is not None:
+        if not self.is_over and await anext(self.rest(), None) is not None:
             raise _too_many()
 
     def end(self, failure: Callable[[], Exception]) -> None:

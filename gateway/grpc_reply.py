@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from gateway import errors
-from gateway.asgi import Send
+from gateway.asgi import Event, Send
 from gateway.forward import reply_fields
 from gateway.grpc_compression import Codec
 from gateway.grpc_frames import framed, prefix
@@ -38,15 +38,16 @@ class Reply:
 
     async def begin(self) -> None:
         """Writes the header fields."""
+        await self._send(self._start())
+
+    def _start(self) -> Event:
         self.has_begun = True
-        await self._send(
-            {
-                "type": "http.response.start",
-                "status": 200,
-                "headers": self.fields,
-                "trailers": True,
-            }
-        )
+        return {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": self.fields,
+            "trailers": True,
+        }
 
     async def more(self, body: bytes) -> None:
         """Writes messages behind their prefixes, or a part of one."""
@@ -59,7 +60,7 @@ class Reply:
 
     async def one(self, body: bytes, trailers: Fields) -> None:
         """Writes a whole reply of one message, which is behind its prefix."""
-        await self.begin()
+        await self._send(self._start())
         await self._send({"type": "http.response.body", "body": body})
         await self._send({"type": "http.response.trailers", "headers": trailers})
 
