@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from mesh.cli.failure import WrongUsage
-from mesh.cli.releasing import built, means_release, wish
+from mesh.cli.meant import is_file, means_newest, means_release, newest
+from mesh.cli.releasing import built, wish
 from mesh.cli.remote import AsJson, Timeout, Token, Url, connected, pairs, write, write_json
 from mesh.cli.rollout import services, wait
 from mesh.client.control.client import ControlClient
@@ -17,8 +18,6 @@ from mesh.client.control.values import DeploymentView
 from mesh.errors import NotFound
 from mesh.serving.described import DescribedFile, described, described_file
 from mesh.serving.wanted import deployment_name
-
-_FILES = (".yaml", ".yml", ".json")
 
 
 def deploy(
@@ -28,7 +27,7 @@ def deploy(
             metavar="TARGET|FILE|RELEASE",
             help=(
                 "The entry service, as pkg.mod:Service; a deployment file; or name:version of a"
-                " release that was pushed."
+                " release that was pushed, or its name alone for the newest."
             ),
             show_default=False,
         ),
@@ -99,6 +98,8 @@ def deploy(
     folder = str(Path.cwd())
     file = Path(source) if is_file(source) else None
     console = Console(stderr=True, highlight=False)
+    if means_newest(source, Path(folder)):
+        source = _newest(source, url, token, console)
     if file is None and means_release(source, Path(folder)):
         named = {"name": deployment_name(source.partition(":")[0]), "release": source, **changes}
         found = DescribedFile((), {}, is_list=False, releases=(named,))
@@ -128,9 +129,13 @@ def deploy(
     _tell(views, as_json=as_json, is_list=found.is_list)
 
 
-def is_file(source: str) -> bool:
-    """Whether a deployment file is meant, not a target."""
-    return source.endswith(_FILES) or Path(source).is_file()
+def _newest(source: str, url: str, token: str, console: Console) -> str:
+    """The newest release of a name, and says so; as it is if a module is meant."""
+    with connected(url, token) as client:
+        tag = newest(client, source, Path.cwd())
+    if tag:
+        console.print(f"{tag} is the newest release of that name", markup=False, soft_wrap=True)
+    return tag or source
 
 
 def settings(

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -11,13 +10,6 @@ from mesh.cli.steps import Steps
 from mesh.client.control.client import ControlClient
 from mesh.errors import InvalidArgument
 from mesh.packing.shelf import Shelf
-from mesh.packing.tag import is_tag
-
-
-def means_release(source: str, folder: Path) -> bool:
-    """Whether `name:version` is meant: a module of that name in the folder goes first."""
-    name = source.partition(":")[0]
-    return is_tag(source) and not any((folder / each).exists() for each in (name, f"{name}.py"))
 
 
 def wish(

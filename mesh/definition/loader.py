@@ -1,6 +1,7 @@
 """From a target such as `pkg.mod:Service` to the class."""
 
 import importlib
+import importlib.util
 import sys
 import traceback
 from collections.abc import Sequence
@@ -25,6 +26,14 @@ def load(target: str, path: Sequence[str] = ()) -> type:
     sys.path[:0] = [entry for entry in path if entry not in sys.path]
     module = _imported(module_name)
     return _named(module, name) if name else _only(module)
+
+
+def is_importable(name: str) -> bool:
+    """Whether there is a module of this name, without a dot in it; it is not loaded."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ValueError:  # it is loaded, but not from anywhere
+        return True
 
 
 def _imported(name: str) -> ModuleType:

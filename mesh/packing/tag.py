@@ -8,6 +8,8 @@ from mesh.errors import ConfigError
 _PART = re.compile(r"[a-z0-9]([-._a-z0-9]*[a-z0-9])?")
 LONGEST = 63
 """Characters of a name, and of a version."""
+LATEST = "latest"
+"""What stands for the newest version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Tag:
         """Reads `name`, `name:latest` or `name:version`. Raises ConfigError naming the part."""
         name, _, version = text.partition(":")
         checked(name, "name")
-        if version in ("", "latest"):
+        if version in ("", LATEST):
             return cls(name)
         return cls(name, checked(version, "version"))
 
@@ -35,6 +37,11 @@ def is_tag(text: str) -> bool:
     name, colon, version = text.partition(":")
     parts = (name, version)
     return bool(colon) and all(_PART.fullmatch(each) for each in parts) and "." not in name
+
+
+def is_name(text: str) -> bool:
+    """Whether a text may be the name of a release, and is no `pkg.mod`."""
+    return bool(_PART.fullmatch(text)) and "." not in text
 
 
 def checked(text: str, what: str) -> str:

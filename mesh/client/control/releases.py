@@ -83,6 +83,13 @@ class Releases:
                 break
         return tuple(_pushed(each, name) for each in found)
 
+    def newest(self, name: str) -> PushedRelease:
+        """The newest of a name that was pushed as a whole. Raises NotFound."""
+        for each in self.list(name):
+            if each.status == "success":
+                return each
+        raise NotFound(f"there is no release of {name!r}")
+
     def push(
         self,
         name: str,
