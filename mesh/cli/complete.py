@@ -27,7 +27,7 @@ def _names(
     try:
         said = ctx.params
         with ControlClient(
-            said.get("url") or None, said.get("token") or None, timeout=PATIENCE
+            said.get("url") or None, said.get("token") or None, timeout=PATIENCE, patience=0
         ) as client:
             return [name for name in ask(client) if name.startswith(incomplete)]
     except MeshError:

@@ -54,13 +54,17 @@ NARROW = 100
 def connected(url: str, token: str, *, state: str = "") -> Iterator[ControlClient]:
     """A client for the block; what fails in it ends the command with exit code 1 and one line."""
     try:
-        with ControlClient(url or None, token or None, state=state or None) as client:
+        with ControlClient(url or None, token or None, state=state or None, tell=_waits) as client:
             yield client
     except WrongUsage:
         raise
     except MeshError as error:
         show(told(error))
         raise typer.Exit(FAILED) from None
+
+
+def _waits(what: str) -> None:
+    show(Text(clean(what), "dim"))
 
 
 def confirm(what: str, *, yes: bool) -> None:

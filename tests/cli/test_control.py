@@ -19,6 +19,7 @@ from mesh.cli.rollout import serves_on, wait
 from mesh.client.control.client import ControlClient
 from mesh.client.control.values import DeploymentView, ReplicaView, VersionView
 from mesh.errors import MeshError
+from tests.client.control.breaking import Breaks, between
 from tests.faces.rest.memory import MemoryVerbs
 from tests.faces.rest.server import TOKEN, serving
 
@@ -98,6 +99,23 @@ def test_deploying_a_target_tells_how_it_goes_and_what_runs(shell: Shell) -> Non
     view = shell.json("deployment", "get", "book-shelf")
     assert (view["config"]["envs"], view["labels"]) == ({"A": "1"}, {"team": "a"})
     assert view["config"]["target"] == SHELF
+
+
+@pytest.mark.parametrize("breaks", Breaks)
+def test_a_controller_that_is_killed_while_it_is_asked_is_waited_for(
+    shell: Shell, breaks: Breaks
+) -> None:
+    with between(shell.env["MESH_CONTROL_URL"]) as server:
+        shell.env["MESH_CONTROL_URL"] = server.url
+        server.breaks = [breaks]
+        result = shell.run("deploy", SHELF)
+        assert result.exit_code == 0, result.output
+        told = f"the control API at {server.url} does not answer: Server disconnected without"
+        assert result.stderr.startswith(told)
+        assert "waiting for it, 30 s at most\nbook-shelf revision 1: running" in result.stderr
+        assert len(shell.json("deployment", "revisions", "book-shelf")) == 1
+        server.breaks = [breaks]
+        assert "look before you do it again" in shell.error("deployment", "restart", "book-shelf")
 
 
 def test_on_a_terminal_services_are_shown_as_they_get_ready(shell: Shell) -> None:

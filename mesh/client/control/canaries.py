@@ -28,7 +28,8 @@ class Canaries:
     def abort(self, name: str, version: str = "") -> DeploymentView:
         """Takes all requests from a canary, or from all, and ends a progression."""
         body = {"version": version}
-        return self._connection.ask(DeploymentView, "POST", _path(name, "abort"), body)
+        where = _path(name, "abort")
+        return self._connection.ask(DeploymentView, "POST", where, body, again=True)
 
 
 def _path(name: str, *rest: str) -> str:

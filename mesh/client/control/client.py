@@ -12,6 +12,7 @@ from mesh.client.control.connection import Connection, path as path_of
 from mesh.client.control.deployments import Deployments
 from mesh.client.control.endpoints import Endpoints
 from mesh.client.control.instance_types import InstanceTypes
+from mesh.client.control.patience import AWAY, Patience
 from mesh.client.control.quotas import Quotas
 from mesh.client.control.releases import Releases
 from mesh.client.control.rollout import Progress, progress
@@ -29,15 +30,13 @@ from mesh.client.control.values import (
 )
 from mesh.client.control.whereabouts import find
 from mesh.clock import Clock, monotonic
-from mesh.errors import ConfigError, DeadlineExceeded, FailedPrecondition, NotFound, Unavailable
+from mesh.errors import ConfigError, DeadlineExceeded, FailedPrecondition, NotFound
 
 if TYPE_CHECKING:
     from mesh.serving.application import Application
 
 POLL = 0.25
 """Seconds between two looks at a deployment that is not ready yet."""
-AWAY = 30.0
-"""Seconds without a controller after which nobody waits for it any more."""
 _DESCRIBED = "mesh.serving.described:described"
 """Loaded by name: who only asks needs neither NumPy nor Ray."""
 
@@ -47,8 +46,10 @@ class ControlClient:
 
     Without `url` it is at `MESH_CONTROL_URL`, else where the mesh of the state folder `state`
     (else `MESH_HOME`, else `~/.mesh`) says; so is the token. `timeout` is in seconds, for each
-    question. Errors are those of the controller: NotFound, InvalidArgument, FailedPrecondition,
-    …; Unauthenticated without the right token, Unavailable where nobody answers.
+    question. A controller that was there and is away is waited for, `patience` seconds at most, as
+    far as what it was asked may be asked twice; `tell` is told so. Errors are those of the
+    controller: NotFound, InvalidArgument, FailedPrecondition, …; Unauthenticated without the right
+    token, Unavailable where nobody answers.
     """
 
     def __init__(
@@ -58,12 +59,14 @@ class ControlClient:
         *,
         state: str | Path | None = None,
         timeout: float = 60.0,
+        patience: float = AWAY,
+        tell: Callable[[str], None] = lambda _: None,
         clock: Clock = monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         """Raises ConfigError for a URL of another scheme; nothing is asked yet."""
         where = find(url, token, os.environ, Path(state) if state else None)
-        self._connection = Connection(where, timeout)
+        self._connection = Connection(where, timeout, Patience(patience, clock, pause, tell))
         self._clock = clock
         self._pause = pause
         self.deployments = Deployments(self._connection)
@@ -181,7 +184,7 @@ class ControlClient:
         InvalidArgument for what is not there, naming its key.
         """
         params = {"cause": cause} if cause else {}
-        return self._connection.ask(BuildView, "POST", "/builds", dict(config), params)
+        return self._connection.ask(BuildView, "POST", "/builds", dict(config), params, again=True)
 
     def builds(self) -> tuple[BuildView, ...]:
         """The deployments whose releases are not ready, by name."""
@@ -197,22 +200,14 @@ class ControlClient:
         Raises:
             FailedPrecondition: they cannot; the message says why.
             DeadlineExceeded: they are not after `timeout` seconds.
-            Unavailable: nobody has answered for half a minute.
+            Unavailable: nobody answers.
         """
         until = self._clock() + timeout
-        heard = self._clock()
         while True:
             try:
                 view = self._connection.ask(BuildView, "GET", path_of("builds", name))
             except NotFound:
                 return
-            except Unavailable:
-                # A controller that died is made anew, and goes on where it was.
-                if self._clock() > heard + AWAY:
-                    raise
-                self._pause(POLL)
-                continue
-            heard = self._clock()
             yield view
             if view.stage != "building":
                 raise FailedPrecondition(f"{name!r} cannot be deployed: {view.reason}")
@@ -226,7 +221,7 @@ class ControlClient:
         Raises:
             FailedPrecondition: it cannot run; the message says why.
             DeadlineExceeded: it does not after `timeout` seconds.
-            Unavailable: nobody answers, or nobody any more for half a minute.
+            Unavailable: nobody answers.
         """
         for view in self.follow(name, timeout, revision=revision):
             found = view
@@ -237,17 +232,8 @@ class ControlClient:
     ) -> Iterator[DeploymentView]:
         """A deployment as it goes on, until it runs; raises as `wait`."""
         until = self._clock() + timeout
-        heard: float | None = None
         while True:
-            try:
-                view = self.deployments.get(name)
-            except Unavailable:
-                # A controller that died is made anew, and goes on where it was.
-                if heard is None or self._clock() > heard + AWAY:
-                    raise
-                self._pause(POLL)
-                continue
-            heard = self._clock()
+            view = self.deployments.get(name)
             yield view
             match progress(view, revision):
                 case Progress.DONE:

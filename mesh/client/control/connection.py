@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
+from mesh.client.control.patience import ENOUGH, Outage, Patience, got_away, was_sent
 from mesh.client.control.whereabouts import PREFIX, Whereabouts
 from mesh.client.failure import of_http
 from mesh.errors import (
@@ -16,12 +17,15 @@ from mesh.errors import (
     DeadlineExceeded,
     Internal,
     MeshError,
+    NotFound,
     Unauthenticated,
     Unavailable,
 )
 
 T = TypeVar("T")
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+_REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
+"""What comes to the same however often it is asked, as HTTP has it."""
 
 
 def path(*parts: str | int) -> str:
@@ -35,10 +39,17 @@ class Connection:
     `timeout` is in seconds, for each question. Raises ConfigError for an address that is none.
 
     Paths begin where the control API is; URLs are taken as they are.
+
+    A question that breaks off, or meets nobody where somebody was, is asked again for as long as
+    `patience` has it, if that is safe: it never is for one that makes something new each time.
     """
 
-    def __init__(self, where: Whereabouts, timeout: float = 60.0) -> None:
+    def __init__(
+        self, where: Whereabouts, timeout: float = 60.0, patience: Patience = ENOUGH
+    ) -> None:
         self.url = where.url
+        self._patience = patience
+        self._has_answered = False
         self._is_guess = where.is_guess
         fields = {"authorization": f"Bearer {where.token}"} if where.token else {}
         try:
@@ -65,13 +76,17 @@ class Connection:
         path: str,
         json: Any = None,
         params: Mapping[str, Any] = NOTHING,
+        *,
+        again: bool | None = None,
     ) -> T:
         """The answer to one question, as a `kind`.
+
+        `again` says whether the question may be asked twice; else its method does.
 
         Raises:
             MeshError: as the controller says, or Unavailable where there is none.
         """
-        body = self.raw(method, path, json, params)
+        body = self.raw(method, path, json, params, again=again)
         try:
             found: T = _reader(kind).validate_json(body)  # type: ignore[arg-type]  # types have hashes
         except ValidationError as error:
@@ -79,13 +94,40 @@ class Connection:
         return found
 
     def raw(
-        self, method: str, path: str, json: Any = None, params: Mapping[str, Any] = NOTHING
+        self,
+        method: str,
+        path: str,
+        json: Any = None,
+        params: Mapping[str, Any] = NOTHING,
+        *,
+        again: bool | None = None,
     ) -> bytes:
-        """The answer as it comes; raises as `ask`."""
-        try:
-            response = self._client.request(method, path, json=json, params=dict(params))
-        except httpx.HTTPError as error:
-            raise self._broken(error) from error
+        """The answer as it comes; raises as `ask`.
+
+        What is deleted twice was deleted: that it is gone the second time is no error.
+        """
+        repeatable = method in _REPEATABLE if again is None else again
+        outage = Outage(self._patience)
+        while True:
+            try:
+                return self._once(method, path, json, params)
+            except NotFound:
+                if method == "DELETE" and outage.may_be_done:
+                    return b""
+                raise
+            except httpx.HTTPError as error:
+                failure, is_sent = self._broken(error), was_sent(error)
+                if not (self._has_answered or outage.may_be_done or got_away(error)):
+                    raise failure from error
+            except Unavailable as error:
+                if not (self._has_answered and repeatable):
+                    raise
+                failure, is_sent = error, True
+            outage.wait_for(failure, is_sent=is_sent, is_repeatable=repeatable)
+
+    def _once(self, method: str, path: str, json: Any, params: Mapping[str, Any]) -> bytes:
+        response = self._client.request(method, path, json=json, params=dict(params))
+        self._has_answered |= response.status_code < 500
         if response.status_code >= 300:
             raise self._refusal(response, response.content)
         return response.content
@@ -143,7 +185,7 @@ class Connection:
     def _broken(self, error: httpx.HTTPError) -> MeshError:
         if isinstance(error, httpx.TimeoutException):
             return DeadlineExceeded(f"the control API at {self.url} does not answer in time")
-        why = " ".join(str(error).split()) or type(error).__name__
+        why = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         hint = "; mesh up starts a mesh, --url names another" if self._is_guess else ""
         return Unavailable(f"the control API at {self.url} does not answer: {why}{hint}")
 

@@ -57,7 +57,8 @@ class Deployments:
 
         Without `revision` to the last one that ran before the current one.
         """
-        return self._post(name, "rollback", {"revision": revision})
+        # Going back twice is to go back further, unless it is said to what.
+        return self._post(name, "rollback", {"revision": revision}, again=revision is not None)
 
     def terminate(self, name: str) -> DeploymentView:
         """Stops all of it, and keeps what it is set to."""
@@ -69,7 +70,7 @@ class Deployments:
 
     def restart(self, name: str) -> DeploymentView:
         """Replaces all its replicas, as a new revision."""
-        return self._post(name, "restart")
+        return self._post(name, "restart", again=False)
 
     def delete(self, name: str) -> None:
         """Stops it, and forgets it with all its revisions."""
@@ -106,8 +107,10 @@ class Deployments:
             except (ValueError, TypeError) as error:
                 raise Internal(f"a line of the logs cannot be read: {error!r}") from None
 
-    def _post(self, name: str, verb: str, body: object = None) -> DeploymentView:
-        return self._connection.ask(DeploymentView, "POST", _path(name, verb), body)
+    def _post(
+        self, name: str, verb: str, body: object = None, *, again: bool = True
+    ) -> DeploymentView:
+        return self._connection.ask(DeploymentView, "POST", _path(name, verb), body, again=again)
 
 
 def _path(name: str, *rest: str | int) -> str:

@@ -42,8 +42,12 @@ class Endpoints:
 
     def start(self, name: str) -> EndpointView:
         """Has it take requests again."""
-        return self._connection.ask(EndpointView, "POST", path("endpoints", name, "start"))
+        return self._post(name, "start")
 
     def terminate(self, name: str) -> EndpointView:
         """Has it take no requests, and keeps what it is set to."""
-        return self._connection.ask(EndpointView, "POST", path("endpoints", name, "terminate"))
+        return self._post(name, "terminate")
+
+    def _post(self, name: str, verb: str) -> EndpointView:
+        where = path("endpoints", name, verb)
+        return self._connection.ask(EndpointView, "POST", where, again=True)

@@ -51,7 +51,9 @@ class InstanceTypes:
         self._connection.raw("DELETE", self._here + path(name))
 
     def _ask(self, method: str, rest: str, body: Any) -> InstanceTypeView:
-        return _view(self._connection.ask(dict[str, Any], method, self._here + rest, body))
+        again = method != "POST"
+        where = self._here + rest
+        return _view(self._connection.ask(dict[str, Any], method, where, body, again=again))
 
 
 def _view(found: Mapping[str, Any]) -> InstanceTypeView:

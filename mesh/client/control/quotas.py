@@ -51,13 +51,14 @@ class Quotas:
             found = self._connection.ask(dict[str, Any], "POST", self._here, sent)
         else:
             sent = {"config": {**before, **limits}}
-            found = self._connection.ask(dict[str, Any], "PATCH", self._here + path(name), sent)
+            where = self._here + path(name)
+            found = self._connection.ask(dict[str, Any], "PATCH", where, sent, again=True)
         return _view(found, self._members())
 
     def assign(self, organization: str, name: str) -> None:
         """Has the limits of a group hold for an organization; empty: none do any more."""
         where = self._organizations + path(organization)
-        self._connection.raw("PATCH", where, {"limit_group_name": name})
+        self._connection.raw("PATCH", where, {"limit_group_name": name}, again=True)
 
     def delete(self, name: str) -> None:
         """Forgets a group that holds for nobody."""

@@ -65,7 +65,9 @@ class Secrets:
         return self._connection.ask(RenewedKeyView, "POST", "/secret-key/renew").secrets
 
     def _ask(self, method: str, rest: str, body: Any = None) -> SecretView:
-        return _view(self._connection.ask(dict[str, Any], method, self._here + rest, body))
+        again = method != "POST"
+        where = self._here + rest
+        return _view(self._connection.ask(dict[str, Any], method, where, body, again=again))
 
 
 def _sent(values: Mapping[str, str], about: Mapping[str, str]) -> dict[str, Any]:

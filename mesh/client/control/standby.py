@@ -57,5 +57,6 @@ class Standbys:
         """
         wanted = {each.instance_type: each.wanted for each in self.show()}
         body = {"standby_instances": {**wanted, **numbers}}
-        self._connection.ask(_Changed, "PATCH", f"{self._here}/standby_instances", body)
+        where = f"{self._here}/standby_instances"
+        self._connection.ask(_Changed, "PATCH", where, body, again=True)
         return self.show()

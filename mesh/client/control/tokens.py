@@ -106,7 +106,8 @@ class Tokens:
         if len(found) > 1:
             uids = ", ".join(each.uid for each in found)
             raise InvalidArgument(f"there are several tokens {uid_or_name!r}: {uids}")
-        return self._connection.ask(TokenView, "DELETE", self._here + path(found[0].uid))
+        self._connection.raw("DELETE", self._here + path(found[0].uid))
+        return found[0]
 
     def _uid(self, deployment: str) -> str:
         return self._connection.ask(_Deployment, "GET", path("deployments", deployment)).uid

@@ -1,0 +1,80 @@
+"""A control API whose connections break: what a client sees of a controller that is killed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import httpx
+
+
+class Breaks(Enum):
+    """When a connection ends without an answer."""
+
+    BEFORE = auto()
+    """The request was never looked at."""
+    AFTER = auto()
+    """What was asked for is done."""
+
+
+@dataclass
+class Between:
+    """Stands at `url` before a server. The next requests of `breaks` get no answer.
+
+    Reads break with `reads` only. `asked` are methods and paths of all requests but reads.
+    """
+
+    url: str
+    breaks: list[Breaks] = field(default_factory=list)
+    reads: bool = False
+    asked: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def between(server: str, port: int = 0) -> Iterator[Between]:
+    """Stands before `server` while the block lasts, at a port of 127.0.0.1 (0: a free one)."""
+    with httpx.Client(base_url=server, timeout=30, trust_env=False) as onward:
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _pass(self) -> None:
+                content = self.rfile.read(int(self.headers.get("content-length", 0)))
+                is_read = self.command == "GET"
+                if not is_read:
+                    made.asked.append(f"{self.command} {self.path.partition('?')[0]}")
+                breaks = made.breaks.pop(0) if made.breaks and is_read == made.reads else None
+                if breaks is not Breaks.BEFORE:
+                    reply = onward.request(
+                        self.command, self.path, content=content, headers=dict(self.headers)
+                    )
+                self.close_connection = True
+                if breaks is not None:
+                    return
+                self.send_response(reply.status_code)
+                for name in {"content-type", "www-authenticate"} & set(reply.headers):
+                    self.send_header(name, reply.headers[name])
+                if reply.status_code != 204:
+                    self.send_header("content-length", str(len(reply.content)))
+                self.send_header("connection", "close")
+                self.end_headers()
+                self.wfile.write(reply.content)
+
+            do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = _pass  # noqa: N815  # as it is called
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        listener = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        listener.daemon_threads = True
+        made = Between(f"http://127.0.0.1:{listener.server_port}")
+        thread = Thread(target=listener.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield made
+        finally:
+            listener.shutdown()
+            thread.join()
+            listener.server_close()
