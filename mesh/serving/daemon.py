@@ -10,14 +10,16 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mesh.access.login_config import login_config
 from mesh.errors import Cancelled, MeshError
 from mesh.observe import logs
 from mesh.serving.announced import announcement
 from mesh.serving.home import Home
+from mesh.serving.rotated import Rotated
 from mesh.serving.run import Place, RunningMesh
 from mesh.serving.signals import Signals
 
@@ -90,11 +92,34 @@ def _run(home: Home, plain: dict[str, Any], store: str, report: Report) -> None:
             with home.announced(announcement(mesh, str(home.log))):
                 report.ready()
                 _log.info("the mesh runs at %s", mesh.url)
-                while not signals.wanted.wait(LOOK_EVERY):
-                    for sentence in mesh.mend():
-                        _log.warning("%s; started again", sentence)
+                watch(mesh, signals.wanted, Rotated(home.log))
                 _log.info("the mesh stops")
                 signals.again = mesh.hurry
+
+
+class Mended(Protocol):
+    """What is looked after: `mend` starts again what ended, and says what that was."""
+
+    def mend(self) -> Iterable[str]:
+        """As of RunningMesh."""
+
+
+class Wanted(Protocol):
+    """Set when this is to end."""
+
+    def wait(self, timeout: float) -> bool:
+        """As of threading.Event."""
+
+
+def watch(mesh: Mended, wanted: Wanted, log: Rotated) -> None:
+    """Looks after the gateways and the log until the end is wanted."""
+    while not wanted.wait(LOOK_EVERY):
+        for sentence in mesh.mend():
+            _log.warning("%s; started again", sentence)
+        try:
+            log.look()
+        except OSError as error:
+            _log.warning("the log cannot be emptied: %s", error)
 
 
 if __name__ == "__main__":

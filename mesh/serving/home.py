@@ -3,7 +3,7 @@
 mesh.json   addresses and process of the mesh that runs, while it runs
 token       of its control API; for the user alone
 mesh.db     what its controller must not forget
-mesh.log    what its processes write, if it runs in the background
+mesh.log    what its processes write, if it runs in the background; mesh.log.1 is older
 lock        held by the mesh that runs
 login.json  where `mesh login` was told that a control API is, with the token; for the user alone
 serving     a file for each `mesh serve` that runs beside the folder, with its token
