@@ -27,6 +27,7 @@ HOMES: Mapping[str, str] = {
     "instance-type": "mesh.cli.instance_type:app",
     "quota": "mesh.cli.quota:app",
     "user": "mesh.cli.user:app",
+    "member": "mesh.cli.member:app",
     "canary": "mesh.cli.canary:app",
     "replicas": "mesh.cli.replicas:replicas",
     "standby": "mesh.cli.standby:app",

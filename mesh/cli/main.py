@@ -37,6 +37,7 @@ COMMANDS = {
     "instance-type": (PLATFORM, "Instance types: names for what a replica reserves."),
     "quota": (PLATFORM, "Quotas: what an organization may have at most."),
     "user": (PLATFORM, "Users: invite, list, remove."),
+    "member": (PLATFORM, "Members of the organization: list, add, invite, set role, remove."),
     "canary": (PLATFORM, "Canaries: weights, promotion, how they do."),
     "replicas": (PLATFORM, "Show the replicas of a deployment, or all."),
     "standby": (PLATFORM, "Standbys: processes kept warm for replicas to come."),

@@ -3,9 +3,10 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
+from mesh.access.principal import Role
+from mesh.cli.invitation import invite
 from mesh.cli.remote import (
     AsJson,
     Token,
@@ -26,7 +27,7 @@ def add(
     name: Annotated[str, typer.Argument(help="What they are called.", show_default=False)],
     *,
     email: Annotated[str, typer.Option(help="Their address.", show_default=False)],
-    role: Annotated[str, typer.Option(help="admin, developer, api_user or guest.")] = "developer",
+    role: Annotated[Role, typer.Option(help="What they may.")] = Role.DEVELOPER,
     url: Url = "",
     token: Token = "",
     as_json: AsJson = False,
@@ -34,12 +35,7 @@ def add(
     """Invite somebody: with the link that is shown once they become a user and a member."""
     with connected(url, token) as client:
         made = client.users.invite(email, role, name)
-    if as_json:
-        write_json(made)
-        return
-    told = f"{name} ({role}): send them this link, no mail is sent; it is shown only now"
-    Console(stderr=True, highlight=False).print(Text(told, "dim"))
-    typer.echo(made.url)
+    invite(made, name, as_json=as_json)
 
 
 @app.command("list")

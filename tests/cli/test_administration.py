@@ -138,7 +138,44 @@ def test_who_is_invited_becomes_a_member_with_the_link(rig: Rig) -> None:
     good(rig, "user", "remove", "ann", "--yes")
     assert "ann" not in good(rig, "user", "list")
     assert "ann" in bad(rig, "user", "remove", "ann", "--yes")
-    assert "role" in bad(rig, "user", "add", "bob", "--email", "b@example.com", "--role", "king")
+    king = run(rig, "user", "add", "bob", "--email", "b@example.com", "--role", "king")
+    assert king.exit_code == 2
+    assert "'king' is not one of 'admin', 'developer', 'api_user', 'guest'" in king.stderr
+
+
+def test_members_are_added_listed_changed_and_removed(rig: Rig) -> None:
+    token = rig.member("ann", Role.GUEST)
+    rig.member("bob", Role.DEVELOPER)
+    found = {each["name"]: each for each in good_json(rig, "member", "list")}
+    assert {name: each["role"] for name, each in found.items()} == {
+        "owner": "admin",
+        "ann": "guest",
+        "bob": "developer",
+    }
+    shown = good(rig, "member", "list")
+    assert "ann@example.com" in shown
+    assert shown.split()[:4] == ["member", "email", "role", "age"]
+    made = good_json(rig, "member", "add", "ann", "bob", "--role", "api_user")
+    assert [(each["name"], each["role"]) for each in made] == [
+        ("ann", "api_user"),
+        ("bob", "api_user"),
+    ]
+    assert good(rig, "member", "set", "bob", "admin") == "the role of bob is admin\n"
+    assert good_json(rig, "member", "set", "ann", "guest")["role"] == "guest"
+    assert "a guest may not write members" in bad(rig, "member", "set", "bob", "guest", token=token)
+    assert good(rig, "member", "remove", "bob", "--yes") == "bob is removed\n"
+    assert [each["name"] for each in good_json(rig, "member", "list")] == ["ann", "owner"]
+    assert "'bob' is no member" in bad(rig, "member", "set", "bob", "guest")
+    assert "there is no user 'carl'" in bad(rig, "member", "add", "ann", "carl")
+    assert "stays an administrator" in bad(rig, "member", "remove", "owner", "--yes")
+    assert run(rig, "member", "set", "ann", "king").exit_code == 2
+
+
+def test_a_member_is_invited_with_a_link(rig: Rig) -> None:
+    done = run(rig, "member", "invite", "eve@example.com", "--role", "guest")
+    assert done.stderr.startswith("eve@example.com (guest): send them this link")
+    assert "invitation_code=" in done.stdout
+    assert good_json(rig, "member", "invite", "eve@example.com")["role"] == "developer"
 
 
 def test_who_is_no_administrator_sets_nothing(rig: Rig, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from mesh.client.control.connection import Connection, path as path_of
 from mesh.client.control.deployments import Deployments
 from mesh.client.control.endpoints import Endpoints
 from mesh.client.control.instance_types import InstanceTypes
+from mesh.client.control.members import Members
 from mesh.client.control.patience import AWAY, Patience
 from mesh.client.control.quotas import Quotas
 from mesh.client.control.releases import Releases
@@ -78,6 +79,7 @@ class ControlClient:
         self.secrets = Secrets(self._connection)
         self.instance_types = InstanceTypes(self._connection)
         self.quotas = Quotas(self._connection)
+        self.members = Members(self._connection)
         self.users = Users(self._connection)
 
     def __repr__(self) -> str:

@@ -1,19 +1,10 @@
 """Users and members through the control API."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mesh.client.control.connection import Connection
-
-
-@dataclass(frozen=True, slots=True)
-class MemberView:
-    """A member of one's organization."""
-
-    name: str
-    email: str
-    role: str
+from mesh.client.control.members import Members, MemberView
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +22,11 @@ class Users:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._here = f"{connection.url}/api/v1/users"
-        self._members = f"{connection.url}/api/v1/members"
+        self._members = Members(connection)
 
     def list(self) -> tuple[MemberView, ...]:
         """The members of one's organization, with their roles."""
-        found = self._connection.ask(list[dict[str, Any]], "GET", self._members)
-        return tuple(map(_view, found))
+        return self._members.list()
 
     def invite(self, email: str, role: str = "developer", name: str = "") -> InvitationView:
         """A link with which somebody becomes a user and a member; `name` is what they are called.
@@ -49,8 +39,4 @@ class Users:
 
     def remove(self, name: str) -> None:
         """Has a user be no member of one's organization any more."""
-        self._connection.raw("DELETE", self._members, {"username": name})
-
-
-def _view(found: Mapping[str, Any]) -> MemberView:
-    return MemberView(found["user"]["name"], found["user"]["email"], found["role"])
+        self._members.remove(name)
