@@ -49,10 +49,12 @@ TIMEOUT_OPTION = typer.Option(help="Seconds for all of it; 0 is no limit.", min=
 
 
 def call(
-    target: Annotated[str, typer.Argument(help="What to call.", show_default=False)],
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="What to call.", show_default=False)
+    ],
     args: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME=VALUE...", help="Arguments.", show_default=False),
+        typer.Argument(metavar="NAME=VALUE", help="Arguments.", show_default=False),
     ] = None,
     *,
     url: Annotated[str, URL_OPTION] = "",

@@ -17,7 +17,10 @@ app = typer.Typer(
 Name = Annotated[
     str,
     typer.Argument(
-        help="Name of the deployment.", show_default=False, autocompletion=deployment_names
+        metavar="NAME",
+        help="Name of the deployment.",
+        show_default=False,
+        autocompletion=deployment_names,
     ),
 ]
 
@@ -28,7 +31,7 @@ def set_(
     weight: Annotated[
         list[str],
         typer.Argument(
-            metavar="VERSION=WEIGHT...",
+            metavar="VERSION=WEIGHT",
             help="Per cent; canaries that are not named keep theirs, main has the rest.",
             show_default=False,
         ),
@@ -50,7 +53,9 @@ def promote(
     name: Name,
     version: Annotated[
         str,
-        typer.Argument(help="The canary; else the only one.", show_default=False),
+        typer.Argument(
+            metavar="VERSION", help="The canary; else the only one.", show_default=False
+        ),
     ] = "",
     *,
     url: Url = "",
@@ -66,7 +71,9 @@ def promote(
 @app.command()
 def abort(
     name: Name,
-    version: Annotated[str, typer.Argument(help="The canary; else all.", show_default=False)] = "",
+    version: Annotated[
+        str, typer.Argument(metavar="VERSION", help="The canary; else all.", show_default=False)
+    ] = "",
     *,
     url: Url = "",
     token: Token = "",

@@ -92,6 +92,10 @@ def deploy(
     replicas from the same folder. A release brings its code, and what it needs is installed. If
     it cannot run, exit code 1 and the reason; what served before does so on.
     """
+    if not source:
+        raise WrongUsage(
+            "say what to deploy: pkg.mod:Service, a deployment file, or a release that was pushed"
+        )
     changes = settings(name, replicas, least, most, strategy, env or [], label or [], protected)
     if secret:
         changes["secrets"] = secret

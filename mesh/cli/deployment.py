@@ -38,7 +38,10 @@ app = typer.Typer(
 Name = Annotated[
     str,
     typer.Argument(
-        help="Name of the deployment.", show_default=False, autocompletion=deployment_names
+        metavar="NAME",
+        help="Name of the deployment.",
+        show_default=False,
+        autocompletion=deployment_names,
     ),
 ]
 Count = Annotated[int, typer.Option(help="How many at most.", min=1, max=1000)]
@@ -136,7 +139,10 @@ def rollback(
     revision: Annotated[
         int | None,
         typer.Argument(
-            help="Which one; else the last that ran before this.", min=1, show_default=False
+            metavar="REVISION",
+            help="Which one; else the last that ran before this.",
+            min=1,
+            show_default=False,
         ),
     ] = None,
     *,
@@ -221,7 +227,7 @@ def labels(
     name: Name,
     label: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE...", help="All that it shall have.", show_default=False),
+        typer.Argument(metavar="KEY=VALUE", help="All that it shall have.", show_default=False),
     ] = None,
     *,
     clear: Annotated[bool, typer.Option("--clear", help="Take all labels away.")] = False,

@@ -29,7 +29,12 @@ app = typer.Typer(
 )
 Name = Annotated[
     str,
-    typer.Argument(help="Name of the endpoint.", show_default=False, autocompletion=endpoint_names),
+    typer.Argument(
+        metavar="NAME",
+        help="Name of the endpoint.",
+        show_default=False,
+        autocompletion=endpoint_names,
+    ),
 ]
 
 
@@ -57,6 +62,7 @@ def apply(
     file: Annotated[
         Path,
         typer.Argument(
+            metavar="FILE",
             help="YAML or JSON: name and settings of one, or several under endpoints.",
             show_default=False,
         ),
@@ -93,7 +99,7 @@ def set_(
     weight: Annotated[
         list[str],
         typer.Argument(
-            metavar="DEPLOYMENT=WEIGHT...", help="All that it leads to.", show_default=False
+            metavar="DEPLOYMENT=WEIGHT", help="All that it leads to.", show_default=False
         ),
     ],
     *,

@@ -50,6 +50,7 @@ def apply(
     file: Annotated[
         Path,
         typer.Argument(
+            metavar="FILE",
             help="YAML or JSON: name, cpu, memory, gpu, gpu_type, custom; or several by name under"
             " instance_types.",
             show_default=False,
@@ -72,7 +73,9 @@ def apply(
 
 @app.command()
 def delete(
-    name: Annotated[str, typer.Argument(help="Name of the type.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the type.", show_default=False)
+    ],
     *,
     yes: Yes = False,
     url: Url = "",

@@ -8,6 +8,8 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_command
 
+from mesh.cli.examples import with_examples
+
 HOMES: Mapping[str, str] = {
     "serve": "mesh.cli.serve:serve",
     "up": "mesh.cli.up:up",
@@ -56,7 +58,7 @@ def loaded(name: str) -> Any:
     """The command of that name itself."""
     found = resolve_name(HOMES[name])
     if isinstance(found, typer.Typer):
-        return get_command(found)
+        return with_examples(get_command(found), name)
     single = typer.Typer(add_completion=False)
     single.command(name)(found)
-    return get_command(single)
+    return with_examples(get_command(single), name)

@@ -82,9 +82,7 @@ def set_(
     name: Name,
     role: Annotated[
         Role,
-        typer.Argument(
-            metavar="admin|developer|api_user|guest", help="What they may.", show_default=False
-        ),
+        typer.Argument(metavar="ROLE", help="What they may.", show_default=False),
     ],
     *,
     url: Url = "",

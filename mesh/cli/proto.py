@@ -38,7 +38,7 @@ def proto(
     target: Annotated[
         str,
         typer.Argument(
-            metavar="[TARGET]", help="The service as pkg.mod:Service; or else give --endpoint."
+            metavar="TARGET", help="The service as pkg.mod:Service; or else give --endpoint."
         ),
     ] = "",
     *,

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.text import Text
 
-from mesh.cli.remote import Token, Url, connected, write
+from mesh.cli.build import shown
+from mesh.cli.remote import AsJson, Token, Url, connected, write, write_json
 from mesh.client.control.releases import Moved
 from mesh.packing.shelf import Shelf
 from mesh.packing.tag import Tag
@@ -27,7 +28,14 @@ Release = Annotated[
 Force = Annotated[bool, typer.Option("--force", "-f", help="Also if it is there already.")]
 
 
-def push(release: Release, *, force: Force = False, url: Url = "", token: Token = "") -> None:
+def push(
+    release: Release,
+    *,
+    force: Force = False,
+    url: Url = "",
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
     """Send a release to the mesh, where it can be deployed from.
 
     Releases that `bentoml build` made are sent as well, if they have no models; `bentoml push`
@@ -39,10 +47,20 @@ def push(release: Release, *, force: Force = False, url: Url = "", token: Token 
         is_sent = client.releases.push(
             name, version, packed.folder, packed.manifest, force=force, moved=moved
         )
+    if as_json:
+        write_json({"tag": str(packed.tag), "sent": is_sent})
+        return
     write(Text(f"pushed {packed.tag}" if is_sent else f"{packed.tag} is there already"))
 
 
-def pull(release: Release, *, force: Force = False, url: Url = "", token: Token = "") -> None:
+def pull(
+    release: Release,
+    *,
+    force: Force = False,
+    url: Url = "",
+    token: Token = "",
+    as_json: AsJson = False,
+) -> None:
     """Fetch a release from the mesh, and keep it where `mesh build` does."""
     tag = Tag.of(release)
     shelf = Shelf.of(os.environ)
@@ -59,6 +77,9 @@ def pull(release: Release, *, force: Force = False, url: Url = "", token: Token 
         with shelf.adding(tag) as folder:
             folder.rmdir()  # what is there already is not unpacked again
             unpack(Path(archive.name), folder)
+    if as_json:
+        write_json(shown(shelf.get(tag)))
+        return
     write(Text(f"pulled {tag} to {shelf.get(tag).folder}"))
 
 

@@ -28,7 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-Name = Annotated[str, typer.Argument(help="Name of the quota.", show_default=False)]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the quota.", show_default=False)]
 
 
 @app.command("list")
@@ -45,7 +45,7 @@ def set_(
     limit: Annotated[
         list[str],
         typer.Argument(
-            metavar="KEY=VALUE...",
+            metavar="KEY=VALUE",
             help="deployment_count=10, resource_gpu_limit=4, bento_size=2Gi, …; nothing after ="
             " takes a limit away.",
             show_default=False,
@@ -65,8 +65,12 @@ def set_(
 
 @app.command()
 def assign(
-    organization: Annotated[str, typer.Argument(help="Name of it.", show_default=False)],
-    name: Annotated[str, typer.Argument(help="Name of the quota; none: no limits.")] = "",
+    organization: Annotated[
+        str, typer.Argument(metavar="ORGANIZATION", help="Name of it.", show_default=False)
+    ],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the quota; none: no limits.")
+    ] = "",
     *,
     url: Url = "",
     token: Token = "",

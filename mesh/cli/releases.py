@@ -13,7 +13,7 @@ from mesh.packing.shelf import Shelf
 
 def releases(
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="Only those of this name.", show_default=False)
+        str, typer.Argument(metavar="NAME", help="Only those of this name.", show_default=False)
     ] = "",
     *,
     remote: Annotated[
@@ -33,7 +33,7 @@ def releases(
         far = (
             (each.tag, each.status, size_text(each.size), ago(each.created_at)) for each in pushed
         )
-        write(table(("Release", "Upload", "Size", "Age"), far, _nothing("pushed", name)))
+        write(table(("release", "upload", "size", "age"), far, _nothing("pushed", name)))
         return
     found = Shelf.of(os.environ).releases(name)
     if as_json:
@@ -42,7 +42,7 @@ def releases(
     near = (
         (str(each.tag), each.service, size_text(each.size), ago(each.created_at)) for each in found
     )
-    write(table(("Release", "Service", "Size", "Age"), near, _nothing("built", name)))
+    write(table(("release", "service", "size", "age"), near, _nothing("built", name)))
 
 
 def _nothing(done: str, name: str) -> str:

@@ -28,6 +28,9 @@ def _wished(client: ControlClient, config: Mapping[str, Any], cause: str) -> str
             if f"'{tag}'" in error.message:
                 hint = f"it is on this machine only: mesh push {tag} sends it"
                 raise InvalidArgument(f"{error.message}; {hint}") from None
+        if "there is no bento" in error.message:
+            hint = "mesh releases --remote lists what was pushed"
+            raise InvalidArgument(f"{error.message}; {hint}") from None
         raise
 
 

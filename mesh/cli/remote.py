@@ -41,11 +41,17 @@ def _said(context: typer.Context, option: typer.CallbackParam, value: str) -> st
 
 Token = Annotated[
     str,
-    typer.Option("--token", help="Its token.", envvar=TOKEN, show_default=False, callback=_said),
+    typer.Option(
+        "--token",
+        help="Token for the control API.",
+        envvar=TOKEN,
+        show_default=False,
+        callback=_said,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, also on a terminal.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Timeout = Annotated[float, typer.Option(help="Seconds that it may take to run.", min=0)]
+Timeout = Annotated[float, typer.Option(help="Seconds to wait until it runs.", min=0)]
 NARROW = 100
 """Columns of a table at least, where nobody says how many there are."""
 

@@ -13,7 +13,10 @@ def replicas(
     name: Annotated[
         str,
         typer.Argument(
-            help="Of this deployment only.", show_default=False, autocompletion=deployment_names
+            metavar="NAME",
+            help="Of this deployment only.",
+            show_default=False,
+            autocompletion=deployment_names,
         ),
     ] = "",
     *,

@@ -26,11 +26,13 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-Name = Annotated[str, typer.Argument(help="Name of the secret.", show_default=False)]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of the secret.", show_default=False)
+]
 Values = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="KEY=VALUE...", help="KEY=- is read from standard input.", show_default=False
+        metavar="KEY=VALUE", help="KEY=- is read from standard input.", show_default=False
     ),
 ]
 Type = Annotated[str, typer.Option("--type", "-t", help="env (variables) or file.")]

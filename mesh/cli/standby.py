@@ -29,7 +29,7 @@ def set_(
     numbers: Annotated[
         list[str],
         typer.Argument(
-            metavar="TYPE=N...", help="So many of an instance type; 0: none.", show_default=False
+            metavar="TYPE=N", help="So many of an instance type; 0: none.", show_default=False
         ),
     ],
     *,

@@ -98,7 +98,12 @@ def list_(*, url: Url = "", token: Token = "", as_json: AsJson = False) -> None:
 @app.command()
 def revoke(
     uid_or_name: Annotated[
-        str, typer.Argument(metavar="UID_OR_NAME", help="Which.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="UID_OR_NAME",
+            help="The token, as mesh token list shows it.",
+            show_default=False,
+        ),
     ],
     *,
     yes: Yes = False,

@@ -24,7 +24,9 @@ app = typer.Typer(help="Users: invite, list, remove.", no_args_is_help=True, add
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Argument(help="What they are called.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="What they are called.", show_default=False)
+    ],
     *,
     email: Annotated[str, typer.Option(help="Their address.", show_default=False)],
     role: Annotated[Role, typer.Option(help="What they may.")] = Role.DEVELOPER,
@@ -52,7 +54,9 @@ def list_(*, url: Url = "", token: Token = "", as_json: AsJson = False) -> None:
 
 @app.command()
 def remove(
-    name: Annotated[str, typer.Argument(help="Name of the user.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the user.", show_default=False)
+    ],
     *,
     yes: Yes = False,
     url: Url = "",

@@ -12,6 +12,7 @@ from rich.console import Console
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from mesh.cli.examples import EXAMPLES
 from mesh.cli.later import HOMES, loaded
 from mesh.cli.main import COMMANDS, app
 from mesh.cli.remote import ago
@@ -342,3 +343,40 @@ def test_replicas_of_before_serve_on_while_any_is_ready() -> None:
 def test_ages_are_in_one_unit(seconds: int, expected: str) -> None:
     now = datetime.now(UTC)
     assert ago(now - timedelta(seconds=seconds), now) == expected
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_what_help_shows_as_an_example_can_be_typed(name: str) -> None:
+    command, *rest = name.split()
+    shown = CliRunner(env={"COLUMNS": "140"}).invoke(app, [*name.split(), "--help"])
+    for example in EXAMPLES[name]:
+        assert example in shown.stdout
+        words = example.removeprefix(f"mesh {command} ").split()
+        assert words[: len(rest)] == rest
+        group = loaded(command)
+        found = group.commands[rest[0]] if rest else group
+        found.make_context(name, words[len(rest) :])
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_what_is_no_name_leads_nowhere_else(shell: Shell, name: str) -> None:
+    assert f"{name!r} is no name" in shell.error("deployment", "delete", name, "--yes")
+    assert f"{name!r} is no name" in shell.error("endpoint", "get", name)
+
+
+def test_a_token_that_cannot_be_one_is_told_as_that(shell: Shell) -> None:
+    told = shell.error("deployment", "list", "--token", "s\u00e9cret")
+    assert "the token has characters that no token has" in told
+    assert "s\u00e9cret" not in told
+
+
+def test_a_file_that_is_no_yaml_is_told_by_line_and_column(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("name: a\nenvs: [1\n")
+    result = shell.run("deploy", str(tmp_path / "x.yaml"))
+    assert "x.yaml: not YAML or JSON: line 3, column 1: expected ',' or ']'" in str(
+        result.exception
+    )
+
+
+def test_nothing_to_deploy_is_told(shell: Shell) -> None:
+    assert "say what to deploy: pkg.mod:Service" in str(shell.run("deploy", "").exception)

@@ -130,6 +130,16 @@ def test_who_has_no_right_pushes_nothing(rig: Rig, packed: Packed) -> None:
         client.releases.push("greeter", "1.0", packed.folder, packed.manifest)
 
 
+def test_programs_are_told_in_json(commands: Commands, packed: Packed) -> None:
+    assert json.loads(commands.text("push", "greeter:1.0", "--json")) == {
+        "tag": "greeter:1.0",
+        "sent": True,
+    }
+    assert json.loads(commands.text("push", "greeter", "--json"))["sent"] is False
+    pulled = json.loads(commands.text("pull", "greeter", "--force", "--json"))
+    assert (pulled["tag"], pulled["service"]) == ("greeter:1.0", packed.service)
+
+
 def test_what_is_not_there_is_told(commands: Commands) -> None:
     for command in ("push", "pull"):
         result = commands.run(command, "nothing:1")

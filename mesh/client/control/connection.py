@@ -16,6 +16,7 @@ from mesh.errors import (
     ConfigError,
     DeadlineExceeded,
     Internal,
+    InvalidArgument,
     MeshError,
     NotFound,
     Unauthenticated,
@@ -29,7 +30,13 @@ _REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
 
 
 def path(*parts: str | int) -> str:
-    """A path of these parts, whatever characters they have."""
+    """A path of these parts, whatever characters they have.
+
+    Raises InvalidArgument for a part that is nothing in a path, which would lead elsewhere.
+    """
+    for part in parts:
+        if part in ("", ".", ".."):
+            raise InvalidArgument(f"{part!r} is no name")
     return "".join(f"/{quote(str(part), safe='')}" for part in parts)
 
 
@@ -47,6 +54,8 @@ class Connection:
     def __init__(
         self, where: Whereabouts, timeout: float = 60.0, patience: Patience = ENOUGH
     ) -> None:
+        if not where.token.isascii() or not where.token.isprintable():
+            raise ConfigError("the token has characters that no token has: is it another text?")
         self.url = where.url
         self._patience = patience
         self._has_answered = False

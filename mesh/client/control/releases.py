@@ -77,7 +77,10 @@ class Releases:
         found: list[_Bento] = []
         while True:
             params = {"start": len(found), "count": PAGE}
-            page = self._ask(_Page, "GET", where, params=params)
+            try:
+                page = self._ask(_Page, "GET", where, params=params)
+            except NotFound:
+                raise NotFound(f"no release {name!r} was pushed") from None
             found += page.items
             if not page.items or len(found) >= page.total:
                 break
@@ -88,7 +91,7 @@ class Releases:
         for each in self.list(name):
             if each.status == "success":
                 return each
-        raise NotFound(f"there is no release of {name!r}")
+        raise NotFound(f"no release {name!r} was pushed as a whole")
 
     def push(
         self,
@@ -129,12 +132,11 @@ class Releases:
 
         Raises NotFound.
         """
-        if not version:
-            page = self._ask(_Page, "GET", _repository(name) + "/bentos", params={"count": 1})
-            if not page.items:
-                raise NotFound(f"there is no release of {name!r}")
-            version = page.items[0].version
-        bento = self._ask(_Bento, "GET", _bento(name, version))
+        version = version or self.newest(name).tag.rpartition(":")[2]
+        try:
+            bento = self._ask(_Bento, "GET", _bento(name, version))
+        except NotFound:
+            raise NotFound(f"no release '{name}:{version}' was pushed") from None
         total = 0
         for piece, whole in self._connection.pieces(_bento(name, version) + "/download", CHUNK):
             into.write(piece)
