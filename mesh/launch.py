@@ -41,6 +41,10 @@ class Secrets:
     envs: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
+    def under(self, other: "Secrets") -> "Secrets":
+        """These with `other`, which goes before them."""
+        return Secrets({**self.envs, **other.envs}, {**self.files, **other.files})
+
     def fingerprint(self, key: bytes = b"") -> str:
         """Tells these values from others; empty if there are none. Values can be guessed from it.
 

@@ -68,7 +68,8 @@ class VersionConfig(Settings):
     pushed. `secrets` are names of secrets that its replicas get. `replicas` and `scaling` hold for
     every service that `services` does not name. `placement` says how replicas of the graph lie on
     nodes: `pack` on as few as possible, `spread` on as many, `strict_spread` never two of one
-    service on one node. `annotations` are kept for whoever wrote them and mean nothing to the mesh.
+    service on one node. `annotations` are kept for whoever wrote them;
+    of them only stages mean something to the mesh (see `stages`).
     """
 
     target: str = ""

@@ -3,6 +3,7 @@
 from collections.abc import Container
 
 from mesh.config.deployment import CanaryVersion, ServiceOverrides, VersionConfig
+from mesh.config.stages import stages_of
 
 MIRRORED = frozenset({"envs", "secrets", "services"})
 """The settings that a canary mirrors."""
@@ -27,6 +28,7 @@ def mirrored(main: VersionConfig, canary: CanaryVersion, services: Container[str
             "envs": canary.envs or main.envs,
             "secrets": canary.secrets or main.secrets,
             "services": {**of_main, **canary.services},
+            "annotations": stages_of(main, canary),
         }
     )
 

@@ -8,7 +8,7 @@ from mesh.call import FetchLimits
 from mesh.control.autoscale import ScaleRule
 from mesh.control.records import Intent
 from mesh.edge import PLAIN, Edge
-from mesh.launch import Launch, Source
+from mesh.launch import NO_SECRETS, Launch, Secrets, Source
 from mesh.traffic.snapshot import Method, SplitBy
 
 
@@ -72,7 +72,8 @@ class DesiredVersion:
 
     `id` names the release with its config for all time; two versions with one id share their
     replicas. `weight` is the share of the deployment's requests. `placement` is how replicas lie
-    on nodes (empty: anyhow); `secrets` names what its replicas get beside their settings.
+    on nodes (empty: anyhow); `secrets` names what its replicas get beside their settings, and
+    `build_envs` are variables for the installation of its release's requirements.
     """
 
     id: str
@@ -83,6 +84,7 @@ class DesiredVersion:
     source: Source
     placement: str = ""
     secrets: tuple[str, ...] = ()
+    build_envs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,4 +150,5 @@ def launch_of(deployment: str, version: DesiredVersion, service: DesiredService)
         max_concurrency=service.max_concurrency,
         envs=service.envs,
         secret_names=version.secrets,
+        build=Secrets(version.build_envs) if version.build_envs else NO_SECRETS,
     )

@@ -575,7 +575,7 @@ class Loop:
             organization = record.organization if record else DEFAULT_ORGANIZATION
             try:
                 found = await named(self._store.catalogue, launch.secret_names, organization)
-                build = secrets_of(found, "build")
+                build = secrets_of(found, "build").under(launch.build)
                 launch = replace(launch, secrets=secrets_of(found), build=build)
             except MeshError as error:
                 await self._cluster.refuse(launch, error.message)

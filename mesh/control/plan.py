@@ -30,6 +30,7 @@ from mesh.config import (
     parse,
 )
 from mesh.config.instance_types import TypeName, resources_of
+from mesh.config.stages import build_envs, running
 from mesh.control.desired import DesiredDeployment, DesiredService, DesiredVersion, Strategy
 from mesh.control.records import RevisionRecord, VersionRecord
 from mesh.control.scale_rule import rule_of
@@ -154,6 +155,7 @@ class Parts(NamedTuple):
     services: Mapping[str, ServiceConfig]
     overrides: Mapping[str, ServiceOverrides]
     source: Source
+    build_envs: Mapping[str, str]
 
 
 def _parts(applied: Application, name: str, config: VersionConfig, code: bytes) -> Parts:
@@ -164,8 +166,9 @@ def _parts(applied: Application, name: str, config: VersionConfig, code: bytes) 
 
 
 def _parts_of(
-    config: VersionConfig, strategy: str, document: VersionDocument, code: bytes, where: str
+    said: VersionConfig, strategy: str, document: VersionDocument, code: bytes, where: str
 ) -> Parts:
+    config = running(said)
     return Parts(
         config,
         strategy,
@@ -180,6 +183,7 @@ def _parts_of(
             document.source.requirements,
             document.source.models,
         ),
+        build_envs(said),
     )
 
 
@@ -284,6 +288,7 @@ def _version(parts: Parts, identity: str, name: str, weight: int) -> DesiredVers
         parts.source,
         placement,
         parts.config.secrets,
+        parts.build_envs,
     )
 
 
@@ -387,6 +392,8 @@ def _version_id(deployment: str, generation: int, parts: Parts) -> str:
         described["release"] = [source.release, source.requirements, dict(source.models)]
     if parts.config.secrets:
         described["secrets"] = parts.config.secrets
+    if parts.build_envs:
+        described["build"] = dict(parts.build_envs)
     text = json.dumps(described, sort_keys=True, separators=(",", ":"))
     return f"{deployment}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 

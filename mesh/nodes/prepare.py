@@ -90,14 +90,15 @@ def _with_environment(
     if not lacking.wanted:
         yield found
         return
-    given = Secrets({**build.envs, **release.build_envs}, build.files)
+    given = Secrets(release.build_envs).under(build)
     told_apart = given.fingerprint(_kept_key(cache)) if given != NO_SECRETS else ""
     name = environment_name(lacking, base, found.release, wheels, told_apart)
     if not cache.has(ENVIRONMENTS, name):
         yield "installing requirements"
     log = cache.folder / "logs" / f"{name}.log"
     installer = Installer(lacking, base, release.base, log, settings.install_timeout, build)
-    installer = replace(installer, envs=release.build_envs)
+    own = {name: each for name, each in release.build_envs.items() if name not in build.envs}
+    installer = replace(installer, envs=own)
     make = partial(_installed, installer, cache)
     with cache.lease(ENVIRONMENTS, name, make) as environment:
         yield replace(found, environment=name, python=str(python_of(environment.path)))

@@ -7,7 +7,8 @@ from dataclasses import replace
 from functools import partial
 from weakref import WeakValueDictionary
 
-from mesh.config import DeploymentConfig, Resources, parse
+from mesh.config import DeploymentConfig, Resources, mirrored, parse
+from mesh.config.stages import build_envs
 from mesh.control.admission import admit_to_cluster
 from mesh.control.injected import injected
 from mesh.control.plan import Application, VersionDocument
@@ -25,7 +26,6 @@ from mesh.releases.wanted import (
     check_secrets,
     check_services,
     needed,
-    versions,
 )
 
 _log = logging.getLogger(__name__)
@@ -321,9 +321,10 @@ class Deploying:
         self, config: DeploymentConfig, version: str, organization: str
     ) -> Secrets:
         """What the installation of the requirements of a version gets."""
-        main, chosen = config, versions(config)[version]
-        names = chosen.secrets or main.secrets
-        return await injected(self._catalogue, names, organization, "build")
+        canary = config.canary.versions.get(version)
+        chosen = config if canary is None else mirrored(config, canary, config.services)
+        found = await injected(self._catalogue, chosen.secrets, organization, "build")
+        return found.under(Secrets(build_envs(chosen)))
 
     async def _fail(self, pending: Pending, reason: str) -> None:
         line = " ".join(reason.split())

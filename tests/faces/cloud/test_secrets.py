@@ -51,10 +51,18 @@ def test_what_is_installed_for_a_release_gets_the_secrets_of_its_stage() -> None
             "bento": "tiny:v1",
             "secrets": ["build", "runtime", "all"],
             "canary": {"route_type": "random", "versions": versions},
+            "envs": [
+                {"name": f"ENV_{stage}", "value": "s3same", "stage": stage}
+                for stage in ("build", "runtime", "all", "")
+            ],
         }
         assert rig.asked.post("/api/v2/deployments", json=wanted).status_code == 200
-        eventually(lambda: bool(rig.world.processes()), "a replica runs")
-    assert [build.envs for build in shelf.given] == [{"BUILD": "s3same", "ALL": "s3same"}]
+        (process, *_) = eventually(lambda: list(rig.world.processes()), "a replica runs")
+        launch = process.launch
+    assert [build.envs.keys() for build in shelf.given] == [launch.build.envs.keys()]
+    assert launch.build.envs.keys() == {"BUILD", "ALL", "ENV_build", "ENV_all"}
+    assert launch.secrets.envs.keys() == {"RUNTIME", "ALL"}
+    assert launch.envs.keys() == {"ENV_runtime", "ENV_all", "ENV_"}
 
 
 def test_a_client_that_asks_for_ten_of_all_gets_all(rig: Rig) -> None:
