@@ -5,24 +5,14 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from mesh.cli.complete import deployment_names
 from mesh.cli.remote import AsJson, Token, Url, ago, connected, table, weights, write, write_json
-from mesh.cli.rollout import services
+from mesh.cli.rollout import Name, tell
 from mesh.cli.text import clean
-from mesh.client.control.values import CanaryView, DeploymentView
+from mesh.client.control.values import CanaryView
 
 app = typer.Typer(
     help="Canaries: weights, promotion, how they do.", no_args_is_help=True, add_completion=False
 )
-Name = Annotated[
-    str,
-    typer.Argument(
-        metavar="NAME",
-        help="Name of the deployment.",
-        show_default=False,
-        autocompletion=deployment_names,
-    ),
-]
 
 
 @app.command("set")
@@ -45,7 +35,7 @@ def set_(
     wanted = weights(weight, "VERSION=WEIGHT in per cent")
     with connected(url, token) as client:
         view = client.canary.set(name, wanted)
-    _tell(view, as_json=as_json)
+    tell(view, as_json=as_json)
 
 
 @app.command()
@@ -65,7 +55,7 @@ def promote(
     """Make a canary main; its replicas stay, no request fails."""
     with connected(url, token) as client:
         view = client.canary.promote(name, version)
-    _tell(view, as_json=as_json)
+    tell(view, as_json=as_json)
 
 
 @app.command()
@@ -82,7 +72,7 @@ def abort(
     """Take all requests from a canary, and end its progression."""
     with connected(url, token) as client:
         view = client.canary.abort(name, version)
-    _tell(view, as_json=as_json)
+    tell(view, as_json=as_json)
 
 
 @app.command()
@@ -124,10 +114,3 @@ def progressed(view: CanaryView) -> str:
 
 def _milliseconds(seconds: float | None) -> str:
     return "" if seconds is None else f"{seconds * 1000:.3g} ms"
-
-
-def _tell(view: DeploymentView, *, as_json: bool) -> None:
-    if as_json:
-        write_json(view)
-    else:
-        write(services(view))

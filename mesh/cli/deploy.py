@@ -12,7 +12,7 @@ from mesh.cli.failure import WrongUsage
 from mesh.cli.meant import is_file, means_newest, means_release, newest
 from mesh.cli.releasing import built, wish
 from mesh.cli.remote import AsJson, Timeout, Token, Url, connected, pairs, write, write_json
-from mesh.cli.rollout import services, wait
+from mesh.cli.rollout import Wait, services, wait
 from mesh.client.control.client import ControlClient
 from mesh.client.control.values import DeploymentView
 from mesh.errors import NotFound
@@ -78,9 +78,7 @@ def deploy(
         ),
     ] = None,
     cause: Annotated[str, typer.Option(help="Kept with the revision.", show_default=False)] = "",
-    waits: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Return when it runs, or at once.")
-    ] = True,
+    waits: Wait = True,
     timeout: Timeout = 300,
     url: Url = "",
     token: Token = "",

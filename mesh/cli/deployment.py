@@ -6,7 +6,6 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from mesh.cli.complete import deployment_names
 from mesh.cli.failure import WrongUsage
 from mesh.cli.remote import (
     AsJson,
@@ -20,11 +19,12 @@ from mesh.cli.remote import (
     pairs,
     plain,
     table,
+    tell_deleted,
     word,
     write,
     write_json,
 )
-from mesh.cli.rollout import coming, release_of, services, wait
+from mesh.cli.rollout import Name, Wait, coming, release_of, services, tell, wait
 from mesh.cli.text import clean
 from mesh.client.control.client import ControlClient
 from mesh.client.control.values import BuildView, DeploymentView
@@ -35,17 +35,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-Name = Annotated[
-    str,
-    typer.Argument(
-        metavar="NAME",
-        help="Name of the deployment.",
-        show_default=False,
-        autocompletion=deployment_names,
-    ),
-]
 Count = Annotated[int, typer.Option(help="How many at most.", min=1, max=1000)]
-Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Return when it runs, or at once.")]
 
 
 @app.command("list")
@@ -103,7 +93,7 @@ def get(name: Name, *, url: Url = "", token: Token = "", as_json: AsJson = False
             _tell_build(build, as_json=as_json)
             return
     if as_json or build is None:
-        _tell(view, as_json=as_json)
+        tell(view, as_json=as_json)
     else:
         write(services(view, coming(build)))
 
@@ -198,7 +188,7 @@ def terminate(
     confirm(f"Stop {name}?", yes=yes)
     with connected(url, token) as client:
         view = client.deployments.terminate(name)
-    _tell(view, as_json=as_json)
+    tell(view, as_json=as_json)
 
 
 @app.command()
@@ -216,10 +206,7 @@ def delete(
         except NotFound:
             if build is None:
                 raise
-    if as_json:
-        write_json({"deleted": name})
-    else:
-        write(f"{name} is deleted")
+    tell_deleted(name, as_json=as_json)
 
 
 @app.command()
@@ -302,7 +289,7 @@ def _settle(
     if waits:
         console = Console(stderr=True, highlight=False)
         view = wait(client, view.name, view.revision, timeout, console)
-    _tell(view, as_json=as_json)
+    tell(view, as_json=as_json)
 
 
 def _build(client: ControlClient, name: str) -> BuildView | None:
@@ -323,10 +310,3 @@ def _tell_build(build: BuildView, *, as_json: bool) -> None:
     else:
         said = Text.assemble((clean(build.name), "bold"), "  ", word(build.stage))
         write(said.append(f"\n{clean(coming(build))}", "dim"))
-
-
-def _tell(view: DeploymentView, *, as_json: bool) -> None:
-    if as_json:
-        write_json(view)
-    else:
-        write(services(view))

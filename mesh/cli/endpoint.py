@@ -17,6 +17,7 @@ from mesh.cli.remote import (
     confirm,
     connected,
     table,
+    tell_deleted,
     weights,
     write,
     write_json,
@@ -126,10 +127,7 @@ def delete(
     confirm(f"Delete the endpoint {name}?", yes=yes)
     with connected(url, token) as client:
         client.endpoints.delete(name)
-    if as_json:
-        write_json({"deleted": name})
-    else:
-        write(f"{name} is deleted")
+    tell_deleted(name, as_json=as_json)
 
 
 @app.command()

@@ -16,6 +16,7 @@ from mesh.cli.remote import (
     confirm,
     connected,
     table,
+    tell_deleted,
     write,
     write_json,
 )
@@ -86,10 +87,7 @@ def delete(
     confirm(f"Delete the instance type {name}?", yes=yes)
     with connected(url, token) as client:
         client.instance_types.delete(name)
-    if as_json:
-        write_json({"deleted": name})
-    else:
-        write(f"{name} is deleted")
+    tell_deleted(name, as_json=as_json)
 
 
 def of_document(document: Mapping[str, Any], what: str) -> Wanted:

@@ -17,6 +17,7 @@ from mesh.cli.remote import (
     connected,
     pairs,
     table,
+    tell_deleted,
     write,
     write_json,
 )
@@ -93,10 +94,7 @@ def delete(
     confirm(f"Delete the quota {name}?", yes=yes)
     with connected(url, token) as client:
         client.quotas.delete(name)
-    if as_json:
-        write_json({"deleted": name})
-    else:
-        write(f"{name} is deleted")
+    tell_deleted(name, as_json=as_json)
 
 
 def limits(given: Sequence[str]) -> Mapping[str, Any]:

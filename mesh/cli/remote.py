@@ -133,6 +133,14 @@ def write(shown: RenderableType) -> None:
     console.print(shown)
 
 
+def tell_deleted(name: str, *, as_json: bool) -> None:
+    """Writes that something is gone."""
+    if as_json:
+        write_json({"deleted": name})
+    else:
+        write(f"{name} is deleted")
+
+
 def table(columns: Iterable[str], rows: Iterable[Sequence[str | Text]], nothing: str) -> Any:
     """A row for each, or the line `nothing`."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)

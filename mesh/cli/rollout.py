@@ -1,17 +1,30 @@
 """A deployment that is on its way, shown as it goes."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from mesh.cli.remote import table, word
+from mesh.cli.complete import deployment_names
+from mesh.cli.remote import table, word, write, write_json
 from mesh.client.control.client import ControlClient
 from mesh.client.control.values import BuildView, DeploymentView, ReplicaView
 from mesh.config.deployment import MAIN
 from mesh.errors import FailedPrecondition
+
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="Name of the deployment.",
+        show_default=False,
+        autocompletion=deployment_names,
+    ),
+]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Return when it runs, or at once.")]
 
 
 def wait(
@@ -69,6 +82,14 @@ def release_of(config: Mapping[str, Any], version: str) -> str:
     canaries = (config.get("canary") or {}).get("versions") or {}
     found = config if version == MAIN else canaries.get(version) or {}
     return str(found.get("release") or "")
+
+
+def tell(view: DeploymentView, *, as_json: bool) -> None:
+    """Writes how a deployment is."""
+    if as_json:
+        write_json(view)
+    else:
+        write(services(view))
 
 
 def _releases(view: DeploymentView) -> str:

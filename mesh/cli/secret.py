@@ -16,6 +16,7 @@ from mesh.cli.remote import (
     confirm,
     connected,
     table,
+    tell_deleted,
     write,
     write_json,
 )
@@ -115,10 +116,7 @@ def delete(
     confirm(f"Delete the secret {name}?", yes=yes)
     with connected(url, token) as client:
         client.secrets.delete(name)
-    if as_json:
-        write_json({"deleted": name})
-    else:
-        write(f"{name} is deleted")
+    tell_deleted(name, as_json=as_json)
 
 
 @app.command("rotate-key")

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from mesh.access.login_config import login_config
+from mesh.cli import starting
 from mesh.cli.logs import LogFormat, LogLevel
 from mesh.cli.owner_token import IN_VARIABLE, TokenPlace, in_file, nowhere
 from mesh.cli.ready import ready_text
@@ -43,40 +44,23 @@ def serve(
         ),
     ] = "",
     *,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port for HTTP and gRPC.", min=1, max=65535)] = 3000,
-    control_port: Annotated[
-        int, typer.Option(help="Port of the control plane.", min=1, max=65535)
-    ] = 3001,
+    host: starting.Host = "127.0.0.1",
+    port: starting.Port = 3000,
+    control_port: starting.ControlPort = 3001,
     replicas: Annotated[
         int | None,
         typer.Option(
             help="Replicas of each service; else as it says itself.", min=1, show_default=False
         ),
     ] = None,
-    gateways: Annotated[
-        int, typer.Option(help="Gateway processes that share the port.", min=1, max=64)
-    ] = 1,
-    address: Annotated[
-        str, typer.Option(help="Ray cluster to join; else one of its own.", show_default=False)
-    ] = "",
+    gateways: starting.Gateways = 1,
+    address: starting.Address = "",
     config: Annotated[
         Path | None,
         typer.Option(help="Deployment file, YAML or JSON.", show_default=False),
     ] = None,
-    num_gpus: Annotated[
-        int | None,
-        typer.Option(
-            help="Logical GPUs of its own Ray; else the machine's.", min=0, show_default=False
-        ),
-    ] = None,
-    grpc_web_origin: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Whose pages may call gRPC-Web, such as https://app.example.com, or *.",
-            show_default=False,
-        ),
-    ] = None,
+    num_gpus: starting.Gpus = None,
+    grpc_web_origin: starting.Origins = None,
     store: Annotated[
         str,
         typer.Option(
@@ -85,22 +69,8 @@ def serve(
             show_default=False,
         ),
     ] = "",
-    releases: Annotated[
-        str,
-        typer.Option(
-            metavar="URL",
-            help="What keeps releases: a folder, s3://BUCKET/PREFIX; else beside the store.",
-            show_default=False,
-        ),
-    ] = "",
-    public_url: Annotated[
-        str,
-        typer.Option(
-            metavar="URL",
-            help="Where callers reach the mesh; a * in it stands for a deployment's name.",
-            show_default=False,
-        ),
-    ] = "",
+    releases: starting.Releases = "",
+    public_url: starting.PublicUrl = "",
     state: Annotated[
         Path | None,
         typer.Option(
@@ -111,13 +81,8 @@ def serve(
     grace: Annotated[
         int, typer.Option(help="Seconds that calls have to finish after Ctrl-C.", min=0)
     ] = GRACE,
-    log_level: Annotated[
-        LogLevel,
-        typer.Option(help="Least severe lines of gateways and replicas.", case_sensitive=False),
-    ] = LogLevel.INFO,
-    log_format: Annotated[
-        LogFormat, typer.Option(help="Form of log lines.", case_sensitive=False)
-    ] = LogFormat.TEXT,
+    log_level: starting.Level = LogLevel.INFO,
+    log_format: starting.Form = LogFormat.TEXT,
 ) -> None:
     """Serve a service and all that it depends on, until Ctrl-C.
 

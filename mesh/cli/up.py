@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mesh.cli import starting
 from mesh.cli.failure import FAILED
 from mesh.cli.logs import LogFormat, LogLevel
 from mesh.cli.owner_token import bentoml_login, in_file
@@ -35,40 +36,18 @@ Store = Annotated[
         show_default=False,
     ),
 ]
-Releases = Annotated[
-    str,
-    typer.Option(
-        metavar="URL",
-        help="What keeps releases: a folder, s3://BUCKET/PREFIX; else beside the store.",
-        show_default=False,
-    ),
-]
-PublicUrl = Annotated[
-    str,
-    typer.Option(
-        metavar="URL",
-        help="Where callers reach the mesh; a * in it stands for a deployment's name.",
-        show_default=False,
-    ),
-]
 
 
 def up(
     *,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port for HTTP and gRPC.", min=1, max=65535)] = 3000,
-    control_port: Annotated[
-        int, typer.Option(help="Port of the control plane.", min=1, max=65535)
-    ] = 3001,
-    gateways: Annotated[
-        int, typer.Option(help="Gateway processes that share the port.", min=1, max=64)
-    ] = 1,
-    address: Annotated[
-        str, typer.Option(help="Ray cluster to join; else one of its own.", show_default=False)
-    ] = "",
+    host: starting.Host = "127.0.0.1",
+    port: starting.Port = 3000,
+    control_port: starting.ControlPort = 3001,
+    gateways: starting.Gateways = 1,
+    address: starting.Address = "",
     store: Store = "",
-    releases: Releases = "",
-    public_url: PublicUrl = "",
+    releases: starting.Releases = "",
+    public_url: starting.PublicUrl = "",
     state: State = None,
     num_cpus: Annotated[
         int | None,
@@ -76,29 +55,13 @@ def up(
             help="Logical CPUs of its own Ray; else the machine's.", min=1, show_default=False
         ),
     ] = None,
-    num_gpus: Annotated[
-        int | None,
-        typer.Option(
-            help="Logical GPUs of its own Ray; else the machine's.", min=0, show_default=False
-        ),
-    ] = None,
-    grpc_web_origin: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Whose pages may call gRPC-Web, such as https://app.example.com, or *.",
-            show_default=False,
-        ),
-    ] = None,
+    num_gpus: starting.Gpus = None,
+    grpc_web_origin: starting.Origins = None,
     grace: Annotated[
         int, typer.Option(help="Seconds that calls have to finish on mesh down.", min=0)
     ] = GRACE,
-    log_level: Annotated[
-        LogLevel,
-        typer.Option(help="Least severe lines of gateways and replicas.", case_sensitive=False),
-    ] = LogLevel.INFO,
-    log_format: Annotated[
-        LogFormat, typer.Option(help="Form of log lines.", case_sensitive=False)
-    ] = LogFormat.JSON,
+    log_level: starting.Level = LogLevel.INFO,
+    log_format: starting.Form = LogFormat.JSON,
     as_json: AsJson = False,
 ) -> None:
     """Start a mesh in the background, and return when it can be deployed to.
