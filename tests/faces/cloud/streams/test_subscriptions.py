@@ -8,10 +8,10 @@ from httpx_ws import WebSocketSession
 
 from mesh.access.principal import Role
 from mesh.faces.cloud.streams.subscriptions import MOST
+from tests.faces.cloud.deployments.test_deployments import create
 from tests.faces.cloud.rig import Rig, rigged
 from tests.faces.cloud.shelf import Shelf
-from tests.faces.cloud.test_deployments import create
-from tests.faces.cloud.test_sockets import talking
+from tests.faces.cloud.streams.test_sockets import talking
 
 PATHS = ("/ws/v1/subscription/resource", "/ws/v2/subscription/resource")
 

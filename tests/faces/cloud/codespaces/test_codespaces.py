@@ -17,10 +17,10 @@ from mesh.control.store.memory import MemoryStore
 from mesh.errors import FailedPrecondition
 from mesh.launch import NO_SECRETS, Secrets
 from mesh.releases.contract import Release
+from tests.faces.cloud.deployments.test_deployments import URL, create, error, until
 from tests.faces.cloud.rig import Rig, rigged
 from tests.faces.cloud.shelf import document
-from tests.faces.cloud.test_deployments import URL, create, error, until
-from tests.faces.cloud.test_sockets import asks, talking, text_of
+from tests.faces.cloud.streams.test_sockets import asks, talking, text_of
 
 REPOSITORY = "/api/v1/bento_repositories"
 FILES = f"{URL}/d/files"

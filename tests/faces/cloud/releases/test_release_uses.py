@@ -5,9 +5,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.faces.cloud.releases.test_registry import (
+    BENTO,
+    REPOSITORIES,
+    WEIGHTS,
+    model,
+    pushed,
+    registered,
+)
 from tests.faces.cloud.rig import Rig, rigged
 from tests.faces.cloud.shelf import Shelf
-from tests.faces.cloud.test_registry import BENTO, REPOSITORIES, WEIGHTS, model, pushed, registered
 
 DEPLOYMENTS = "/api/v2/deployments"
 

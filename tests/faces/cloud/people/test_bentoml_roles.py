@@ -7,8 +7,8 @@ import pytest
 
 from mesh.access.principal import Role
 from tests.faces.cloud.bento_client import SERVICE, BentoClient
+from tests.faces.cloud.deployments.test_deploy_cli import Finds
 from tests.faces.cloud.rig import TOKEN, Rig, rigged
-from tests.faces.cloud.test_deploy_cli import Finds
 
 DEPLOY = ("deploy", "tiny:v1", "--no-wait", "-n")
 
