@@ -11,7 +11,8 @@ import ray.exceptions
 from mesh.clock import Clock, monotonic
 from mesh.cluster.actors import ControllerActor
 from mesh.cluster.answers import accept
-from mesh.cluster.ray_cluster import ANSWER, CONTROLLER, HOST, NAMESPACE, death
+from mesh.cluster.ray_actors import CONTROLLER, HOST, NAMESPACE
+from mesh.cluster.ray_calls import ANSWER, death
 from mesh.control.status import DeploymentStatus
 from mesh.errors import MeshError, NotFound, Unavailable
 from mesh.faces.addresses import Addresses, PlaneConfig

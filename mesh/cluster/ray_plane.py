@@ -2,7 +2,9 @@
 
 import os
 
-from mesh.cluster.ray_cluster import HOST, ORIGIN, RayCluster, result
+from mesh.cluster.ray_actors import HOST
+from mesh.cluster.ray_calls import result
+from mesh.cluster.ray_cluster import ORIGIN, RayCluster
 from mesh.cluster.ray_release import RayBuilder
 from mesh.control.store import open_store
 from mesh.control.store.sealing import VARIABLE

@@ -17,7 +17,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from mesh.access.login_config import NO_LOGIN, LoginConfig
 from mesh.cluster import embedded
 from mesh.cluster.control import Control, start_controller
-from mesh.cluster.ray_cluster import HOST, NAMESPACE, first_line
+from mesh.cluster.ray_actors import HOST, NAMESPACE
+from mesh.cluster.ray_calls import first_line
 from mesh.errors import FailedPrecondition, MeshError, Unavailable
 from mesh.faces.addresses import PlaneConfig
 

@@ -17,7 +17,8 @@ from uuid import uuid4
 import ray
 import ray.util
 
-from mesh.cluster.ray_cluster import NAMESPACE, RayCluster
+from mesh.cluster.ray_actors import NAMESPACE
+from mesh.cluster.ray_cluster import RayCluster
 from mesh.cluster.ray_release import Origin
 from mesh.control.observed import ObservedReplica, Phase
 from mesh.launch import Launch, Source

@@ -10,7 +10,9 @@ import ray
 import ray.util
 
 from mesh.cluster.contract import Cluster
-from mesh.cluster.ray_cluster import NAMESPACE, PREFIX, RayCluster, read_on_node
+from mesh.cluster.ray_actors import NAMESPACE, PREFIX
+from mesh.cluster.ray_cluster import RayCluster
+from mesh.cluster.ray_process import read_on_node
 from mesh.cluster.start import Session
 from mesh.control.observed import Phase
 from tests.cluster import contract_checks

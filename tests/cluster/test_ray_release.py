@@ -16,7 +16,9 @@ import ray
 import ray.util
 
 from mesh.cluster.contract import Failed
-from mesh.cluster.ray_cluster import NAMESPACE as ACTORS, PREFIX, RayCluster, create, result
+from mesh.cluster.ray_actors import NAMESPACE as ACTORS, PREFIX, create
+from mesh.cluster.ray_calls import result
+from mesh.cluster.ray_cluster import RayCluster
 from mesh.cluster.ray_release import Origin, RayBuilder
 from mesh.cluster.standbys import NAME
 from mesh.cluster.start import Session

@@ -7,7 +7,8 @@ import pytest
 import ray
 import ray.util
 
-from mesh.cluster.ray_cluster import NAMESPACE, PREFIX, RayCluster
+from mesh.cluster.ray_actors import NAMESPACE, PREFIX
+from mesh.cluster.ray_cluster import RayCluster
 from mesh.cluster.standbys import NAME
 from mesh.control.observed import Phase
 from mesh.control.standby import Warm

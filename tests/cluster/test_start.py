@@ -14,7 +14,7 @@ import ray
 
 from mesh.cluster.control import Control
 from mesh.cluster.embedded import OPTIONAL, SECRETS, environment, families
-from mesh.cluster.ray_cluster import CONTROLLER, NAMESPACE
+from mesh.cluster.ray_actors import CONTROLLER, NAMESPACE
 from mesh.cluster.start import Session, connect, start_local
 from mesh.control.status import DeploymentPhase, DeploymentStatus
 from mesh.errors import ConfigError, FailedPrecondition, NotFound, Unavailable
