@@ -122,7 +122,9 @@ def deploy(
         if waits or found.endpoints:  # an endpoint leads only to what is there
             revisions |= built(client, wished, timeout, console)
         for endpoint, config in found.endpoints.items():
-            client.endpoints.apply(endpoint, config)
+            for warning in client.endpoints.apply(endpoint, config).warnings:
+                said = escape(f"endpoint {endpoint}: {warning}")
+                console.print(f"[yellow]warning:[/] {said}", soft_wrap=True)
         if waits:
             views = [wait(client, *each, timeout, console) for each in revisions.items()]
     if not views and not waits:

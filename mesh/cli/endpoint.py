@@ -1,6 +1,6 @@
 """`mesh endpoint`: public names over deployments."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +22,7 @@ from mesh.cli.remote import (
     write,
     write_json,
 )
+from mesh.cli.text import clean
 from mesh.client.control.values import EndpointView
 from mesh.serving.documents import read
 
@@ -47,7 +48,7 @@ def list_(*, url: Url = "", token: Token = "", as_json: AsJson = False) -> None:
     if as_json:
         write_json(found)
     else:
-        write(_table(found))
+        _show(found)
 
 
 @app.command()
@@ -80,7 +81,7 @@ def apply(
     if as_json:
         write_json(found)
     else:
-        write(_table(found))
+        _show(found)
 
 
 def of_document(document: dict[str, Any], what: str) -> Mapping[str, Mapping[str, Any]]:
@@ -153,7 +154,15 @@ def _tell(view: EndpointView, *, as_json: bool) -> None:
     if as_json:
         write_json(view)
     else:
-        write(_table([view]))
+        _show([view])
+
+
+def _show(found: Sequence[EndpointView]) -> None:
+    write(_table(found))
+    for view in found:
+        for each in view.warnings:
+            said = f"{view.name}: {clean(each)}"
+            write(Text.assemble(("warning: ", "yellow"), said, no_wrap=True, overflow="ignore"))
 
 
 def _table(found: Any) -> Any:

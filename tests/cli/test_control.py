@@ -253,6 +253,34 @@ def test_canaries_are_set_looked_at_promoted_and_aborted(filled: Shell) -> None:
     assert "has no canary 'v2'" in filled.error("canary", "promote", "b", "v2")
 
 
+def test_what_an_endpoint_names_that_is_not_there_is_told(filled: Shell, tmp_path: Path) -> None:
+    assert "warning" not in filled.text("endpoint", "list")
+    rule = "{headers: {x-try: {present: true}}, deployment: a, version: v9}"
+    file = tmp_path / "endpoint.yaml"
+    file.write_text(f"name: one\ndeployments: {{a: 1, b: 1}}\nrules: [{rule}]\n")
+    missing = "rules.0.version: deployment 'a' has no version 'v9'"
+    assert f"warning: one: {missing}\n" in filled.text("endpoint", "apply", str(file))
+    filled.json("deployment", "delete", "b", "--yes")
+    gone = "deployments: there is no deployment 'b' any more"
+    for command in (("get", "one"), ("list",), ("terminate", "one", "--yes"), ("start", "one")):
+        told = filled.text("endpoint", *command)
+        assert f"warning: one: {gone}\nwarning: one: {missing}\n" in told
+    assert f"warning: front: {gone}\n" in filled.text("endpoint", "list")
+    assert filled.json("endpoint", "get", "one")["warnings"] == [gone, missing]
+
+
+def test_a_file_whose_endpoint_names_a_version_that_is_not_there_is_deployed_with_a_warning(
+    shell: Shell, tmp_path: Path
+) -> None:
+    file = tmp_path / "mesh.yaml"
+    rule = "rules: [{headers: {x-try: {present: true}}, deployment: a, version: v9}]"
+    file.write_text(FILE.replace("    deployments: {a", f"    {rule}\n    deployments: {{a"))
+    result = shell.run("deploy", str(file))
+    assert result.exit_code == 0, result.output
+    told = "warning: endpoint front: rules.0.version: deployment 'a' has no version 'v9'"
+    assert told in result.stderr
+
+
 def test_endpoints_are_made_changed_stopped_and_deleted(filled: Shell, tmp_path: Path) -> None:
     changed = filled.json("endpoint", "set", "front", "a=1", "b=9")
     assert (changed["config"]["deployments"], changed["keyed"]) == ({"a": 1, "b": 9}, [0])

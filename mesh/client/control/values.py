@@ -144,7 +144,10 @@ class EventView:
 
 @dataclass(frozen=True, slots=True)
 class EndpointView:
-    """An endpoint. `config` is without keys; `keyed` are the places of upstreams that have one."""
+    """An endpoint. `config` is without keys; `keyed` are the places of upstreams that have one.
+
+    `warnings` say what it names that is not there: deployments that were deleted, versions.
+    """
 
     name: str
     uid: str
@@ -153,6 +156,7 @@ class EndpointView:
     intent: str
     config: Mapping[str, Any]
     keyed: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

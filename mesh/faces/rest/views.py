@@ -101,7 +101,7 @@ def event(happened: Event) -> EventView:
     )
 
 
-def endpoint(record: EndpointRecord) -> EndpointView:
+def endpoint(record: EndpointRecord, warnings: tuple[str, ...] = ()) -> EndpointView:
     """An endpoint, without keys, whatever its config holds."""
     config = dict(record.config)
     config["upstreams"] = [_without_key(each) for each in config.get("upstreams") or ()]
@@ -113,6 +113,7 @@ def endpoint(record: EndpointRecord) -> EndpointView:
         record.intent.value,
         config,
         tuple(sorted(place for place, key in record.keys.items() if key)),
+        warnings,
     )
 
 

@@ -128,6 +128,7 @@ def test_canaries_and_endpoints_are_set(client: ControlClient) -> None:
         client.canary.promote("a", "v2")
     upstream = {"url": "https://x.example", "api_key": "secret"}
     client.endpoints.apply("e", {"deployments": {"a": 1}, "upstreams": [upstream]})
+    assert client.endpoints.get("e").warnings == ()
     changed = client.endpoints.set_weights("e", {"a": 7})
     assert (changed.config["deployments"], changed.keyed) == ({"a": 7}, (0,))
     assert client.endpoints.terminate("e").intent == "terminate"

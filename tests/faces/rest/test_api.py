@@ -320,6 +320,20 @@ def test_an_endpoint_is_made_changed_stopped_and_deleted(shop: Api) -> None:
         assert shop.bad(method, f"/endpoints/front{path}")[0] == 404
 
 
+def test_an_endpoint_says_what_it_names_that_is_not_there(shop: Api) -> None:
+    shop.good("PUT", "/deployments/bank", application("bank"))
+    config = {
+        "deployments": {"shop": 1, "bank": 1},
+        "rules": [{"headers": {"x": {"present": True}}, "deployment": "shop", "version": "v9"}],
+    }
+    missing = "rules.0.version: deployment 'shop' has no version 'v9'"
+    assert shop.good("PUT", "/endpoints/front", config)["warnings"] == [missing]
+    shop.good("DELETE", "/deployments/bank")
+    gone = "deployments: there is no deployment 'bank' any more"
+    assert shop.good("GET", "/endpoints/front")["warnings"] == [gone, missing]
+    assert [each["warnings"] for each in shop.good("GET", "/endpoints")] == [[gone, missing]]
+
+
 def test_an_endpoint_over_what_is_not_there_is_refused(shop: Api) -> None:
     status, error = shop.bad("PUT", "/endpoints/front", {"deployments": {"none": 1}})
     assert (status, error) == (400, "endpoints.front: there is no deployment 'none'")
