@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from mesh.cli.failure import exit_code
 from mesh.cli.main import app
+from tests.faces.cloud.deployments.test_deploy_cli import Finds
+from tests.faces.cloud.releases.test_registry import pushed, registered
 from tests.faces.cloud.rig import TOKEN, Rig, rigged
-from tests.faces.cloud.test_deploy_cli import Finds
-from tests.faces.cloud.test_registry import pushed, registered
 from tests.releases.tars import BENTO as TINY, bento
 
 Run = Callable[..., Any]
