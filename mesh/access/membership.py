@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from mesh.access.people import DELETED, Member
+from mesh.access.people import Member
 from mesh.access.principal import OWNER, Role
 from mesh.access.roll import Roll
-from mesh.control.records import DEFAULT_ORGANIZATION
+from mesh.control.records import DEFAULT_ORGANIZATION, DELETED
 from mesh.errors import FailedPrecondition, NotFound
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from mesh.access.people import (
     ACTIVE,
-    DELETED,
     INACTIVE,
     Member,
     Organization,
@@ -15,7 +14,7 @@ from mesh.access.people import (
 )
 from mesh.access.principal import Role
 from mesh.access.roll import Roll
-from mesh.control.records import DEFAULT_ORGANIZATION
+from mesh.control.records import DEFAULT_ORGANIZATION, DELETED
 from mesh.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 
 

@@ -13,7 +13,7 @@ from mesh.errors import InvalidArgument
 
 LONGEST = 1000
 """Characters of a text that somebody gives: a description, an email."""
-ACTIVE, INACTIVE, DELETED = "active", "inactive", "deleted"
+ACTIVE, INACTIVE = "active", "inactive"
 """What an organization can be: nobody gets into one that is inactive, and what it has stays.
 
 One that is deleted is kept under its name, so that nobody makes another one of this name and finds

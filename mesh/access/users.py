@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mesh.access.people import (
-    DELETED,
     Invitation,
     Member,
     User,
@@ -16,7 +15,7 @@ from mesh.access.people import (
 from mesh.access.principal import Principal, Role
 from mesh.access.roll import Roll
 from mesh.access.tokens import digest_of, new_text
-from mesh.control.records import Document
+from mesh.control.records import DELETED, Document
 from mesh.errors import AlreadyExists, InvalidArgument, NotFound
 
 INVITED = 7 * 24 * 3600.0

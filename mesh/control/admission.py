@@ -6,7 +6,7 @@ An organization is in at most one group of limits; one that is in none has no li
 from mesh.config import parse
 from mesh.config.limits import Limits
 from mesh.control.quota import Limited, check_count, check_size
-from mesh.control.records import CLUSTER
+from mesh.control.records import CLUSTER, DELETED
 from mesh.control.store.catalogue import Catalogue, Entry, Kind
 from mesh.errors import NotFound, PermissionDenied
 
@@ -40,13 +40,21 @@ async def limits_of(catalogue: Catalogue, organization: str) -> Limited | None:
 
 
 async def admit_to_cluster(catalogue: Catalogue, organization: str) -> None:
-    """Whether an organization may run something. Raises PermissionDenied.
+    """Whether an organization may run something. Raises PermissionDenied, also as `admit_owner`.
 
     One of which nothing is kept may: where nobody keeps organizations there is only the owner.
     """
-    entry = await catalogue.entry(Kind.ORGANIZATION, organization, organization=organization)
+    entry = await admit_owner(catalogue, organization)
     if entry is not None and CLUSTER not in (entry.document.get("clusters") or {}):
         raise PermissionDenied(f"organization {organization!r} may not use cluster {CLUSTER!r}")
+
+
+async def admit_owner(catalogue: Catalogue, organization: str) -> Entry | None:
+    """What is kept of an organization. Raises PermissionDenied if it was deleted meanwhile."""
+    entry = await catalogue.entry(Kind.ORGANIZATION, organization, organization=organization)
+    if entry is not None and entry.document.get("status") == DELETED:
+        raise PermissionDenied(f"organization {organization!r} was deleted")
+    return entry
 
 
 async def members_of(catalogue: Catalogue, group: str) -> tuple[str, ...]:

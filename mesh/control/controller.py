@@ -7,7 +7,7 @@ from dataclasses import replace
 from mesh.cluster.contract import LOG_CHUNK, LogChunk
 from mesh.config import EndpointConfig
 from mesh.control import changes, endpoint_changes, progression
-from mesh.control.admission import admit_to_cluster, limits_of
+from mesh.control.admission import admit_owner, admit_to_cluster, limits_of
 from mesh.control.loop import Loop
 from mesh.control.observed import ObservedReplica
 from mesh.control.plan import Application, kept_application
@@ -189,8 +189,12 @@ class Controller(Loop):
         by: str = "",
         organization: str = DEFAULT_ORGANIZATION,
     ) -> None:
-        """Makes an endpoint what `config` says. Raises ConfigError, AlreadyExists."""
+        """Makes an endpoint what `config` says. Raises ConfigError, AlreadyExists.
+
+        Raises PermissionDenied if the organization was deleted meanwhile.
+        """
         async with self._change(by, organization) as at:
+            await admit_owner(self._store.catalogue, organization)
             await self._commit(endpoint_changes.with_endpoint(self._state, name, config, at))
         await self._routed()
 

@@ -12,6 +12,8 @@ Document = Mapping[str, Any]
 
 DEFAULT_ORGANIZATION = "default"
 """The name of the organization that is there from the start."""
+DELETED = "deleted"
+"""The status of an organization that is over."""
 CLUSTER = "default"
 """The name of the cluster that a control plane has: where all of its nodes are."""
 

@@ -167,6 +167,10 @@ class Organizations:
 
     async def remove(self, name: str) -> Organization:
         """Ends one, and all that is kept of it. Raises NotFound, FailedPrecondition."""
+        async with self.backing.changing, self.backing.verbs.unchanged():
+            return await self._remove(name)
+
+    async def _remove(self, name: str) -> Organization:
         self._kept.organization(name)
         verbs = self.backing.verbs
         using = [each.name for each in verbs.deployments() if each.organization == name]

@@ -10,13 +10,13 @@ import pytest
 
 from mesh.access.directory import Directory
 from mesh.access.principal import OWNER
-from mesh.config import DeploymentConfig, parse
+from mesh.config import DeploymentConfig, EndpointConfig, parse
 from mesh.control.instance_types import instance_types
 from mesh.control.records import Change
 from mesh.control.store.catalogue import Entry, Kind, Put, Remove
 from mesh.control.store.memory import MemoryStore
 from mesh.control.store.memory_catalogue import MemoryCatalogue
-from mesh.errors import FailedPrecondition, InvalidArgument, NotFound
+from mesh.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.clusters.instance_types import InstanceTypes
 from mesh.faces.cloud.organization.limit_groups import LimitGroups
@@ -243,3 +243,45 @@ async def test_a_group_that_an_organization_is_about_to_get_is_not_deleted(assig
         assert isinstance(refused, FailedPrecondition)
         assert "holds for" in refused.message
         assert await made.is_kept(Kind.LIMIT_GROUP, "g")
+
+
+async def deploys(made: Mesh) -> Any:
+    config = parse(DeploymentConfig, {"name": "d", "release": "tiny:v1"}, what="config")
+    await made.deploying.deploy(config, organization="lab", by="ann")
+
+
+async def leads_outside(made: Mesh) -> Any:
+    config = parse(EndpointConfig, {"upstreams": [{"url": "https://x.example"}]}, what="config")
+    await made.backing.verbs.apply_endpoint("e", config, organization="lab")
+
+
+@pytest.mark.parametrize("begin", [deploys, leads_outside])
+@async_test
+async def test_in_an_organization_that_is_being_deleted_nothing_begins(begin: Any) -> None:
+    async with mesh() as made:
+        await organization_with_cluster(made)
+        deleted, refused = await at_once(
+            made.gate, is_organization, Organizations(made.backing).remove("lab"), begin(made)
+        )
+        assert not isinstance(deleted, Exception)
+        assert isinstance(refused, PermissionDenied)
+        assert await made.deployed() == []
+        assert made.backing.verbs.endpoints() == ()
+
+
+@async_test
+async def test_an_organization_in_which_a_deployment_is_about_to_begin_is_not_deleted() -> None:
+    async with mesh() as made:
+        await organization_with_cluster(made)
+        deployed, refused = await at_once(
+            made.gate, makes_d, deploys(made), Organizations(made.backing).remove("lab")
+        )
+        assert not isinstance(deployed, Exception)
+        assert isinstance(refused, FailedPrecondition)
+        assert await made.deployed() == ["d"]
+
+
+async def organization_with_cluster(made: Mesh) -> None:
+    organizations = made.backing.access.organizations
+    await organizations.make("lab", "owner")
+    await organizations.change("lab", clusters={"default": ""})
