@@ -29,6 +29,7 @@ from mesh.control.plan import (
 )
 from mesh.control.progression import moved, reached
 from mesh.control.records import (
+    Born,
     Change,
     DeploymentRecord,
     Event,
@@ -138,10 +139,11 @@ def _revised(
 
 
 def _made(first: RevisionRecord, at: Moment) -> DeploymentRecord:
+    uid, created_at = at.born or Born(at.uid, at.now)
     return DeploymentRecord(
         first.deployment,
-        at.deployment_uid or at.uid,
-        at.now,
+        uid,
+        created_at,
         at.now,
         first.number,
         creator=at.by,

@@ -16,6 +16,7 @@ from mesh.control.promises import broken_promises
 from mesh.control.quota import check_change
 from mesh.control.records import (
     DEFAULT_ORGANIZATION,
+    Born,
     Change,
     DeploymentRecord,
     EndpointRecord,
@@ -50,7 +51,7 @@ class Controller(Loop):
         cause: str = "",
         by: str = "",
         organization: str = DEFAULT_ORGANIZATION,
-        uid: str = "",
+        born: Born | None = None,
         settle: Settle | None = None,
     ) -> int:
         """Makes a deployment what `application` says; returns its revision.
@@ -58,7 +59,7 @@ class Controller(Loop):
         `code` holds the pickled entry classes of versions that have no target. Returns when the
         change is kept; follow it with `status`. The same application again changes nothing,
         except that what failed is tried again at once. `by` is the user who asks for it, and
-        `organization` that of whose a new deployment is, whose uid is `uid` (empty: a new one).
+        `organization` that of whose a new deployment is, `born` before now if that says so.
         What `settle` returns is applied; nobody is in `unchanged` from when it is called until
         the change is kept, so what it has found there is still there then.
 
@@ -73,7 +74,7 @@ class Controller(Loop):
         async with self._change(by, organization) as moment:
             if settle is not None:
                 application = await settle(application)
-            at = moment._replace(deployment_uid=uid)
+            at = moment._replace(born=born)
             before = self._courses.get(name)
             change = changes.applied(self._state, application, code or {}, at, cause)
             await self._commit(await self._admitted(change))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from mesh.config import EndpointConfig
 from mesh.control.records import (
     DEFAULT_ORGANIZATION,
+    Born,
     Change,
     EndpointRecord,
     Event,
@@ -19,14 +20,14 @@ class Moment(NamedTuple):
     """When a change is made, in seconds since the Unix epoch, a uid that nobody has, and by whom.
 
     `by` is the name of a user (empty: nobody known), `organization` that of whose the new is;
-    a new deployment has `deployment_uid` instead of `uid`, if there is one.
+    a new deployment is as old as `born` says, if there is one, and has its uid.
     """
 
     now: float
     uid: str
     by: str = ""
     organization: str = DEFAULT_ORGANIZATION
-    deployment_uid: str = ""
+    born: Born | None = None
 
 
 def check_owner(what: str, organization: str, at: Moment) -> None:

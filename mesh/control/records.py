@@ -6,7 +6,7 @@ Documents are JSON values; `mesh.control.plan` gives them their meaning.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 Document = Mapping[str, Any]
 
@@ -26,6 +26,13 @@ class Intent(StrEnum):
     """Nothing of it runs; all of it is kept, and can be started again."""
     DELETE = "delete"
     """To be forgotten as soon as nothing of it runs."""
+
+
+class Born(NamedTuple):
+    """The uid that a deployment has had since `at` (Unix time): it may be long on its way here."""
+
+    uid: str
+    at: float
 
 
 @dataclass(frozen=True, slots=True)

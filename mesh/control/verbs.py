@@ -11,6 +11,7 @@ from mesh.control.outcomes import VersionMetrics
 from mesh.control.plan import Application
 from mesh.control.records import (
     DEFAULT_ORGANIZATION,
+    Born,
     DeploymentRecord,
     EndpointRecord,
     Event,
@@ -88,12 +89,12 @@ class Verbs(Protocol):
         cause: str = "",
         by: str = "",
         organization: str = DEFAULT_ORGANIZATION,
-        uid: str = "",
+        born: Born | None = None,
         settle: Callable[[Application], Awaitable[Application]] | None = None,
     ) -> int:
         """Creates or changes a deployment; returns its revision.
 
-        New ones are of `organization`, with this `uid` if they have one already. What `settle`
+        New ones are of `organization`, `born` before if that says so. What `settle`
         makes of the application is applied before anybody is `unchanged` again.
         """
         ...

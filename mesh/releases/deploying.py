@@ -12,7 +12,7 @@ from mesh.config.stages import build_envs
 from mesh.control.admission import admit_to_cluster
 from mesh.control.injected import injected
 from mesh.control.plan import Application, VersionDocument
-from mesh.control.records import DeploymentRecord, Intent
+from mesh.control.records import Born, DeploymentRecord, Intent
 from mesh.control.store.catalogue import Catalogue, Kind, Put, Remove
 from mesh.control.verbs import Verbs
 from mesh.errors import AlreadyExists, MeshError, NotFound
@@ -270,7 +270,7 @@ class Deploying:
             cause=wanted.cause,
             by=wanted.by,
             organization=wanted.organization,
-            uid=wanted.uid,
+            born=Born(wanted.uid, wanted.created_at),
             settle=partial(self._settled, wanted.organization),
         )
 

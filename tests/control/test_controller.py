@@ -20,7 +20,7 @@ from mesh.control.loads import Outcomes, ReplicaLoad, Report
 from mesh.control.observed import ObservedReplica, Phase
 from mesh.control.placement import Node
 from mesh.control.plan import Application, application
-from mesh.control.records import Change, Intent, State
+from mesh.control.records import Born, Change, Intent, State
 from mesh.control.status import DeploymentPhase
 from mesh.control.store import open_store
 from mesh.control.store.catalogue import Entry, Kind, Put, Used
@@ -226,15 +226,17 @@ def test_each_change_makes_a_revision_and_the_same_again_does_not() -> None:
     asyncio.run(main())
 
 
-def test_a_new_deployment_has_the_uid_that_is_asked_for_and_keeps_it() -> None:
+def test_a_new_deployment_was_born_as_is_said_and_stays_so() -> None:
     async def main() -> None:
         async with controlling(PaperCluster()) as controller:
-            await controller.apply(app(replicas=1), uid="mine")
-            await controller.apply(app(replicas=2), uid="other")
-            assert controller.deployment("d").uid == "mine"
+            await controller.apply(app(replicas=1), born=Born("mine", 5.0))
+            await controller.apply(app(replicas=2), born=Born("other", 6.0))
+            record = controller.deployment("d")
+            assert (record.uid, record.created_at) == ("mine", 5.0)
+            assert record.updated_at > 6.0
             assert "mine" not in {each.uid for each in await controller.revisions("d")}
             await controller.delete("d")
-            await controller.apply(app(replicas=1), uid="next")
+            await controller.apply(app(replicas=1), born=Born("next", 7.0))
             assert controller.deployment("d").uid == "next"
 
     asyncio.run(main())

@@ -15,6 +15,7 @@ from mesh.control.outcomes import VersionMetrics
 from mesh.control.plan import Application
 from mesh.control.records import (
     DEFAULT_ORGANIZATION,
+    Born,
     DeploymentRecord,
     EndpointRecord,
     Event,
@@ -128,7 +129,7 @@ class MemoryVerbs:
         cause: str = "",
         by: str = "",
         organization: str = DEFAULT_ORGANIZATION,
-        uid: str = "",
+        born: Born | None = None,
         settle: Callable[[Application], Awaitable[Application]] | None = None,
     ) -> int:
         if settle is not None:

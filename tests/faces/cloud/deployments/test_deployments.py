@@ -456,6 +456,13 @@ def test_a_build_goes_on_after_a_restart(shelf: Shelf) -> None:
         assert until(second, "d", "running")["creator"]["name"] == "owner"
 
 
+def test_a_deployment_is_as_old_as_the_wish_for_it(rig: Rig, shelf: Shelf) -> None:
+    shelf.hold()
+    wanted = create(rig)["created_at"]
+    shelf.free()
+    assert until(rig, "d", "running")["created_at"] == wanted
+
+
 def test_what_failed_is_failed_after_a_restart(shelf: Shelf) -> None:
     store = MemoryStore()
     shelf.broken["tiny:v1"] = NO_TORCH
