@@ -19,7 +19,6 @@ from mesh.faces.cloud.deployments.history import deployment_history
 from mesh.faces.cloud.deployments.lists import deployment_lists
 from mesh.faces.cloud.deployments.routes import deployments
 from mesh.faces.cloud.deployments.sizing import sizing
-from mesh.faces.cloud.described import FAILURES, describe
 from mesh.faces.cloud.door import OPEN, Door
 from mesh.faces.cloud.organization.events import events
 from mesh.faces.cloud.organization.labels import labels
@@ -43,6 +42,7 @@ from mesh.faces.cloud.releases.transfer import signed
 from mesh.faces.cloud.releases.uses import release_uses
 from mesh.faces.cloud.streams.sockets import sockets
 from mesh.faces.cloud.streams.subscriptions import subscriptions
+from mesh.faces.described import BY_HEADER, FAILURES, describe
 from mesh.faces.rest.failures import handle_failures
 
 Routes = Callable[[Backing], APIRouter]
@@ -95,7 +95,7 @@ def cloud_api(backing: Backing) -> FastAPI:
         openapi_url="/api/openapi.json",
         responses=FAILURES,
     )
-    describe(app, OPEN)
+    describe(app, [BY_HEADER], OPEN)
     handle_failures(app)
     opened = [Depends(backing.verbs.until_opened), Depends(backing.access.until_opened)]
     families = [routes(backing) for routes in ROUTES]

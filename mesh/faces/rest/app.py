@@ -5,6 +5,7 @@ from starlette.types import ASGIApp
 
 from mesh.access.contract import Access
 from mesh.control.verbs import Verbs
+from mesh.faces.described import BY_BEARER, BY_HEADER, FAILURES, describe
 from mesh.faces.notes import Notes, Noting
 from mesh.faces.rest.access import Guard
 from mesh.faces.rest.builds import builds
@@ -32,12 +33,20 @@ def rest_app(
 
     With `deploying`, what was pushed can be deployed. What is done goes to `notes`.
     """
+    app = rest_api(verbs, deploying)
+    return Guard(app if notes is None else Noting(app, notes), access, verbs)
+
+
+def rest_api(verbs: Verbs, deploying: Deploying | None = None) -> FastAPI:
+    """The API without its guard."""
     app = FastAPI(
         title="Serving Mesh control API",
         version="1",
         docs_url=None,  # these pages load code from elsewhere
         redoc_url=None,
+        responses=FAILURES,
     )
+    describe(app, [BY_BEARER, BY_HEADER])
     handle_failures(app)
     opened = [Depends(verbs.until_opened)]
     for routes in FAMILIES:
@@ -45,4 +54,4 @@ def rest_app(
     if deploying is not None:
         app.include_router(builds(deploying), dependencies=opened)
     app.include_router(overview())
-    return Guard(app if notes is None else Noting(app, notes), access, verbs)
+    return app

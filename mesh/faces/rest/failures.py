@@ -25,9 +25,11 @@ def handle_failures(app: FastAPI) -> None:
 
 
 async def _ours(_: Request, error: MeshError) -> Response:
-    reply = _line(" ".join(error.message.split()), error.status)
+    reply = _line(error.message, error.status)
     if error.retry_after is not None:
         reply.headers["retry-after"] = str(math.ceil(error.retry_after))
+    if error.status == 401:
+        reply.headers["www-authenticate"] = "Bearer"
     return reply
 
 
@@ -66,4 +68,5 @@ async def _unknown(_: Request, error: Exception) -> Response:
 
 
 def _line(message: str, status: int) -> Response:
-    return JSONResponse({"error": message}, status)
+    """Whatever is in the message, such as names that somebody gave: it is one line."""
+    return JSONResponse({"error": " ".join(message.split())}, status)

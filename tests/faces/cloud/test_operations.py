@@ -129,8 +129,10 @@ def test_the_document_of_the_api_says_who_may_ask_and_how_failures_look(backing:
         assert path not in {each for paths in ABSENT.values() for each in paths}
         for operation in found.values():
             assert "security" in operation
-            assert "4XX" in operation["responses"]
-            assert "422" not in operation["responses"]
+            for status in ("400", "401", "403", "404", "409", "413", "422", "429", "503"):
+                told = operation["responses"][status]["content"]["application/json"]["schema"]
+                assert told == {"$ref": "#/components/schemas/Failure"}
+            assert "WWW-Authenticate" in operation["responses"]["401"]["headers"]
 
 
 def test_a_method_that_is_not_there_is_refused_with_those_that_are(backing: Backing) -> None:

@@ -446,10 +446,24 @@ def test_a_body_over_the_limit_is_refused(api: Api, is_told: bool) -> None:
     assert (status, error) == (413, "a request of the control API holds at most 32 MiB")
 
 
+def test_a_fault_is_told_in_one_line_whatever_it_is_called(api: Api) -> None:
+    status, error = api.bad("PUT", "/deployments/shop/canary", {"weights": {"v\n2": "many"}})
+    assert status == 400
+    assert error.startswith("weights.v 2: ")
+    assert "\n" not in error
+
+
 def test_openapi_describes_every_route(api: Api) -> None:
     document = api.good("GET", "/openapi.json")
     routes = {f"{method.upper()} {path}" for path, of in document["paths"].items() for method in of}
     for route in ("PUT /deployments/{name}", "GET /deployments/{name}/logs", "GET /status"):
         assert route in routes
+    for of in document["paths"].values():
+        for operation in of.values():
+            assert operation["security"] == [{"bearer": []}, {"token": []}]
+            told = operation["responses"]["422"]["content"]["application/json"]["schema"]
+            assert told == {"$ref": "#/components/schemas/Failure"}
+    weights = document["components"]["schemas"]["WeightsBody"]["properties"]["weights"]
+    assert weights["additionalProperties"] is False  # there are no other keys than those
     view = document["components"]["schemas"]["DeploymentView"]
     assert {"status", "reason", "versions"} <= view["properties"].keys()

@@ -59,6 +59,7 @@ def test_setup_makes_the_first_administrator_and_nobody_else(nobody: Asked) -> N
     for token in ("", "wrong"):
         refused = nobody.post("/api/v1/setup", json={**SETUP, "token": token})
         assert refused.status_code == 401, refused.text
+        assert refused.headers["www-authenticate"] == "Bearer"
     made = nobody.post("/api/v1/setup", json=SETUP)
     assert (made.json()["name"], made.json()["is_super_admin"]) == ("ann", True)
     assert names(nobody).status_code == 200
