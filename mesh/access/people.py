@@ -20,9 +20,9 @@ One that is deleted is kept under its name, so that nobody makes another one of 
 the events of the old.
 """
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@+-]{0,126}[A-Za-z0-9])?")
-_EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
-_ORGANIZATION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@+-]{0,126}[A-Za-z0-9])?")
+EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
+ORGANIZATION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,7 @@ def invitation_of(entry: Entry) -> Invitation:
 
 def checked_name(name: str) -> str:
     """The name of a new user. Raises InvalidArgument."""
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise InvalidArgument(
             f"{name[:80]!r} is no name for a user: letters, digits and . _ @ + - between them,"
             " 128 at most"
@@ -233,14 +233,14 @@ def checked_name(name: str) -> str:
 
 def checked_email(email: str) -> str:
     """An email, or nothing. Raises InvalidArgument."""
-    if email and (len(email) > LONGEST or not _EMAIL.fullmatch(email)):
+    if email and (len(email) > LONGEST or not EMAIL.fullmatch(email)):
         raise InvalidArgument(f"{email[:80]!r} is no email")
     return email
 
 
 def checked_organization(name: str) -> str:
     """The name of a new organization. Raises InvalidArgument."""
-    if not _ORGANIZATION.fullmatch(name):
+    if not ORGANIZATION.fullmatch(name):
         raise InvalidArgument(
             f"{name[:80]!r} is no name for an organization:"
             " lower case letters, digits and - between them, 63 at most"

@@ -17,7 +17,7 @@ from mesh.errors import InvalidArgument
 from mesh.releases.documents import BENTO, MODEL
 
 LATEST = "latest"
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -47,7 +47,7 @@ FAMILIES: Mapping[str, Family] = {family.word: family for family in (BENTOS, MOD
 
 def checked_name(what: str, name: str) -> str:
     """A name of a repository or version. Raises InvalidArgument for what is none."""
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise InvalidArgument(
             f"{what} {name[:200]!r}: not 1 to 128 of letters, digits, '.', '_' and '-',"
             " with a letter or digit at both ends"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Query
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from mesh.faces.cloud.wire.base import Listed
 
@@ -20,9 +20,19 @@ def _absent(value: object) -> object:
     return None if value == "" else value
 
 
-Number = Annotated[Annotated[int, Field(ge=0, lt=2**31)] | None, BeforeValidator(_absent), Query()]
+def _or_empty(**schema: object) -> WithJsonSchema:
+    """What the document says of a parameter that may be there, but empty: null there is none."""
+    return WithJsonSchema({"anyOf": [schema, {"type": "string", "maxLength": 0}]})
+
+
+Number = Annotated[
+    Annotated[int, Field(ge=0, lt=2**31)] | None,
+    BeforeValidator(_absent),
+    _or_empty(type="integer", minimum=0, maximum=2**31 - 1),
+    Query(),
+]
 """A number; None if it is absent or empty."""
-Flag = Annotated[bool | None, BeforeValidator(_absent), Query()]
+Flag = Annotated[bool | None, BeforeValidator(_absent), _or_empty(type="boolean"), Query()]
 """True or false; None if it is absent or empty."""
 Text = Annotated[str, Query(max_length=1000)]
 """A text; empty if it is absent."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Annotated
 
 from fastapi import APIRouter
 
@@ -11,10 +12,12 @@ from mesh.errors import InvalidArgument
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.parameters import Flag, Text
 from mesh.faces.cloud.permission import Asker, may
+from mesh.faces.cloud.wire.base import said
 from mesh.faces.cloud.wire.usage import UsageView
 
 STEPS = {"hour": (3_600.0, 24), "day": (86_400.0, 30)}
 """Seconds of a step, and how many of them are told, by granularity."""
+Granularity = Annotated[Text, said(enum=["", *STEPS])]
 REPLICA_SECONDS, REQUESTS, ERRORS = METRICS = ("replica_seconds", "requests", "errors")
 
 
@@ -26,7 +29,7 @@ def usage(backing: Backing) -> APIRouter:
     async def used(
         asker: Asker = may(Verb.READ, Area.ORGANIZATION),
         metrics: Text = "",
-        granularity: Text = "",
+        granularity: Granularity = "",
         debug: Flag = None,
         deployment: Text = "",
     ) -> UsageView:

@@ -1,12 +1,18 @@
 """What people send to get in, and what they are told."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from mesh.access.logins import Newcomer
-from mesh.faces.cloud.wire.base import Sent, UserView, Wire
+from mesh.access.passwords import LONGEST, SHORTEST
+from mesh.faces.cloud.wire.base import Sent, UserView, Wire, said
 
 Word = Field(default="", max_length=1000)
 Secret = Field(default="", max_length=4096, repr=False)
+NewPassword = Annotated[
+    str, Field(max_length=4096, repr=False), said(minLength=SHORTEST, maxLength=LONGEST)
+]
 
 
 class LoginSent(Sent):
@@ -37,7 +43,7 @@ class PasswordSent(Sent):
     """Another password."""
 
     current_password: str = Secret
-    new_password: str = Secret
+    new_password: NewPassword
 
 
 class CodeView(Wire):

@@ -6,9 +6,18 @@ from typing import Annotated
 from pydantic import Field
 
 from mesh.config import EndpointConfig, Name
-from mesh.control.endpoint_wish import EndpointWish, UpstreamWish
+from mesh.config.endpoint import Said
+from mesh.control.endpoint_wish import LOAD_BALANCES, EndpointWish, UpstreamWish
 from mesh.control.records import EndpointRecord
-from mesh.faces.cloud.wire.base import OrganizationView, Resource, Sent, UserView, Wire, at
+from mesh.faces.cloud.wire.base import (
+    OrganizationView,
+    Resource,
+    Sent,
+    UserView,
+    Wire,
+    at,
+    said,
+)
 from mesh.faces.cloud.wire.secrets import DeploymentUsing
 
 Some = Annotated[str, Field(max_length=1000)]
@@ -26,10 +35,10 @@ class UpstreamSent(Sent):
 class EndpointChange(Sent):
     """What shall be otherwise; what is absent or null stays as it is."""
 
-    domain: Some | None = None
-    protocol: Some | None = None
-    strategy: Some | None = None
-    load_balance: Some | None = None
+    domain: Said | None = None
+    protocol: Said | None = None
+    strategy: Said | None = None
+    load_balance: Annotated[Some, said(enum=["", *LOAD_BALANCES])] | None = None
     deployment_ids: tuple[Some, ...] | None = None
     deployment_weights: dict[Some, Weight] | None = None
     upstreams: tuple[UpstreamSent, ...] | None = None

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from mesh.access.contract import Person
-from mesh.access.people import Organization
-from mesh.faces.cloud.wire.base import OrganizationView, Sent, at, user
+from mesh.access.people import ACTIVE, INACTIVE, ORGANIZATION, Organization
+from mesh.faces.cloud.wire.base import OrganizationView, Sent, at, said, user
 
 Some = Annotated[str, Field(max_length=1000)]
 
@@ -28,7 +28,7 @@ class ConfigSent(Sent):
 class OrganizationSent(Sent):
     """A new organization."""
 
-    name: str
+    name: Annotated[str, said(ORGANIZATION)]
     description: Some | None = None
     limit_group_name: Some | None = None
     config: ConfigSent | None = None
@@ -45,7 +45,7 @@ class OrganizationChange(Sent):
 class Operation(Sent):
     """Whether an organization is `active`."""
 
-    status: Some
+    status: Annotated[Some, said(enum=[ACTIVE, INACTIVE])]
 
 
 def organization(found: Organization, creator: Person) -> OrganizationView:

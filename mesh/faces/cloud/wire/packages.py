@@ -17,9 +17,10 @@ from mesh.faces.cloud.wire.base import (
     UserView,
     at,
     labels,
+    said,
     user,
 )
-from mesh.releases.packages import Package, Repository, Said, Status
+from mesh.releases.packages import NAME, Package, Repository, Said, Status
 
 
 def _time(value: object) -> object:
@@ -32,7 +33,8 @@ def _time(value: object) -> object:
         except ValueError:
             raise ValueError("not a date and time") from None
     if not isinstance(value, datetime):
-        return value
+        # One that pydantic makes a line of, as it does not of a TypeError.
+        raise ValueError("not a date and time")  # noqa: TRY004
     try:
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
     except OverflowError:
@@ -46,7 +48,7 @@ LARGEST = 4 * 2**20
 Time = Annotated[datetime | None, BeforeValidator(_time)]
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
 Size = Annotated[
-    Annotated[int, Field(ge=0, lt=2**63)],
+    Annotated[int, Field(ge=0, lt=2**53)],  # what every reader of JSON can tell exactly
     BeforeValidator(lambda value: 0 if value is None else value),
 ]
 
@@ -124,7 +126,7 @@ class ModelManifest(_Manifest):
 class RepositorySent(Sent):
     """A new repository."""
 
-    name: str
+    name: Annotated[str, said(NAME)]
     description: Text = ""
     labels: Annotated[tuple[Label, ...], _of_null(tuple)] = ()
 
@@ -143,7 +145,7 @@ class RepositoryChange(Sent):
 class BentoSent(Sent):
     """A new release."""
 
-    version: str
+    version: Annotated[str, said(NAME)]
     description: Text = ""
     manifest: Annotated[BentoManifest, _of_null(BentoManifest)] = BentoManifest()
     build_at: Time = None
@@ -153,7 +155,7 @@ class BentoSent(Sent):
 class ModelSent(Sent):
     """A new model."""
 
-    version: str
+    version: Annotated[str, said(NAME)]
     description: Text = ""
     manifest: Annotated[ModelManifest, _of_null(ModelManifest)] = ModelManifest()
     build_at: Time = None
@@ -181,7 +183,7 @@ class ModelChange(Sent):
 class FinishSent(Sent):
     """How an upload ended."""
 
-    status: Text = ""
+    status: Annotated[str, said(enum=[Status.SUCCESS, Status.FAILED])]
     reason: Text = ""
 
 

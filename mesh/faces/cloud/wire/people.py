@@ -6,8 +6,9 @@ from typing import Annotated
 from pydantic import Field
 
 from mesh.access.contract import Person
-from mesh.access.people import Member
+from mesh.access.people import EMAIL, NAME, Member
 from mesh.access.principal import Role
+from mesh.faces.cloud.wire.auth import NewPassword
 from mesh.faces.cloud.wire.base import (
     ClusterView,
     OrganizationView,
@@ -15,6 +16,7 @@ from mesh.faces.cloud.wire.base import (
     UserView,
     Wire,
     at,
+    said,
     user,
 )
 
@@ -24,16 +26,16 @@ Some = Annotated[str, Field(max_length=1000)]
 class UserSent(Sent):
     """A new user."""
 
-    name: Some
-    email: Some = ""
-    password: str = Field(repr=False)
+    name: Annotated[Some, said(NAME)]
+    email: Annotated[Some, said(pattern=f"^({EMAIL.pattern})?$")] = ""
+    password: NewPassword
     role: Role | None = None
 
 
 class InvitationSent(Sent):
     """Somebody to invite."""
 
-    email: Some
+    email: Annotated[Some, said(EMAIL)]
     first_name: Some | None = None
     last_name: Some | None = None
     role: Role | None = None

@@ -7,12 +7,13 @@ from typing import Annotated
 from pydantic import Field
 
 from mesh.access.contract import Person
-from mesh.access.tokens import MONITORS, NEVER, Token, Wish, time_of
+from mesh.access.tokens import MONITORS, NEVER, SCOPES, Token, Wish, time_of
 from mesh.errors import InvalidArgument
-from mesh.faces.cloud.wire.base import OrganizationView, Resource, Sent, UserView, at, user
+from mesh.faces.cloud.wire.base import OrganizationView, Resource, Sent, UserView, at, said, user
 
 Some = Annotated[str, Field(max_length=1000)]
-Scopes = Annotated[tuple[Some, ...], Field(max_length=100)]
+Scope = Annotated[Some, said(enum=list(SCOPES))]
+Scopes = Annotated[tuple[Scope, ...], Field(max_length=100)]
 
 
 class TokenSent(Sent):

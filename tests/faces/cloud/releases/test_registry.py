@@ -277,6 +277,7 @@ def test_a_client_that_goes_away_leaves_nothing_and_may_come_again(rig: Rig) -> 
         {"version": "v1", "manifest": {"name": "\ud800"}},
         {"version": "v1", "manifest": {"x": "\ud800"}},
         {"version": "v1", "build_at": "yesterday"},
+        {"version": "v1", "build_at": 0},
         {"version": "v1", "build_at": "9999-12-31T23:59:59-10:00"},
         {"version": "v1", "labels": [{"value": "x"}]},
     ],
