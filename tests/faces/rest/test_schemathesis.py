@@ -15,6 +15,7 @@ BETWEEN = "a rule that holds between fields"
 UNSAID = {
     "config: say target or release, and not both": BETWEEN,
     "body: deployments: an endpoint needs one at least, or upstreams": BETWEEN,
+    "endpoint .*: there is no deployment .*": "what there is, and is no path",
     "session: give header or cookie": BETWEEN,
     "rules.[0-9]+.headers.*: give exactly one of exact, prefix, regex, present": BETWEEN,
     "upstreams.[0-9]+.url: expected .*": "the schemes and parts of an address",
