@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from mesh import ControlClient
 from mesh.cli.main import app
-from mesh.cli.releasing import means_release
+from mesh.cli.meant import means_release
 from mesh.errors import FailedPrecondition, InvalidArgument, MeshError, NotFound, PermissionDenied
 from tests.faces.cloud.rig import TOKEN, Rig, rigged
 from tests.faces.cloud.shelf import NO_TORCH, Shelf
