@@ -21,7 +21,13 @@ demo: $(STAMP) ## Serve handwritten digits with a canary, promote it under load,
 	@$(BIN)/python deploy/examples/digits/demo.py
 
 test: $(STAMP) ## Run the tests
+ifeq ($(strip $(ARGS)),)
+	@$(BIN)/python -m pytest -m "not ray" -n auto --maxprocesses 8 --dist loadfile; apart=$$?; \
+	echo "tests on a real Ray, one after the other"; \
+	$(BIN)/python -m pytest -m ray && exit $$apart
+else
 	@$(BIN)/python -m pytest $(ARGS)
+endif
 
 check: $(STAMP) proto-check ## Lint, types, import directions, generated code
 	@echo "ruff check" && $(BIN)/ruff check --quiet

@@ -1,6 +1,7 @@
 """What all tests share: one Ray, started when a test first asks for it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -10,6 +11,17 @@ from mesh.cluster.start import Session, start_local
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("mesh", deadline=None)
 settings.load_profile("mesh")
+
+
+END_TO_END = Path(__file__).parent / "e2e"
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Marks the tests that start a Ray, which has its processes and its own idea of the CPUs."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if "ray_session" in fixtures or item.path.is_relative_to(END_TO_END):
+            item.add_marker(pytest.mark.ray)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ import pytest
 
 from tests.cluster.nodes_scenarios import NAMES
 
+pytestmark = pytest.mark.ray
+
 LIMIT = 150.0
 """Seconds for all scenarios; 50 on two idle cores."""
 

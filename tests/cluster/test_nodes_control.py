@@ -9,6 +9,8 @@ import pytest
 
 from tests.cluster.nodes_control import NAMES
 
+pytestmark = pytest.mark.ray
+
 LIMIT = 400.0
 """Seconds for all scenarios, on a busy machine."""
 
