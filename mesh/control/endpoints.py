@@ -1,6 +1,7 @@
 """Settings of an endpoint → the endpoint of the routing table."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set as AbstractSet
+from dataclasses import replace
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -49,6 +50,35 @@ def endpoint_of_config(
         if session is not None
         else None,
     )
+
+
+def within(endpoint: Endpoint, organization: str, foreign: AbstractSet[str]) -> Endpoint:
+    """The endpoint of an organization, for which `foreign` deployments of others are not there.
+
+    It may name them: it did when its own organization still had a deployment of that name. A rule
+    that leads to one leads nowhere, as with any deployment that is not there.
+    """
+    if foreign.isdisjoint(_names(endpoint)):
+        return endpoint
+    mirror = endpoint.mirror
+    return replace(
+        endpoint,
+        deployments=tuple(each for each in endpoint.deployments if each.deployment not in foreign),
+        mirror=None if mirror is not None and mirror.deployment in foreign else mirror,
+        rules=tuple(
+            # No deployment has such a name.
+            replace(rule, deployment=f"{rule.deployment} of {organization}")
+            if rule.deployment in foreign
+            else rule
+            for rule in endpoint.rules
+        ),
+    )
+
+
+def _names(endpoint: Endpoint) -> Iterator[str]:
+    yield from endpoint.reachable
+    if endpoint.mirror is not None:
+        yield endpoint.mirror.deployment
 
 
 def _upstreams(settings: tuple[Settings, ...], keys: Mapping[int, str]) -> Iterator[Upstream]:

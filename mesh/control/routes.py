@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 
 from mesh.config import EndpointConfig, parse
-from mesh.control.endpoints import endpoint_of_config
+from mesh.control.endpoints import endpoint_of_config, within
 from mesh.control.records import DeploymentRecord, EndpointRecord, Intent, State
 from mesh.errors import ConfigError
 from mesh.traffic.snapshot import Deployment, Endpoint, Grant, Snapshot, WeightedDeployment
@@ -25,6 +25,9 @@ class Routes:
         # Endpoints that users made, with their records.
         self._records: Mapping[str, EndpointRecord] = {}
         self._made: dict[str, tuple[EndpointRecord, Endpoint]] = {}
+        # The same as far as they lead to deployments of their own organizations.
+        self._within: dict[str, Endpoint] = {}
+        self._owners: dict[str, str] = {}
         # Endpoints that deployments have of themselves.
         self._own: dict[str, Endpoint] = {}
         self._endpoints: Mapping[str, Endpoint] = {}
@@ -82,11 +85,27 @@ class Routes:
             for name, record in state.deployments.items()
             if record.intent is not Intent.DELETE and name not in state.endpoints
         }
+        owners = {name: record.organization for name, record in state.deployments.items()}
+        if not is_same or owners != self._owners:
+            self._owners = owners
+            bounded = dict(self._bounded())
+            is_same = is_same and _is_same(self._within, bounded)
+            self._within = bounded
         if is_same and list(own) == list(self._own):
             return
         self._own = own
-        self._endpoints = {name: made for name, (_, made) in self._made.items()} | own
+        self._endpoints = self._within | own
         self._default = _default(state, own)
+
+    def _bounded(self) -> Iterator[tuple[str, Endpoint]]:
+        foreign = {
+            each: frozenset(name for name, owner in self._owners.items() if owner != each)
+            for each in {record.organization for record, _ in self._made.values()}
+        }
+        for name, (record, made) in self._made.items():
+            found = within(made, record.organization, foreign[record.organization])
+            before = self._within.get(name)
+            yield name, before if before is not None and before == found else found
 
     def _remade(
         self, records: Mapping[str, EndpointRecord]

@@ -91,6 +91,31 @@ def test_an_endpoint_has_what_its_settings_say_and_the_keys_that_are_kept_apart(
     assert "k3y" not in repr(snapshot)
 
 
+def test_an_endpoint_leads_to_no_deployment_of_another_organization() -> None:
+    config = {
+        "deployments": {"d": 1, "e": 3},
+        "mirror": {"deployment": "e", "percent": 10},
+        "rules": [{"headers": {"x": {"exact": "1"}}, "deployment": "e"}],
+    }
+    mine = replace(STATE, endpoints={"public": endpoint("public", **config)})
+    routes = Routes()
+    first = routes.snapshot(mine, 7, None)
+    made = first.endpoints["public"]
+    assert made.reachable == ("d", "e")
+    assert made.mirror is not None
+    deployments = {**STATE.deployments, "e": replace(deployment("e"), organization="other")}
+    theirs = replace(mine, deployments=deployments)
+    second = routes.snapshot(theirs, 7, first)
+    found = second.endpoints["public"]
+    assert found.deployments == (WeightedDeployment("d", 1),)
+    assert found.mirror is None
+    assert found.rules[0].deployment == "e of default"
+    assert second.endpoints["e"].deployments == (WeightedDeployment("e", 1),), "it has its own"
+    assert routes.snapshot(replace(theirs), 7, second) is second
+    third = routes.snapshot(mine, 7, second)
+    assert third.endpoints["public"] == made
+
+
 def test_new_grants_make_a_new_snapshot_and_equal_ones_none() -> None:
     routes = Routes()
     first = routes.snapshot(STATE, 7, None)
