@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from weakref import WeakValueDictionary
@@ -17,7 +17,7 @@ from mesh.control.store.catalogue import Catalogue, Kind, Put, Remove
 from mesh.control.verbs import Verbs
 from mesh.errors import AlreadyExists, MeshError, NotFound
 from mesh.launch import Secrets
-from mesh.releases.contract import Releases
+from mesh.releases.contract import Release, Releases
 from mesh.releases.described import Descriptions
 from mesh.releases.pending import Pending, Stage, pending_of
 from mesh.releases.wanted import (
@@ -271,12 +271,16 @@ class Deploying:
             by=wanted.by,
             organization=wanted.organization,
             born=Born(wanted.uid, wanted.created_at),
-            settle=partial(self._settled, wanted.organization),
+            settle=partial(self._settled, wanted.organization, tuple(needs.releases.values())),
         )
 
-    async def _settled(self, organization: str, application: Application) -> Application:
-        """With its instance types, if they and its secrets are there (still)."""
+    async def _settled(
+        self, organization: str, releases: Sequence[Release], application: Application
+    ) -> Application:
+        """With its instance types, if they, its releases and its secrets are there (still)."""
         config, versions = application.config, application.versions
+        for release in releases:
+            await self.releases.release(release.tag, organization)
         await check_secrets(config, organization, self._catalogue)
         types = check_instance_types(config, await self._types())
         if not types:

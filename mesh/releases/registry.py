@@ -229,12 +229,13 @@ class Registry:
 
         Raises MeshError (409) while a deployment or, for a model, a release uses it.
         """
-        await self.require_unused(package)
-        upload = await self._upload_of(package)
-        async with self._lock:
-            await self.catalogue.write(
-                Remove(package.entry()), *((Remove(upload),) if upload else ())
-            )
+        async with self.deployed.unchanged():
+            await self.require_unused(package)
+            upload = await self._upload_of(package)
+            async with self._lock:
+                await self.catalogue.write(
+                    Remove(package.entry()), *((Remove(upload),) if upload else ())
+                )
         if package.upload_id:
             await asyncio.to_thread(Parts(self.vault.incoming, package.upload_id).remove)
         await self.drop(package.digests)

@@ -1,6 +1,7 @@
 """Which deployments use which releases."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,6 +17,10 @@ class Deployed(Protocol):
 
     def current(self, name: str) -> RevisionRecord:
         """What a deployment is set to."""
+        ...
+
+    def unchanged(self) -> AbstractAsyncContextManager[None]:
+        """While the block lasts, what deployments are set to stays as it is."""
         ...
 
 

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,9 @@ class Deployments:
 
     def deployments(self) -> tuple[DeploymentRecord, ...]:
         return tuple(DeploymentRecord(name, name, 0, 0, 1) for name in self.configs)
+
+    def unchanged(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     def current(self, name: str) -> RevisionRecord:
         return RevisionRecord(name, 1, name, 0, self.configs[name], {})

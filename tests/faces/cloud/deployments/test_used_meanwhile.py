@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -16,7 +17,7 @@ from mesh.control.records import Change
 from mesh.control.store.catalogue import Entry, Kind, Put, Remove
 from mesh.control.store.memory import MemoryStore
 from mesh.control.store.memory_catalogue import MemoryCatalogue
-from mesh.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
+from mesh.errors import FailedPrecondition, InvalidArgument, MeshError, NotFound, PermissionDenied
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.clusters.instance_types import InstanceTypes
 from mesh.faces.cloud.organization.limit_groups import LimitGroups
@@ -25,11 +26,16 @@ from mesh.faces.cloud.organization.secrets import Secrets
 from mesh.faces.cloud.permission import Asker
 from mesh.faces.cloud.wire.organizations import OrganizationChange, OrganizationSent
 from mesh.faces.notes import Doing
+from mesh.releases.blobs import DiskBlobs
 from mesh.releases.deploying import Deploying
 from mesh.releases.described import Descriptions
+from mesh.releases.packages import BENTOS, Said
+from mesh.releases.registry import Registry
+from mesh.releases.uploads import Uploads
 from tests.control.store.stores import async_test
 from tests.control.test_controller import PaperCluster, controlling, settled
 from tests.faces.cloud.shelf import Shelf
+from tests.releases.tars import bento
 
 ASKER = Asker(OWNER, Doing("", ""))
 TYPE = {"resources": {"requests": {"cpu": "2", "memory": "1Gi"}}}
@@ -285,3 +291,44 @@ async def organization_with_cluster(made: Mesh) -> None:
     organizations = made.backing.access.organizations
     await organizations.make("lab", "owner")
     await organizations.change("lab", clusters={"default": ""})
+
+
+@asynccontextmanager
+async def released(folder: Path) -> AsyncIterator[tuple[Mesh, Callable[[], Awaitable[None]]]]:
+    """With a real registry that has the release, and what deletes it."""
+    async with mesh() as made:
+        registry = Registry(
+            made.backing.catalogue, DiskBlobs(folder), made.backing.verbs, wall=lambda: 0.0
+        )
+        await registry.create_repository(BENTOS, "default", "tiny", Said(), "me")
+        package = await registry.create(BENTOS, "default", "tiny", "v1", Said(), "me")
+        uploads = Uploads(registry)
+        package = await uploads.start(package)
+        package = await uploads.whole(package, whole(), None, is_done=True)
+        await made.deploying._descriptions.of(await registry.release("tiny:v1"))
+        made.deploying.releases = registry
+        yield made, lambda: registry.delete(package)
+
+
+async def whole() -> AsyncIterator[bytes]:
+    yield bento()
+
+
+@async_test
+async def test_a_release_that_is_being_deleted_no_deployment_begins_to_run(tmp_path: Path) -> None:
+    async with released(tmp_path) as (made, delete):
+        deleted, refused = await at_once(made.gate, is_deletion, delete(), made.deploy())
+        assert deleted is None
+        assert isinstance(refused, MeshError)
+        assert "tiny" in refused.message
+        assert await made.deployed() == []
+
+
+@async_test
+async def test_a_release_that_a_deployment_begins_to_run_is_not_deleted(tmp_path: Path) -> None:
+    async with released(tmp_path) as (made, delete):
+        deployed, refused = await at_once(made.gate, makes_d, made.deploy(), delete())
+        assert not isinstance(deployed, BaseException)
+        assert isinstance(refused, MeshError)
+        assert refused.message == "bento tiny:v1 is used by deployment d"
+        assert await made.deployed() == ["d"]
