@@ -1,14 +1,21 @@
 """Releases and models over the cloud API, without the official client."""
 
+import asyncio
 import json
 import socket
+import threading
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from mesh.faces.cloud.releases import transfer
+from mesh.faces.cloud.releases.patience import patiently
 from mesh.releases.packages import Status
+from mesh.releases.uploads import Uploads
+from tests.faces.cloud.asked import TOKEN_HEADER
 from tests.faces.cloud.rig import TOKEN, Rig
 from tests.releases.tars import MODEL, bento, file, tar
 
@@ -170,12 +177,11 @@ def test_an_archive_goes_to_a_signed_address_in_one_piece(rig: Rig) -> None:
     assert done.json()["upload_status"] == "success"
 
 
-def test_an_archive_goes_in_parts_to_signed_addresses(rig: Rig) -> None:
-    assert registered(rig, size_bytes=200 * 2**20)["transmission_strategy"] == "presigned_url"
+def in_parts(rig: Rig, content: bytes) -> dict[str, Any]:
+    """Sends an archive in parts; what completes it."""
     rig.asked.patch(f"{BENTO}/start_upload").raise_for_status()
     upload = rig.asked.patch(f"{BENTO}/start_multipart_upload").json()["upload_id"]
     assert rig.asked.patch(f"{BENTO}/start_multipart_upload").json()["upload_id"] == upload
-    content = bento(file("a", bytes(20_000)))
     parts = []
     for number, at in enumerate(range(0, len(content), 8192), start=1):
         wanted = {"upload_id": upload, "part_number": number}
@@ -183,14 +189,49 @@ def test_an_archive_goes_in_parts_to_signed_addresses(rig: Rig) -> None:
         reply = put(shown["presigned_upload_url"], content[at : at + 8192])
         assert reply.status_code == 200
         parts.append({"part_number": number, "etag": reply.headers["ETag"]})
-    body = {"upload_id": upload, "parts": parts[:1]}
-    assert rig.asked.patch(f"{BENTO}/complete_multipart_upload", json=body).status_code == 400
-    body = {"upload_id": upload, "parts": parts}
+    return {"upload_id": upload, "parts": parts}
+
+
+def test_an_archive_goes_in_parts_to_signed_addresses(rig: Rig) -> None:
+    assert registered(rig, size_bytes=200 * 2**20)["transmission_strategy"] == "presigned_url"
+    content = bento(file("a", bytes(20_000)))
+    body = in_parts(rig, content)
+    few = {**body, "parts": body["parts"][:1]}
+    assert rig.asked.patch(f"{BENTO}/complete_multipart_upload", json=few).status_code == 400
     assert rig.asked.patch(f"{BENTO}/complete_multipart_upload", json=body).status_code == 200
     rig.asked.patch(f"{BENTO}/finish_upload", json={"status": "success"}).raise_for_status()
     assert rig.asked.get(f"{BENTO}/download").content == content
-    late = {"upload_id": upload, "part_number": 1}
+    late = {"upload_id": body["upload_id"], "part_number": 1}
     assert rig.asked.patch(f"{BENTO}/presign_multipart_upload_url", json=late).status_code == 422
+
+
+def test_completing_an_archive_shows_signs_of_life(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered(rig)
+    body = in_parts(rig, bento())
+    goes_on, join = threading.Event(), Uploads.join
+
+    async def slow(uploads: Uploads, *wanted: Any) -> Any:
+        await asyncio.to_thread(goes_on.wait)
+        return await join(uploads, *wanted)
+
+    monkeypatch.setattr(Uploads, "join", slow)
+    monkeypatch.setattr(transfer, "patiently", partial(patiently, every=0.01))
+    headers = {TOKEN_HEADER: TOKEN}
+    address = f"{rig.url}{BENTO}/complete_multipart_upload"
+    with (
+        httpx.Client(trust_env=False, headers=headers) as client,
+        client.stream("PATCH", address, json=body) as reply,
+    ):
+        pieces = reply.iter_bytes()
+        first = next(pieces)
+        goes_on.set()
+        whole = first + b"".join(pieces)
+    assert first.strip() == b""
+    assert json.loads(whole)["version"] == "v1"
+    rig.asked.patch(f"{BENTO}/finish_upload", json={"status": "success"}).raise_for_status()
+    assert rig.asked.get(f"{BENTO}/download").content == bento()
 
 
 def test_an_address_opens_what_it_was_signed_for_and_nothing_else(rig: Rig) -> None:
