@@ -30,7 +30,8 @@ from mesh.control.endpoint_changes import Moment
 from mesh.control.gauges import Gauges
 from mesh.control.injected import named, secrets_of
 from mesh.control.latest import Latest
-from mesh.control.loads import Outcomes, Report
+from mesh.control.loads import Report
+from mesh.control.metering import Metering, ready_of
 from mesh.control.observed import Phase
 from mesh.control.outcomes import Ledger
 from mesh.control.plan import planned_alone
@@ -46,7 +47,7 @@ from mesh.control.records import (
 from mesh.control.routes import Routes
 from mesh.control.store.contract import Store
 from mesh.control.store.settled import TakenOver
-from mesh.control.usage import Meter
+from mesh.control.usage import Kind
 from mesh.control.watchers import Watchers
 from mesh.errors import MeshError, Unavailable
 from mesh.launch import Launch
@@ -56,8 +57,6 @@ _log = logging.getLogger(__name__)
 
 KEEP_EVERY = 10.0
 """Seconds between two times at which counts of canaries are kept, and old figures forgotten."""
-METER_EVERY = 60.0
-"""Seconds between two times at which what is used is written down."""
 TELL = 2.0
 """Seconds in which all gateways should route by a change; whoever made it waits no longer."""
 
@@ -112,8 +111,7 @@ class Loop:
         self._routes = Routes()
         self._gauges = Gauges()
         self._ledger = Ledger()
-        self._meter = Meter()
-        self._metered_at = float("-inf")
+        self._metering = Metering(store.journal)
         self._weighed_at = float("-inf")
         self._kept_at = float("-inf")
         self._is_ending = False
@@ -170,7 +168,7 @@ class Loop:
                 self._dirty.add(name)
         self._woken.set()
         while any(self._cluster.observe(name) for name in self._courses):
-            self._meter.look(self._ready(), self._wall())
+            self._metering.look(self._ready(), self._wall())
             self._looked.clear()
             await self._looked.wait()
         await self.keep_use()
@@ -180,9 +178,9 @@ class Loop:
 
         What cannot be written is logged, and kept for another try.
         """
-        self._meter.look(self._ready(), self._wall())
+        self._metering.look(self._ready(), self._wall())
         try:
-            await self._keep_use()
+            await self._metering.keep()
         except MeshError as error:
             _log.error("what was used cannot be written down: %s", error.message)
 
@@ -234,7 +232,8 @@ class Loop:
         for (deployment, version), outcomes in report.outcomes.items():
             if deployment in self._courses:
                 self._ledger.add(deployment, version, outcomes, now)
-                self._count(deployment, outcomes, wall)
+                record = self._state.deployments.get(deployment)
+                self._metering.count(deployment, record, outcomes, wall)
         if any(self._is_asleep(name) for name in waiting):
             self._weighed_at = float("-inf")  # whoever waits for a first replica waits for us
             self._woken.set()
@@ -395,7 +394,8 @@ class Loop:
         self._gauges.expire(now)
         if is_time:
             with _logged("what is used cannot be written down"):
-                await self._measure_use(now, wall)
+                self._metering.look(self._ready(), wall)
+                await self._metering.keep_at_times(now)
         events = []
         for name, course in self._courses.items():
             if course.scales:
@@ -409,45 +409,12 @@ class Loop:
             with _logged(f"the canary of deployment {name} cannot be judged"):
                 await self._judge(name, wall, keep=is_time)
 
-    def _count(self, deployment: str, outcomes: Outcomes, wall: float) -> None:
-        record = self._state.deployments.get(deployment)
-        organization = record.organization if record else DEFAULT_ORGANIZATION
-        self._meter.count(organization, deployment, outcomes.requests, outcomes.errors, wall)
-
-    async def _measure_use(self, now: float, wall: float) -> None:
-        """Adds up what is used; writes it down now and then, so that a crash costs little."""
-        self._meter.look(self._ready(), wall)
-        if now - self._metered_at >= METER_EVERY:
-            self._metered_at = now
-            await self._keep_use()
-
-    async def _keep_use(self) -> None:
-        taken = self._meter.take()
-        if not taken:
-            return
-        try:
-            await self._store.journal.add_used(*taken)
-        except BaseException:
-            self._meter.put_back(taken)
-            raise
-
-    def _ready(self) -> Counter[tuple[str, str, str]]:
-        """How many replicas are ready, by organization, deployment and instance type."""
-        ready: Counter[tuple[str, str, str]] = Counter()
+    def _ready(self) -> Counter[Kind]:
+        ready: Counter[Kind] = Counter()
         for name, course in self._courses.items():
             record = self._state.deployments.get(name)
-            if record is None:
-                continue
-            types = {
-                (release.id, service.name): service.instance_type
-                for releases in (*course.standing.values(), course.desired.versions)
-                for release in releases
-                for service in release.services.values()
-            }
-            for replica in self._cluster.observe(name):
-                if replica.phase in (Phase.READY, Phase.DRAINING):
-                    kind = types.get((replica.version_id, replica.service), "")
-                    ready[record.organization, name, kind] += 1
+            if record is not None:
+                ready += ready_of(record, course, self._cluster.observe(name))
         return ready
 
     def _tidy(self) -> None:
