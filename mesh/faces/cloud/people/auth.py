@@ -1,8 +1,8 @@
 """Getting in: passwords, registration, setup, and codes for commands that log in by a browser."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from mesh.access.people import User
 from mesh.access.principal import Principal, Role
@@ -11,7 +11,7 @@ from mesh.errors import PermissionDenied, Unauthenticated
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.parameters import Text
 from mesh.faces.cloud.people.cookies import SESSION, begin_session, end_session
-from mesh.faces.cloud.permission import Anyone
+from mesh.faces.cloud.permission import Anyone, Asker
 from mesh.faces.cloud.wire.auth import (
     CodeView,
     LoggedOutView,
@@ -24,6 +24,16 @@ from mesh.faces.notes import Doing
 
 TYPED = 80
 """Characters that an event has of the name of somebody whom nobody knows."""
+
+
+def _person(asker: Anyone) -> Asker:
+    """Asked before what is sent is looked at, as of all who may not do a thing."""
+    if asker.principal.token:
+        raise PermissionDenied("a password is changed by whoever is logged in with it")
+    return asker
+
+
+_Person = Annotated[Asker, Depends(_person)]
 
 
 def auth(backing: Backing) -> APIRouter:
@@ -72,10 +82,8 @@ def auth(backing: Backing) -> APIRouter:
         return user_view(made)
 
     @routes.patch("/api/v1/auth/reset_password")
-    async def reset_password(sent: PasswordSent, request: Request, asker: Anyone) -> UserView:
+    async def reset_password(sent: PasswordSent, request: Request, asker: _Person) -> UserView:
         """Gives whoever asks another password; their other sessions end."""
-        if asker.principal.token:
-            raise PermissionDenied("a password is changed by whoever is logged in with it")
         changed = await logins.change_password(
             asker.user,
             sent.current_password,
