@@ -229,13 +229,13 @@ class Registry:
 
         Raises MeshError (409) while a deployment or, for a model, a release uses it.
         """
-        async with self.deployed.unchanged():
+        # In this order: no deployment waits for archives that are being moved.
+        async with self._lock, self.deployed.unchanged():
             await self.require_unused(package)
             upload = await self._upload_of(package)
-            async with self._lock:
-                await self.catalogue.write(
-                    Remove(package.entry()), *((Remove(upload),) if upload else ())
-                )
+            await self.catalogue.write(
+                Remove(package.entry()), *((Remove(upload),) if upload else ())
+            )
         if package.upload_id:
             await asyncio.to_thread(Parts(self.vault.incoming, package.upload_id).remove)
         await self.drop(package.digests)

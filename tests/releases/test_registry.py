@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -46,12 +46,15 @@ class Deployments:
     """What is deployed: the configs of deployments, by name."""
 
     configs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def deployments(self) -> tuple[DeploymentRecord, ...]:
         return tuple(DeploymentRecord(name, name, 0, 0, 1) for name in self.configs)
 
-    def unchanged(self) -> AbstractAsyncContextManager[None]:
-        return nullcontext()
+    @asynccontextmanager
+    async def unchanged(self) -> AsyncIterator[None]:
+        async with self.changing:
+            yield
 
     def current(self, name: str) -> RevisionRecord:
         return RevisionRecord(name, 1, name, 0, self.configs[name], {})
@@ -293,6 +296,19 @@ async def test_what_a_deployment_uses_is_not_deleted(shelf: Shelf) -> None:
         await shelf.registry.delete(model)
     await shelf.registry.delete(release)
     await shelf.registry.delete(model)
+    assert await shelf.digests() == set()
+
+
+@async_test
+async def test_a_deletion_that_waits_for_archives_holds_up_no_deployment(shelf: Shelf) -> None:
+    release = await shelf.pushed()
+    async with shelf.registry.naming():
+        deletion = asyncio.create_task(shelf.registry.delete(release))
+        for _ in range(20):  # as far as it goes
+            await asyncio.sleep(0)
+        assert not deletion.done()
+        assert not shelf.deployed.changing.locked()
+    await deletion
     assert await shelf.digests() == set()
 
 
