@@ -19,7 +19,7 @@ from mesh.config import (
 )
 from mesh.config.deployment import OF_DEPLOYMENT
 from mesh.control.desired import DesiredDeployment
-from mesh.control.endpoint_changes import Moment, check_owner, endpoint_record
+from mesh.control.endpoint_changes import Moment, check_name, check_owner, endpoint_record
 from mesh.control.plan import (
     Application,
     kept_application,
@@ -72,7 +72,9 @@ def applied(
     name = application.config.name
     before = state.deployments.get(name)
     is_new = before is None or before.intent is Intent.DELETE
-    if before is not None and not is_new:
+    if is_new:
+        check_name(state, name, at)
+    elif before is not None:
         check_owner(f"a deployment {name!r}", before.organization, at)
     revision = None if is_new else state.revisions[name]
     generation = _generation(before, state)

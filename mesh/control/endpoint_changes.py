@@ -36,6 +36,18 @@ def check_owner(what: str, organization: str, at: Moment) -> None:
         raise AlreadyExists(f"another organization has {what}")
 
 
+def check_name(state: State, name: str, at: Moment) -> None:
+    """Raises AlreadyExists if another organization has a deployment or endpoint of this name.
+
+    Requests find both under their names.
+    """
+    deployment, endpoint = state.deployments.get(name), state.endpoints.get(name)
+    if deployment is not None and deployment.intent is not Intent.DELETE:
+        check_owner(f"a deployment {name!r}", deployment.organization, at)
+    if endpoint is not None:
+        check_owner(f"an endpoint {name!r}", endpoint.organization, at)
+
+
 def found_endpoint(state: State, name: str) -> EndpointRecord:
     """The endpoint of this name. Raises NotFound."""
     record = state.endpoints.get(name)
@@ -47,8 +59,8 @@ def found_endpoint(state: State, name: str) -> EndpointRecord:
 def with_endpoint(state: State, name: str, config: EndpointConfig, at: Moment) -> Change:
     """Makes an endpoint what `config` says. The same again changes nothing.
 
-    Raises ConfigError if it names a deployment that there is not, and AlreadyExists if another
-    organization has an endpoint of this name.
+    Raises ConfigError if it names a deployment that there is not, and AlreadyExists as
+    `endpoint_record`.
     """
     record = endpoint_record(state, name, config, at)
     for unknown in sorted(config.named_deployments()):
@@ -67,10 +79,13 @@ def with_endpoint(state: State, name: str, config: EndpointConfig, at: Moment) -
 def endpoint_record(state: State, name: str, config: EndpointConfig, at: Moment) -> EndpointRecord:
     """The endpoint that `config` makes; the one that is kept, if it is the same.
 
-    Raises AlreadyExists if another organization has one of this name.
+    Raises AlreadyExists if another organization has one of this name; for a new one also if it
+    has a deployment of this name.
     """
     before = state.endpoints.get(name)
-    if before is not None:
+    if before is None:
+        check_name(state, name, at)
+    else:
         check_owner(f"an endpoint {name!r}", before.organization, at)
     document = config.model_dump(mode="json", exclude={"upstreams": {"__all__": {"api_key"}}})
     keys = _keys(before, config)

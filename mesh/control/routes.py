@@ -1,7 +1,7 @@
 """The snapshot that callers should have, put together of parts that rarely change."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from mesh.config import EndpointConfig, parse
 from mesh.control.endpoints import endpoint_of_config, within
@@ -83,7 +83,7 @@ class Routes:
         own = {
             name: self._own.get(name) or Endpoint(name, (WeightedDeployment(name, 1),))
             for name, record in state.deployments.items()
-            if record.intent is not Intent.DELETE and name not in state.endpoints
+            if record.intent is not Intent.DELETE and not _is_replaced(record, state)
         }
         owners = {name: record.organization for name, record in state.deployments.items()}
         if not is_same or owners != self._owners:
@@ -116,12 +116,18 @@ class Routes:
             yield name, kept if kept is not None and is_kept else (record, _of(record))
 
 
-def _default(state: State, own: Iterable[str]) -> str:
+def _is_replaced(record: DeploymentRecord, state: State) -> bool:
+    """Whether its organization made an endpoint of its name; those of others change nothing."""
+    made = state.endpoints.get(record.name)
+    return made is not None and made.organization == record.organization
+
+
+def _default(state: State, own: Collection[str]) -> str:
     """The endpoint of requests that name none: the one that is set so, else the oldest.
 
     So one more endpoint never takes these requests away.
     """
-    made = state.endpoints.values()
+    made = [record for name, record in state.endpoints.items() if name not in own]
     said = [record for record in made if record.config.get("default")]
     if said:
         return max(said, key=lambda record: record.updated_at).name

@@ -108,6 +108,24 @@ def test_the_name_of_another_organizations_deployment_or_endpoint_is_taken() -> 
     assert (record.creator, record.organization) == ("bob", "other")
 
 
+def test_a_deployment_and_an_endpoint_of_one_name_are_of_one_organization() -> None:
+    one, other = Moment(1.0, "1", "ann", "acme"), Moment(2.0, "2", "bob", "other")
+    out = parse(EndpointConfig, {"upstreams": [{"url": "https://a.example"}]}, what="d")
+    world = World()
+    world.take(changes.applied(world.state, app(), {}, one))
+    with pytest.raises(AlreadyExists, match="another organization has a deployment 'd'"):
+        with_endpoint(world.state, "d", out, other)
+    world.take(with_endpoint(world.state, "d", out, one))
+    assert world.state.endpoints["d"].organization == "acme"
+
+    world = World()
+    world.take(with_endpoint(world.state, "d", out, one))
+    with pytest.raises(AlreadyExists, match="another organization has an endpoint 'd'"):
+        changes.applied(world.state, app(), {}, other)
+    world.take(changes.applied(world.state, app(), {}, one))
+    assert world.state.deployments["d"].organization == "acme"
+
+
 def test_of_several_canaries_the_one_to_promote_must_be_named_and_the_others_stay() -> None:
     world = World()
     world.apply("one:Main", replicas=3, canaries={"a": 10, "b": 20})

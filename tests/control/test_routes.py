@@ -52,6 +52,13 @@ def test_an_endpoint_with_the_name_of_a_deployment_goes_before_the_deployments_o
     assert snapshot.endpoints["e"].deployments == (WeightedDeployment("d", 1),)
 
 
+def test_an_endpoint_of_another_organization_does_not_go_before_a_deployments_own() -> None:
+    theirs = replace(endpoint("e", default=True), organization="other")
+    snapshot = Routes().snapshot(replace(STATE, endpoints={"e": theirs}), 7, None)
+    assert snapshot.endpoints["e"].deployments == (WeightedDeployment("e", 1),)
+    assert snapshot.default_endpoint == "d"
+
+
 def test_what_has_not_changed_is_the_same_object_and_no_change_is_no_snapshot() -> None:
     routes = Routes()
     routes.put("d", Deployment("d", ()))
