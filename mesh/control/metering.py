@@ -1,5 +1,6 @@
 """What deployments use: measured at each look, and written down now and then."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -7,7 +8,7 @@ from mesh.control.course import Course
 from mesh.control.loads import Outcomes
 from mesh.control.observed import ObservedReplica, Phase
 from mesh.control.records import DEFAULT_ORGANIZATION, DeploymentRecord
-from mesh.control.store.catalogue import Journal
+from mesh.control.store.catalogue import Journal, Used
 from mesh.control.usage import Kind, Meter
 
 EVERY = 60.0
@@ -42,11 +43,20 @@ class Metering:
     async def keep(self) -> None:
         """Writes down what was used; what cannot be written is kept for another try.
 
-        Raises as the journal does.
+        To the end, even if it is cancelled: a journal may write it all the same, and it would be
+        counted twice. Raises as the journal does.
         """
         taken = self._meter.take()
         if not taken:
             return
+        kept = asyncio.ensure_future(self._write(taken))
+        try:
+            await asyncio.shield(kept)
+        except asyncio.CancelledError:
+            await asyncio.wait({kept})
+            raise
+
+    async def _write(self, taken: tuple[Used, ...]) -> None:
         try:
             await self._journal.add_used(*taken)
         except BaseException:
