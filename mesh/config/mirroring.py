@@ -5,8 +5,8 @@ from collections.abc import Container
 from mesh.config.deployment import CanaryVersion, ServiceOverrides, VersionConfig
 from mesh.config.stages import stages_of
 
-MIRRORED = frozenset({"envs", "secrets", "services"})
-"""The settings that a canary mirrors."""
+MIRRORED = frozenset({"envs", "secrets", "services", "annotations"})
+"""The settings that a canary mirrors; of the annotations only the stages of variables."""
 _NUMBERS = ("replicas", "scaling")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from mesh.config import EndpointConfig, parse
+from mesh.config.stages import build_envs, running
 from mesh.control import changes
 from mesh.control.endpoint_changes import Moment, with_endpoint
 from mesh.control.records import Change, Intent, State
@@ -147,6 +148,26 @@ def test_what_versions_mirror_of_main_stays_when_another_is_main() -> None:
     config = world.state.revisions["d"].config
     assert config["envs"] == {"A": "1"}
     assert config["canary"]["versions"]["b"]["envs"] == {"A": "1"}
+
+
+def test_variables_that_others_mirror_stay_of_their_stage_when_another_is_main() -> None:
+    world = World()
+    stages = {"stages": {"A": "build"}, "services": {"Main": {"stages": {"B": "build"}}}}
+    made = app(
+        "one:Main",
+        envs={"A": "1", "C": "3"},
+        services={"Main": {"envs": {"B": "2"}}},
+        annotations={**stages, "bento": "of main"},
+        canaries={"a": 10, "b": 20},
+    )
+    made.config.canary.versions["b"].annotations["bento"] = "of b"
+    world.take(changes.applied(world.state, made, {}, world.at()))
+    world.take(changes.promoted(world.state, "d", "a", world.at()))
+    b = changes.config_of(world.state.revisions["d"]).canary.versions["b"]
+    assert build_envs(b) == {"A": "1", "B": "2"}
+    assert running(b).envs == {"C": "3"}
+    assert running(b).services["Main"].envs == {}
+    assert b.annotations == {**stages, "bento": "of b"}
 
 
 def test_a_promotion_takes_the_annotations_of_the_canary_but_for_those_of_the_deployment() -> None:
