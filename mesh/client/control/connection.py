@@ -131,7 +131,8 @@ class Connection:
             except Unavailable as error:
                 if not (self._has_answered and repeatable):
                     raise
-                failure, is_sent = error, True
+                # Who answers 503 has done nothing; of a 502 that a proxy gives nobody knows.
+                failure, is_sent = error, error.http_status != 503
             outage.wait_for(failure, is_sent=is_sent, is_repeatable=repeatable)
 
     def _once(self, method: str, path: str, json: Any, params: Mapping[str, Any]) -> bytes:

@@ -1,6 +1,6 @@
 """A control API whose connections break: what a client sees of a controller that is killed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -19,17 +19,23 @@ class Breaks(Enum):
     """What was asked for is done."""
 
 
+REFUSAL = b'{"error": "the mesh is being stopped"}'
+"""What a controller says with 503 that does nothing any more."""
+
+
 @dataclass
 class Between:
     """Stands at `url` before a server. The next requests of `breaks` get no answer.
 
-    Reads break with `reads` only. `asked` are methods and paths of all requests but reads.
+    Reads break with `reads` only. `asked` are methods and paths of all requests but reads, and the
+    first `refused` of them get 503.
     """
 
     url: str
     breaks: list[Breaks] = field(default_factory=list)
     reads: bool = False
     asked: list[str] = field(default_factory=list)
+    refused: int = 0
 
 
 @contextmanager
@@ -45,22 +51,29 @@ def between(server: str, port: int = 0) -> Iterator[Between]:
                 is_read = self.command == "GET"
                 if not is_read:
                     made.asked.append(f"{self.command} {self.path.partition('?')[0]}")
+                    if made.refused:
+                        made.refused -= 1
+                        self._answer(503, {"content-type": "application/json"}, REFUSAL)
+                        return
                 breaks = made.breaks.pop(0) if made.breaks and is_read == made.reads else None
                 if breaks is not Breaks.BEFORE:
                     reply = onward.request(
                         self.command, self.path, content=content, headers=dict(self.headers)
                     )
                 self.close_connection = True
-                if breaks is not None:
-                    return
-                self.send_response(reply.status_code)
-                for name in {"content-type", "www-authenticate"} & set(reply.headers):
-                    self.send_header(name, reply.headers[name])
-                if reply.status_code != 204:
-                    self.send_header("content-length", str(len(reply.content)))
+                if breaks is None:
+                    self._answer(reply.status_code, reply.headers, reply.content)
+
+            def _answer(self, status: int, fields: Mapping[str, str], content: bytes) -> None:
+                self.close_connection = True
+                self.send_response(status)
+                for name in {"content-type", "www-authenticate"} & set(fields):
+                    self.send_header(name, fields[name])
+                if status != 204:
+                    self.send_header("content-length", str(len(content)))
                 self.send_header("connection", "close")
                 self.end_headers()
-                self.wfile.write(reply.content)
+                self.wfile.write(content)
 
             do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = _pass  # noqa: N815  # as it is called
 

@@ -117,6 +117,15 @@ def test_what_was_deleted_before_a_break_is_deleted(
         client.deployments.delete("a")
 
 
+def test_what_was_refused_before_it_is_found_gone_was_not_deleted(
+    client: ControlClient, server: Between
+) -> None:
+    server.refused = 1
+    with pytest.raises(NotFound):
+        client.deployments.delete("no-such")
+    assert len(server.asked) == 2
+
+
 @pytest.mark.parametrize("breaks", Breaks)
 @pytest.mark.parametrize("doing", UNREPEATABLE.values(), ids=UNREPEATABLE)
 def test_what_makes_something_new_each_time_is_not_asked_again(
