@@ -206,13 +206,16 @@ class Endpoints:
     def views(self) -> Callable[[EndpointRecord], EndpointView]:
         """A function that shows endpoints: people, and what they lead to, are looked up once."""
         backing, access = self._backing, self._backing.access
-        records = {each.name: each for each in self._verbs.deployments()}
-        uids = {name: each.uid for name, each in records.items()}
+        theirs: dict[str, dict[str, DeploymentRecord]] = {}
+        for each in self._verbs.deployments():
+            theirs.setdefault(each.organization, {})[each.name] = each
         applied = backing.applied()
         where = cluster(access.person(""))
 
         def view(record: EndpointRecord) -> EndpointView:
             config = _understood(record)
+            # What it names may have been deleted, and the name be another organization's now.
+            records = theirs.get(record.organization, {})
             there = [records[name] for name in config.deployments if name in records]
             of = access.organizations.organization(record.organization)
             return endpoint(
@@ -220,7 +223,7 @@ class Endpoints:
                 config,
                 url=_url(backing.gateway_url, record.name),
                 status=self._status(record),
-                manifest=manifest(config, uids, applied),
+                manifest=manifest(config, {each.name: each.uid for each in there}, applied),
                 deployments=tuple(using(backing, each, where) for each in there),
                 organization=organization(of, access.person(of.creator)),
                 creator=user(access.person(record.creator)),
@@ -233,7 +236,8 @@ class Endpoints:
         statuses = []
         for name in config.deployments:
             with suppress(MeshError):  # gone, or not understood
-                statuses += [each.phase.label for each in self._verbs.status(name)]
+                if self._verbs.deployment(name).organization == record.organization:
+                    statuses += [each.phase.label for each in self._verbs.status(name)]
         return status_word(record.intent, leads_outside=bool(config.upstreams), statuses=statuses)
 
 

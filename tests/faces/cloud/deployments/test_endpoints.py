@@ -7,6 +7,7 @@ import pytest
 
 from mesh.access.principal import Role
 from mesh.serving.described import described
+from tests.control.test_controller import app
 from tests.faces.cloud.rig import Rig
 
 ENDPOINTS = "/api/v1/endpoints"
@@ -224,6 +225,22 @@ def test_other_organizations_see_and_take_nothing(rig: Rig, uids: dict[str, str]
         outside = [{"url": "https://x.example"}]
         for name in ("front", "d1"):
             assert asked.post(ENDPOINTS, json=sent(name, upstreams=outside)).status_code == 409
+
+
+def test_what_it_names_is_not_what_another_organization_has_of_that_name(
+    rig: Rig, uids: dict[str, str]
+) -> None:
+    controller = rig.plane._running.controller
+    made(rig, deployment_ids=["d1", "d2"])
+    rig.wait(controller.delete("d1"))
+    rig.wait(controller.terminate("d2"))
+    rig.wait(controller.apply(app(name="d1"), organization="west", by="ann"))
+    found = rig.asked.get(f"{ENDPOINTS}/front").json()
+    assert found["manifest"]["deployment_ids"] == ["d1", uids["d2"]]
+    assert [each["name"] for each in found["deployments"]] == ["d2"]
+    assert found["status"] == "unhealthy", "nothing runs that it leads to"
+    (listed,) = rig.asked.get(ENDPOINTS).json()["items"]
+    assert listed["deployments"] == found["deployments"]
 
 
 def test_who_may_only_read_changes_nothing(rig: Rig, uids: dict[str, str]) -> None:
