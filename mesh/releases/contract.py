@@ -43,6 +43,13 @@ class Releases(Protocol):
         """
         ...
 
+    async def is_there(self, release: Release, organization: str = "default") -> bool:
+        """Whether a release that was found is still there, and its archive still of it.
+
+        Quick: it looks into the catalogue only, not for archives.
+        """
+        ...
+
 
 class Builder(Protocol):
     """Makes a release ready to run, on a node of the cluster."""

@@ -280,7 +280,8 @@ class Deploying:
         """With its instance types, if they, its releases and its secrets are there (still)."""
         config, versions = application.config, application.versions
         for release in releases:
-            await self.releases.release(release.tag, organization)
+            if not await self.releases.is_there(release, organization):
+                raise NotFound(f"there is no bento {release.tag[:300]!r}")
         await check_secrets(config, organization, self._catalogue)
         types = check_instance_types(config, await self._types())
         if not types:

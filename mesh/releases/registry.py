@@ -339,6 +339,14 @@ class Registry:
             models,
         )
 
+    async def is_there(self, release: Release, organization: str = DEFAULT_ORGANIZATION) -> bool:
+        """As of contract.Releases."""
+        entry = await self.catalogue.entry_of(Kind.BENTO, release.uid)
+        if entry is None or entry.organization != organization:
+            return False
+        found = package_of(BENTOS, entry)
+        return found.is_bare or release.digest in found.digests
+
     async def _models(self, release: Package) -> Sequence[tuple[str, Package]]:
         there = {each.tag: each for each in await self.models_of(release)}
         for tag in model_tags(release.manifest):

@@ -334,6 +334,19 @@ async def test_a_release_is_found_with_the_digests_of_its_models(shelf: Shelf) -
 
 
 @async_test
+async def test_a_release_is_there_until_it_is_deleted_or_its_archive_replaced(shelf: Shelf) -> None:
+    package = await shelf.pushed()
+    release = await shelf.registry.release("tiny:v1")
+    assert await shelf.registry.is_there(release)
+    assert not await shelf.registry.is_there(release, "another")
+    assert not await shelf.registry.is_there(replace(release, digest=digest_of(b"another")))
+    await shelf.registry.delete(package)
+    assert not await shelf.registry.is_there(release)
+    await shelf.pushed()  # of the same tag, and another one
+    assert not await shelf.registry.is_there(release)
+
+
+@async_test
 async def test_latest_is_the_newest_that_was_uploaded(shelf: Shelf) -> None:
     await shelf.pushed()
     for number in range(2, 30):

@@ -81,6 +81,10 @@ class Shelf:
             return self.releases[tag]
         raise NotFound(f"there is no release {tag!r}")
 
+    async def is_there(self, release: Release, organization: str = "default") -> bool:
+        """As of Releases."""
+        return any(each.uid == release.uid for each in self.releases.values())
+
     async def describe(self, release: Release, build: Secrets = NO_SECRETS) -> VersionDocument:
         """As of Builder."""
         self.built.append(release.tag)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -332,3 +332,25 @@ async def test_a_release_that_a_deployment_begins_to_run_is_not_deleted(tmp_path
         assert isinstance(refused, MeshError)
         assert refused.message == "bento tiny:v1 is used by deployment d"
         assert await made.deployed() == ["d"]
+
+
+@async_test
+async def test_no_archive_is_looked_for_while_control_is_held(tmp_path: Path) -> None:
+    async with released(tmp_path) as (made, _):
+        held: list[bool] = []
+
+        class Watched(DiskBlobs):
+            async def size(self, digest: str) -> int | None:
+                held.append(is_held(made))
+                return await super().size(digest)
+
+        registry = cast("Registry", made.deploying.releases)
+        made.deploying.releases = replace(registry, vault=Watched(tmp_path))
+        await made.deploy()
+        assert await made.deployed() == ["d"]
+        assert held
+        assert not any(held)
+
+
+def is_held(made: Mesh) -> bool:
+    return cast("Any", made.backing.verbs)._changing.locked()
