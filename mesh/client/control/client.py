@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from mesh.client.control.canaries import Canaries
 from mesh.client.control.connection import Connection, path as path_of
@@ -31,11 +31,18 @@ from mesh.client.control.values import (
 )
 from mesh.client.control.whereabouts import find
 from mesh.clock import Clock, monotonic
-from mesh.errors import ConfigError, DeadlineExceeded, FailedPrecondition, NotFound
+from mesh.errors import (
+    ConfigError,
+    DeadlineExceeded,
+    FailedPrecondition,
+    NotFound,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from mesh.serving.application import Application
 
+T = TypeVar("T", BuildView, DeploymentView)
 POLL = 0.25
 """Seconds between two looks at a deployment that is not ready yet."""
 _DESCRIBED = "mesh.serving.described:described"
@@ -207,7 +214,7 @@ class ControlClient:
         until = self._clock() + timeout
         while True:
             try:
-                view = self._connection.ask(BuildView, "GET", path_of("builds", name))
+                view = self._seen(BuildView, path_of("builds", name), until)
             except NotFound:
                 return
             yield view
@@ -235,7 +242,7 @@ class ControlClient:
         """A deployment as it goes on, until it runs; raises as `wait`."""
         until = self._clock() + timeout
         while True:
-            view = self.deployments.get(name)
+            view = self._seen(DeploymentView, path_of("deployments", name), until)
             yield view
             match progress(view, revision):
                 case Progress.DONE:
@@ -246,3 +253,12 @@ class ControlClient:
                 why = f": {view.reason}" if view.reason else ""
                 raise DeadlineExceeded(f"{name!r} is {view.status} after {timeout:g} s{why}")
             self._pause(POLL)
+
+    def _seen(self, kind: type[T], path: str, until: float) -> T:
+        """What there is at a path; who was away until then raises DeadlineExceeded."""
+        try:
+            return self._connection.ask(kind, "GET", path, within=until - self._clock())
+        except Unavailable as error:
+            if self._clock() < until:
+                raise
+            raise DeadlineExceeded(error.message) from error

@@ -1,5 +1,6 @@
 """Questions to the control API, and answers as values."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
@@ -25,6 +26,8 @@ from mesh.errors import (
 
 T = TypeVar("T")
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+CONNECT = 10.0
+"""Seconds for a connection at most: the host of a controller that is away may answer nothing."""
 _REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
 """What comes to the same however often it is asked, as HTTP has it."""
 
@@ -65,7 +68,7 @@ class Connection:
             self._client = httpx.Client(
                 base_url=f"{where.url}{PREFIX}",
                 headers=fields,
-                timeout=timeout,
+                timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT)),
                 follow_redirects=False,
             )
         except (httpx.InvalidURL, ValueError) as error:
@@ -87,15 +90,17 @@ class Connection:
         params: Mapping[str, Any] = NOTHING,
         *,
         again: bool | None = None,
+        within: float = math.inf,
     ) -> T:
         """The answer to one question, as a `kind`.
 
-        `again` says whether the question may be asked twice; else its method does.
+        `again` says whether the question may be asked twice; else its method does. A controller
+        that is away is waited for `within` seconds at most.
 
         Raises:
             MeshError: as the controller says, or Unavailable where there is none.
         """
-        body = self.raw(method, path, json, params, again=again)
+        body = self.raw(method, path, json, params, again=again, within=within)
         try:
             found: T = _reader(kind).validate_json(body)  # type: ignore[arg-type]  # types have hashes
         except ValidationError as error:
@@ -110,13 +115,14 @@ class Connection:
         params: Mapping[str, Any] = NOTHING,
         *,
         again: bool | None = None,
+        within: float = math.inf,
     ) -> bytes:
         """The answer as it comes; raises as `ask`.
 
         What is deleted twice was deleted: that it is gone the second time is no error.
         """
         repeatable = method in _REPEATABLE if again is None else again
-        outage = Outage(self._patience)
+        outage = Outage(self._patience, within)
         while True:
             try:
                 return self._once(method, path, json, params)
@@ -146,13 +152,14 @@ class Connection:
         self, path: str, params: Mapping[str, Any], fields: Mapping[str, str]
     ) -> Iterator[str]:
         """The lines of an answer as they come, for as long as they may; raises as `ask`."""
+        timeout = self._client.timeout
         try:
             with self._client.stream(
                 "GET",
                 path,
                 params=dict(params),
                 headers=dict(fields),
-                timeout=httpx.Timeout(self._client.timeout.connect, read=None),
+                timeout=httpx.Timeout(timeout.write, read=None, connect=timeout.connect),
             ) as response:
                 if response.status_code >= 300:
                     raise self._refusal(response, response.read())
@@ -193,7 +200,7 @@ class Connection:
             raise self._broken(error) from error
 
     def _broken(self, error: httpx.HTTPError) -> MeshError:
-        if isinstance(error, httpx.TimeoutException):
+        if isinstance(error, httpx.TimeoutException) and was_sent(error):
             return DeadlineExceeded(f"the control API at {self.url} does not answer in time")
         why = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         hint = "; mesh up starts a mesh, --url names another" if self._is_guess else ""

@@ -1,5 +1,6 @@
 """How long a client waits for a controller that is away: one that died is made anew, elsewhere."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,10 +48,14 @@ def got_away(error: httpx.HTTPError) -> bool:
 
 
 class Outage:
-    """The time that one question finds no controller. `may_be_done`: a try may have been heard."""
+    """The time that one question finds no controller. `may_be_done`: a try may have been heard.
 
-    def __init__(self, patience: Patience) -> None:
+    It is waited out for as long as `patience` has it, and for `most` seconds at most.
+    """
+
+    def __init__(self, patience: Patience, most: float = math.inf) -> None:
         self._patience = patience
+        self._limit = min(patience.limit, max(most, 0.0))
         self._until: float | None = None
         self.may_be_done = False
 
@@ -64,13 +69,14 @@ class Outage:
         self.may_be_done |= is_sent
         if is_sent and not is_repeatable:
             raise _told(failure, "it may have been done: look before you do it again")
-        now, limit = self._patience.clock(), self._patience.limit
+        now, limit = self._patience.clock(), self._limit
+        said = f"{round(limit, 1):g} s"
         if self._until is None:
             self._until = now + limit
             if limit:
-                self._patience.tell(f"{failure.message}; waiting for it, {limit:g} s at most")
+                self._patience.tell(f"{failure.message}; waiting for it, {said} at most")
         if now >= self._until:
-            waited = f"waited {limit:g} s for it" if limit else ""
+            waited = f"waited {said} for it" if limit else ""
             hint = "it is safe to do this again" if self.may_be_done else ""
             raise _told(failure, "; ".join(filter(None, (waited, hint))))
         self._patience.pause(POLL)

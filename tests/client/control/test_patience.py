@@ -1,5 +1,6 @@
 """Questions that break off: which are asked again, for how long, and what is said of the rest."""
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from mesh import ControlClient
-from mesh.errors import NotFound, Unavailable
+from mesh.errors import DeadlineExceeded, NotFound, Unavailable
 from tests.client.control.breaking import Between, Breaks, between
 from tests.faces.cloud.rig import TOKEN, Rig, rigged
 
@@ -159,6 +160,16 @@ def test_who_was_never_there_is_not_waited_for(time: Time) -> None:
     assert (time.now, time.said) == (0, [])
 
 
+def test_who_does_not_even_refuse_a_connection_does_not_answer() -> None:
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        stack.enter_context(socket.create_connection(full.getsockname()))
+        url = f"http://127.0.0.1:{full.getsockname()[1]}"
+        client = stack.enter_context(ControlClient(url, timeout=0.1))
+        with pytest.raises(Unavailable, match=f"the control API at {url} does not answer"):
+            client.deployments.restart("a")
+
+
 def test_what_was_never_sent_may_always_be_sent(rig: Rig, time: Time) -> None:
     """A restart, while nobody listens where somebody did."""
     with ExitStack() as stack:
@@ -186,3 +197,15 @@ def test_a_rollout_is_followed_through_a_break(client: ControlClient, server: Be
     server.breaks, server.reads = [Breaks.BEFORE, Breaks.AFTER], True
     assert client.wait("a").name == "a"
     assert not server.breaks
+
+
+def test_who_waits_for_a_rollout_waits_no_longer_for_the_controller(
+    client: ControlClient, server: Between, time: Time
+) -> None:
+    server.breaks, server.reads = [Breaks.BEFORE] * 1000, True
+    with pytest.raises(DeadlineExceeded, match="waited 5 s for it"):
+        client.wait("a", timeout=5)
+    assert time.now == 5
+    with pytest.raises(DeadlineExceeded, match="waited 2 s for it"):
+        list(client.building("a", timeout=2))
+    assert time.now == 7
