@@ -176,9 +176,8 @@ class InstanceTypes:
                 raise FailedPrecondition(
                     f"the instance type {name!r} is used by {', '.join(sorted(users))}"
                 )
-            view = await self.view(found)
             await self._catalogue.write(Remove(found.entry))
-        return view
+        return await self.view(found)  # asks the cluster, for which no change is to wait
 
     def _entry(self, name: str, description: str, config: dict[str, Any]) -> Entry:
         now = self._backing.wall()

@@ -352,5 +352,19 @@ async def test_no_archive_is_looked_for_while_control_is_held(tmp_path: Path) ->
         assert not any(held)
 
 
+@async_test
+async def test_no_nodes_are_looked_for_while_control_is_held() -> None:
+    async with mesh() as made:
+        held: list[bool] = []
+
+        async def nodes() -> tuple[()]:
+            held.append(is_held(made))
+            return ()
+
+        await delete_type(replace(made.backing, nodes=nodes))
+        assert not await made.is_kept(Kind.INSTANCE_TYPE, "t")
+        assert held == [False]
+
+
 def is_held(made: Mesh) -> bool:
     return cast("Any", made.backing.verbs)._changing.locked()
