@@ -19,7 +19,7 @@ from mesh.config import (
 )
 from mesh.config.deployment import OF_DEPLOYMENT
 from mesh.control.desired import DesiredDeployment
-from mesh.control.endpoint_changes import Moment, check_name, check_owner, endpoint_record
+from mesh.control.endpoint_changes import Moment, check_name, check_owner, endpoint_record, event_of
 from mesh.control.plan import (
     Application,
     kept_application,
@@ -154,7 +154,15 @@ def _made(first: RevisionRecord, at: Moment) -> DeploymentRecord:
 
 
 def _event(record: DeploymentRecord, reason: str, at: Moment) -> Event:
-    return Event(at.now, "change", record.name, revision=record.revision, reason=reason, by=at.by)
+    return Event(
+        at.now,
+        "change",
+        record.name,
+        revision=record.revision,
+        reason=reason,
+        by=at.by,
+        organization=record.organization,
+    )
 
 
 def _warnings(
@@ -163,7 +171,14 @@ def _warnings(
     """What is said of the releases of a new revision, each sentence once."""
     found = (each.document["version"].get("warnings") or () for each in versions)
     for sentence in dict.fromkeys(sentence for some in found for sentence in some):
-        yield Event(at.now, "warning", record.name, revision=record.revision, reason=sentence)
+        yield Event(
+            at.now,
+            "warning",
+            record.name,
+            revision=record.revision,
+            reason=sentence,
+            organization=record.organization,
+        )
 
 
 def last_that_ran(current: int, events: Iterable[Event]) -> int:
@@ -399,7 +414,7 @@ def intended(state: State, name: str, intent: Intent, at: Moment) -> Change:
     gone = _left_alone(state, name) if intent is Intent.DELETE else ()
     told = {Intent.RUN: "started", Intent.TERMINATE: "terminated", Intent.DELETE: "deleted"}
     why = f"deleted with deployment {name}"
-    events = [Event(at.now, "change", endpoint=each, reason=why, by=at.by) for each in gone]
+    events = [event_of(state.endpoints[each], why, at) for each in gone]
     return Change(
         deployments=(new,),
         events=(_event(new, told[intent], at), *events),

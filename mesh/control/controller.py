@@ -110,9 +110,7 @@ class Controller(Loop):
         """
         async with self._change(by) as at:
             current = changes.found(self._state, name).revision
-            number = number or changes.last_that_ran(
-                current, await self._store.events(deployment=name, count=EVENTS)
-            )
+            number = number or changes.last_that_ran(current, await self.events(name, count=EVENTS))
             revision, versions = await self._store.revision(name, number)
             change = changes.rolled_back(self._state, revision, versions, at)
             await self._commit(await self._admitted(change))
@@ -275,9 +273,17 @@ class Controller(Loop):
     async def events(
         self, name: str = "", start: int = 0, count: int = 100, *, endpoint: str = ""
     ) -> tuple[Event, ...]:
-        """What happened to a deployment or an endpoint (neither: to all), the newest first."""
+        """What happened to a deployment or an endpoint (neither: to all), the newest first.
+
+        What happened to one of this name that another organization had is not told.
+        """
+        record = self._state.deployments.get(name) or self._state.endpoints.get(endpoint)
         return await self._store.events(
-            deployment=name, endpoint=endpoint, start=start, count=count
+            deployment=name,
+            endpoint=endpoint,
+            organization=record.organization if record is not None else "",
+            start=start,
+            count=count,
         )
 
     def canary_status(self, name: str) -> CanaryStatus:

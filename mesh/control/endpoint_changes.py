@@ -72,8 +72,19 @@ def with_endpoint(state: State, name: str, config: EndpointConfig, at: Moment) -
     if record == state.endpoints.get(name):
         return Change()
     told = "updated" if name in state.endpoints else "created"
-    event = Event(at.now, "change", endpoint=name, reason=told, by=at.by)
-    return Change(endpoints=(record,), events=(event,))
+    return Change(endpoints=(record,), events=(event_of(record, told, at),))
+
+
+def event_of(record: EndpointRecord, reason: str, at: Moment) -> Event:
+    """What tells that somebody changed an endpoint."""
+    return Event(
+        at.now,
+        "change",
+        endpoint=record.name,
+        reason=reason,
+        by=at.by,
+        organization=record.organization,
+    )
 
 
 def endpoint_record(state: State, name: str, config: EndpointConfig, at: Moment) -> EndpointRecord:
@@ -122,8 +133,7 @@ def _keys(before: EndpointRecord | None, config: EndpointConfig) -> dict[int, st
 
 def without_endpoint(state: State, name: str, at: Moment) -> Change:
     """Deletes an endpoint. Raises NotFound."""
-    found_endpoint(state, name)
-    event = Event(at.now, "change", endpoint=name, reason="deleted", by=at.by)
+    event = event_of(found_endpoint(state, name), "deleted", at)
     return Change(deleted_endpoints=(name,), events=(event,))
 
 
@@ -133,5 +143,5 @@ def intended_endpoint(state: State, name: str, intent: Intent, at: Moment) -> Ch
     if record.intent is intent:
         return Change()
     told = "started" if intent is Intent.RUN else "terminated"
-    event = Event(at.now, "change", endpoint=name, reason=told, by=at.by)
+    event = event_of(record, told, at)
     return Change(endpoints=(replace(record, intent=intent, updated_at=at.now),), events=(event,))

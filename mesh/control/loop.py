@@ -401,13 +401,19 @@ class Loop:
             if course.scales:
                 for told in course.rescale(self._gauges, self._cluster.observe(name), now):
                     revision = course.desired.revision
-                    events.append(Event(wall, "scaling", name, revision=revision, reason=told))
+                    event = Event(wall, "scaling", name, revision=revision, reason=told)
+                    events.append(self._owned(event))
                     self._dirty.add(name)
         if events:
             await self._store.commit(Change(events=tuple(events)))
         for name in [name for name, course in self._courses.items() if course.progression]:
             with _logged(f"the canary of deployment {name} cannot be judged"):
                 await self._judge(name, wall, keep=is_time)
+
+    def _owned(self, event: Event) -> Event:
+        """An event of a deployment with whose it is."""
+        record = self._state.deployments.get(event.deployment)
+        return event if record is None else replace(event, organization=record.organization)
 
     def _ready(self) -> Counter[Kind]:
         ready: Counter[Kind] = Counter()
@@ -449,7 +455,7 @@ class Loop:
             elif isinstance(verdict, canary.Step):
                 told = f"canary {version}: {verdict.weight} %"
                 event = Event(wall, "canary", name, revision=desired.revision, reason=told)
-                change = Change(events=(event,))
+                change = Change(events=(self._owned(event),))
             if change == Change() and not (keep and found != before):
                 course.reach(found)
                 return
@@ -494,7 +500,7 @@ class Loop:
                 records.append(replace(record, standing=standing))
             event = course.news(self._cluster.observe(name), wall)
             if event is not None and not self._is_ending:
-                events.append(event)
+                events.append(replace(event, organization=record.organization))
         if records or events:
             change = Change(deployments=tuple(records), events=tuple(events))
             await self._store.commit(change)

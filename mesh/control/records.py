@@ -117,7 +117,8 @@ class Event:
     `kind` is `change` for what a user did, with what in `reason`; `status` for a new `status` of a
     deployment with its `reason`; and `warning` for what a release wants and does not get.
     `revision` is the one that was current (0: none), `by` the name of the user who asked for a
-    change (empty: nobody known, or the mesh did it by itself).
+    change (empty: nobody known, or the mesh did it by itself), and `organization` that of whose it
+    happened to (empty: not known): another one may have the name later.
     """
 
     at: float
@@ -128,6 +129,7 @@ class Event:
     status: str = ""
     reason: str = ""
     by: str = ""
+    organization: str = ""
 
 
 @dataclass(frozen=True, slots=True)

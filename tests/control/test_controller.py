@@ -1101,6 +1101,27 @@ def test_what_is_measured_may_fail_to_be_followed_and_replicas_are_kept_running(
     asyncio.run(main())
 
 
+def test_of_what_another_organization_had_under_a_name_nothing_is_told() -> None:
+    async def main() -> None:
+        cluster = PaperCluster()
+        async with controlling(cluster) as controller:
+            out = EndpointConfig.model_validate({"upstreams": [{"url": "https://x.example"}]})
+            await controller.apply(app(), by="ann", organization="acme")
+            await controller.apply_endpoint("e", out, by="ann", organization="acme")
+            await snapshot_with(controller, "Main-1")
+            await controller.restart("d", by="ann")
+            await controller.delete("d", by="ann")
+            await controller.delete_endpoint("e", by="ann")
+            assert {each.organization for each in await controller.events()} == {"acme"}
+            await controller.apply(app(), by="bob", organization="other")
+            await controller.apply_endpoint("e", out, by="bob", organization="other")
+            for told in (await controller.events("d"), await controller.events(endpoint="e")):
+                assert {each.organization for each in told} == {"other"}
+                assert [each.by for each in told if each.kind == "change"] == ["bob"]
+
+    asyncio.run(main())
+
+
 def test_what_was_made_long_ago_has_its_full_time_when_it_is_started_again() -> None:
     async def main() -> None:
         cluster, clocks, store = PaperCluster(), Clocks(), MemoryStore()

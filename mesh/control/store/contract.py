@@ -93,11 +93,18 @@ class Store(Protocol):
         ...
 
     async def events(
-        self, *, deployment: str = "", endpoint: str = "", start: int = 0, count: int = 100
+        self,
+        *,
+        deployment: str = "",
+        endpoint: str = "",
+        organization: str = "",
+        start: int = 0,
+        count: int = 100,
     ) -> tuple[Event, ...]:
         """Events, the last committed first, without the first `start`; at most `count`.
 
-        Those of `deployment`, of `endpoint`; empty: of any. How many are kept: see Retention.
+        Those of `deployment`, of `endpoint`, of what `organization` has or nobody is known to have;
+        empty: of any. How many are kept: see Retention.
         """
         ...
 

@@ -139,7 +139,13 @@ class MemoryStore:
         return found, tuple(versions[each] for each in ids if each in versions)
 
     async def events(
-        self, *, deployment: str = "", endpoint: str = "", start: int = 0, count: int = 100
+        self,
+        *,
+        deployment: str = "",
+        endpoint: str = "",
+        organization: str = "",
+        start: int = 0,
+        count: int = 100,
     ) -> tuple[Event, ...]:
         """As of Store."""
         found = [
@@ -147,6 +153,7 @@ class MemoryStore:
             for (_, of_deployment, of_endpoint), alike in self._open().events.items()
             if deployment in ("", of_deployment) and endpoint in ("", of_endpoint)
             for event, place in alike.items()
+            if not organization or event.organization in ("", organization)
         ]
         found.sort(key=lambda each: each[0], reverse=True)
         return tuple(event for _, event in found[start : start + count])

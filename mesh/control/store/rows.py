@@ -170,6 +170,7 @@ def event_row(event: Event) -> Row:
         "status": event.status,
         "reason": event.reason,
         "creator": event.by,
+        "organization": event.organization,
     }
     # repr, unlike JSON, has no two ways to write a number.
     return {**row, "digest": hashlib.sha256(repr(list(row.values())).encode()).digest()}
@@ -186,4 +187,5 @@ def read_event(row: RowMapping) -> Event:
         status=row["status"],
         reason=row["reason"],
         by=row["creator"],
+        organization=row["organization"],
     )

@@ -110,6 +110,7 @@ EVENTS = Table(
     Column("status", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("creator", Text, nullable=False, server_default=""),
+    Column("organization", Text, nullable=False, server_default=""),
     # SHA-256 over the rest: the same event is kept once.
     Column("digest", LargeBinary, nullable=False),
     Index(None, "digest", unique=True),

@@ -125,7 +125,13 @@ class SqlStore:
         return await self._held.call(lambda: self._revision(deployment, number))
 
     async def events(
-        self, *, deployment: str = "", endpoint: str = "", start: int = 0, count: int = 100
+        self,
+        *,
+        deployment: str = "",
+        endpoint: str = "",
+        organization: str = "",
+        start: int = 0,
+        count: int = 100,
     ) -> tuple[Event, ...]:
         """As of Store."""
         query = select(EVENTS).order_by(EVENTS.c.id.desc()).offset(start).limit(count)
@@ -133,6 +139,8 @@ class SqlStore:
             query = query.where(EVENTS.c.deployment == deployment)
         if endpoint:
             query = query.where(EVENTS.c.endpoint == endpoint)
+        if organization:
+            query = query.where(EVENTS.c.organization.in_(("", organization)))
 
         def read(connection: Connection) -> tuple[Event, ...]:
             return tuple(read_event(row) for row in connection.execute(query).mappings())

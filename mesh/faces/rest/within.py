@@ -176,7 +176,12 @@ class Within:
         place = 0
         while len(found) < start + count:
             some = await self.verbs.events("", place, EVENTS)
-            found += [e for e in some if e.deployment in names or e.endpoint in ends]
+            found += [
+                e
+                for e in some
+                if (e.deployment in names or e.endpoint in ends)
+                and e.organization in ("", self.principal.organization)
+            ]
             if len(some) < EVENTS:
                 break
             place += EVENTS

@@ -300,6 +300,19 @@ async def test_events_come_in_the_order_of_commits_newest_first(opener: Opener) 
 
 
 @async_test
+async def test_events_are_of_an_organization_or_of_nobody_that_is_known(opener: Opener) -> None:
+    store = opener()
+    of_nobody = event(1.0)
+    theirs = event(2.0, organization="other")
+    mine = event(2.0, organization="acme")
+    await store.commit(Change(events=(of_nobody, theirs, mine)))
+    assert await store.events() == (mine, theirs, of_nobody)
+    assert await store.events(deployment="d", organization="acme") == (mine, of_nobody)
+    assert await store.events(organization="other", count=1) == (theirs,)
+    await store.close()
+
+
+@async_test
 async def test_of_each_kind_the_newest_events_of_a_deployment_are_kept(opener: Opener) -> None:
     store = opener()
     await store.commit(Change(events=(event(0.0, "change"), event(0.0, deployment="other"))))

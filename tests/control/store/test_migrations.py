@@ -101,13 +101,13 @@ async def test_what_was_kept_before_there_were_organizations_is_of_the_default_o
 @async_test
 async def test_of_what_happened_before_nobody_is_known(sql_url: str) -> None:
     store = opened(sql_url)
-    happened = event(1.0, "change", by="ann")
+    happened = event(1.0, "change", by="ann", organization="acme")
     await store.commit(Change(events=(happened,)))
     with store._database.writing() as connection:
         command.downgrade(config(connection), "0002")
     await store.close()
     store = opened(sql_url)
-    assert await store.events() == (replace(happened, by=""),)
+    assert await store.events() == (replace(happened, by="", organization=""),)
     later = event(2.0, "change", by="bob")
     await store.commit(Change(events=(later,)))
     assert await store.events(count=1) == (later,)
@@ -123,7 +123,7 @@ async def test_a_database_of_a_later_version_is_refused_and_left_as_it_is(sql_ur
         opened(sql_url)
     assert str(caught.value) == (
         f"the store {store._database.label} was written by a later version of the mesh:"
-        " its schema is 9999, this version knows 0003"
+        " its schema is 9999, this version knows 0004"
     )
     await store.commit(update(1))  # nobody has taken it over
     await store.close()

@@ -133,9 +133,12 @@ def test_the_owner_changes_what_is_of_others_and_it_stays_theirs(two: Two) -> No
 def test_events_are_of_ones_own_organization(two: Two) -> None:
     some = [Event(float(n), "change", ("shop", "bench")[n % 2]) for n in range(3 * EVENTS)]
     two.verbs.happened.extend(some)
+    earlier = Event(1e9, "change", "bench", reason="earlier", organization="theirs")
+    two.verbs.happened.append(earlier)  # of one that had this name
     found = two.good("bob", "GET", "/events?start=990&count=20")
     assert len(found) == 20
     assert {each["deployment"] for each in found} == {"bench"}
+    assert "earlier" not in str(two.good("bob", "GET", "/events?count=20"))
     everything = two.good("owner", "GET", "/events?count=1000")
     assert {each["deployment"] for each in everything} >= {"bench", "shop"}
 
