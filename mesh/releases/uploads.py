@@ -141,8 +141,9 @@ class Uploads:
     ) -> Package:
         """Puts parts together, and checks the archive; `finish` says that it is done.
 
-        Parts stay until it is whole. Raises InvalidArgument, FailedPrecondition, or MeshError (409)
-        while that goes on.
+        Parts stay until it is whole. If it raises, the version says why until that is tried again:
+        the client may not have heard it. Raises InvalidArgument, FailedPrecondition, or MeshError
+        (409) while that goes on.
         """
         if package.upload_id == "" and package.arrived is not None:
             return package  # said twice
@@ -150,8 +151,15 @@ class Uploads:
         with self._sole(package):
             limit = await self.registry.most(package)
             parts = self._parts(upload_id)
-            arrived = await asyncio.to_thread(parts.joined, wanted, limit)
-            made = await self._accept(package, arrived, is_done=False)
+            try:
+                arrived = await asyncio.to_thread(parts.joined, wanted, limit)
+                made = await self._accept(package, arrived, is_done=False)
+            except MeshError as error:
+                await self._blame(package, error.message)
+                raise
+            except Exception:
+                await self._blame(package, "the upload went wrong inside the mesh")
+                raise
             made = await self._forget(made)
         await asyncio.to_thread(parts.remove)
         return made
@@ -160,14 +168,14 @@ class Uploads:
         """Ends an upload in parts."""
         upload = await self.registry.catalogue.entry_of(Kind.UPLOAD, package.upload_id)
         async with self.registry.changing(package) as changing:
-            changing.made = replace(changing.now, upload_id="")
+            changing.made = replace(changing.now, upload_id="", reason="")
             changing.changes += [Remove(upload)] if upload else []
         return changing.made
 
     async def finish(self, package: Package, status: str, reason: str) -> Package:
         """Ends an upload, as its client says: `success` or `failed`.
 
-        Raises InvalidArgument for another status, FailedPrecondition if nothing was uploaded.
+        What is known here of why it failed stays, whatever the client says of that. Raises InvalidArgument for another status, FailedPrecondition if nothing was uploaded.
         """
         if status not in (Status.SUCCESS, Status.FAILED):
             raise InvalidArgument(f"status: {status[:100]!r} is neither success nor failed")
@@ -175,7 +183,8 @@ class Uploads:
         async with self.registry.changing(package) as changing:
             now, at = changing.now, self.registry.wall()
             if status == Status.FAILED:
-                changing.made = now if now.status is Status.SUCCESS else now.failed(reason, at)
+                failed = now.failed(now.reason or reason, at)
+                changing.made = now if now.status is Status.SUCCESS else failed
             elif now.arrived is not None or now.manifest.get("dev"):
                 changing.made = now.succeeded(now.arrived, at, reason)
             elif now.status is not Status.SUCCESS:
@@ -215,6 +224,15 @@ class Uploads:
                     changing.made = changing.now.failed(reason, self.registry.wall())
         except MeshError as error:
             _log.warning("a failed upload of %s is not noted: %s", package.tag, error.message)
+
+    async def _blame(self, package: Package, reason: str) -> None:
+        """Notes what went wrong with an upload that may go on."""
+        try:
+            async with self.registry.changing(package) as changing:
+                if changing.now.status is Status.UPLOADING:
+                    changing.made = replace(changing.now, reason=reason[:1000])
+        except MeshError as error:
+            _log.warning("what is wrong with %s is not noted: %s", package.tag, error.message)
 
     def _parts(self, upload_id: str) -> Parts:
         return Parts(self.registry.vault.incoming, upload_id)

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,17 @@ from typer.testing import CliRunner
 
 from mesh import ControlClient
 from mesh.cli.main import app
-from mesh.errors import InvalidArgument, NotFound, PermissionDenied, Unauthenticated
+from mesh.client.control.connection import Connection
+from mesh.client.control.releases import Releases
+from mesh.client.control.whereabouts import Whereabouts
+from mesh.errors import (
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    Unauthenticated,
+    Unavailable,
+)
 from mesh.packing.pack import Recipe, pack
 from mesh.packing.shelf import Packed, Shelf
 from tests.faces.cloud.bento_client import BentoClient, tree
@@ -117,6 +128,29 @@ def test_what_the_mesh_does_not_take_is_told(rig: Rig, packed: Packed) -> None:
     (packed.folder / "out").unlink()
     with ControlClient(rig.url, TOKEN) as client:
         assert client.releases.push("greeter", "1.0", packed.folder, packed.manifest)
+
+
+class BreaksOff(Connection):
+    """The reply to a completion breaks off when it has failed."""
+
+    def raw(self, method: str, path: str, *rest: Any, **more: Any) -> bytes:
+        try:
+            return super().raw(method, path, *rest, **more)
+        except InvalidArgument:
+            if path.endswith("/complete_multipart_upload"):
+                raise Unavailable("the reply broke off") from None
+            raise
+
+
+def test_what_the_mesh_does_not_take_in_parts_is_told_when_the_reply_breaks_off(
+    rig: Rig, packed: Packed
+) -> None:
+    with (packed.folder / "src" / "weights.bin").open("wb") as file:
+        file.truncate(101 * 2**20)
+    (packed.folder / "out").symlink_to("/etc/passwd")
+    connection = BreaksOff(Whereabouts(rig.url, TOKEN))
+    with closing(connection), pytest.raises(FailedPrecondition, match="a link out of its folder"):
+        Releases(connection).push("greeter", "1.0", packed.folder, packed.manifest)
 
 
 def test_who_has_no_right_pushes_nothing(rig: Rig, packed: Packed) -> None:

@@ -202,6 +202,28 @@ async def test_of_two_uploads_at_once_the_second_is_told(shelf: Shelf) -> None:
 
 
 @async_test
+async def test_why_parts_are_no_archive_is_kept_until_they_are_one(shelf: Shelf) -> None:
+    package = await shelf.uploads.start_parts(await shelf.started())
+    upload = package.upload_id
+    content = bento(file("./data", bytes(range(256)) * 20))
+    wanted = []
+    for number, piece in enumerate((content[:3000], content[3000:]), 1):
+        part = await shelf.uploads.part(upload, number, chunks(piece), None)
+        wanted.append((number, part.etag))
+    with pytest.raises(InvalidArgument, match="whole tar") as told:
+        await shelf.uploads.join(package, upload, wanted[:1])
+    kept = await shelf.again(package)
+    assert (kept.status, kept.reason) == (Status.UPLOADING, told.value.message)
+    failed = await shelf.uploads.finish(kept, "failed", "Unavailable at the client")
+    assert (failed.status, failed.reason) == (Status.FAILED, told.value.message)
+    again = await shelf.uploads.start_parts(await shelf.uploads.start(failed))
+    with pytest.raises(InvalidArgument, match="whole tar"):
+        await shelf.uploads.join(again, again.upload_id, wanted[:1])
+    joined = await shelf.uploads.join(again, again.upload_id, wanted)
+    assert joined.reason == ""
+
+
+@async_test
 async def test_parts_come_in_any_order_and_again_and_stay_when_a_try_breaks_off(
     shelf: Shelf,
 ) -> None:

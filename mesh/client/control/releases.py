@@ -205,8 +205,14 @@ class Releases:
             done = {"parts": parts, "upload_id": upload}
             self._ask(_Bento, "PATCH", f"{where}/complete_multipart_upload", json=done)
         except BaseException as error:
-            failed = {"status": "failed", "reason": f"{type(error).__name__} at the client"}
-            self._ask(_Bento, "PATCH", f"{where}/finish_upload", json=failed)
+            said = f"{type(error).__name__} at the client"
+            failed = {"status": "failed", "reason": said}
+            ended = self._ask(_Bento, "PATCH", f"{where}/finish_upload", json=failed)
+            why = ended.upload_finished_reason
+            if isinstance(error, Unavailable) and why not in ("", said):  # a reply that broke off
+                raise FailedPrecondition(
+                    f"the mesh did not take {name}:{version}: {why}"
+                ) from error
             raise
         success = {"status": "success", "reason": ""}
         self._ask(_Bento, "PATCH", f"{where}/finish_upload", json=success)
