@@ -175,7 +175,8 @@ class Uploads:
     async def finish(self, package: Package, status: str, reason: str) -> Package:
         """Ends an upload, as its client says: `success` or `failed`.
 
-        What is known here of why it failed stays, whatever the client says of that. Raises InvalidArgument for another status, FailedPrecondition if nothing was uploaded.
+        What is known here of why it failed stays, whatever the client says of that. Raises
+        InvalidArgument for another status, FailedPrecondition if nothing was uploaded.
         """
         if status not in (Status.SUCCESS, Status.FAILED):
             raise InvalidArgument(f"status: {status[:100]!r} is neither success nor failed")
