@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
-from mesh.control.admission import admit_archive, admit_release, largest
+from mesh.control.admission import admit_archive, admit_owner, admit_release, largest
 from mesh.control.records import DEFAULT_ORGANIZATION
 from mesh.control.store.catalogue import Catalogue, Entry, Kind, Put, Remove
 from mesh.errors import AlreadyExists, Code, FailedPrecondition, MeshError, NotFound, TooLarge
@@ -69,8 +69,13 @@ class Registry:
     async def create_repository(
         self, family: Family, organization: str, name: str, said: Said, creator: str
     ) -> Repository:
-        """A new repository. Raises AlreadyExists, and InvalidArgument for a wrong name."""
+        """A new repository.
+
+        Raises AlreadyExists, InvalidArgument for a wrong name, and PermissionDenied if the
+        organization was deleted.
+        """
         checked_name("repository", name)
+        await admit_owner(self.catalogue, organization)
         now = self.wall()
         made = Repository(family, name, self.new_uid(), organization, now, now, said, creator)
         await self.catalogue.write(Put(made.entry(), is_new=True))
@@ -142,7 +147,8 @@ class Registry:
     ) -> Package:
         """A new version.
 
-        Raises NotFound, AlreadyExists, TooLarge, QuotaExceeded; InvalidArgument for a name.
+        Raises NotFound, AlreadyExists, TooLarge, QuotaExceeded; InvalidArgument for a name;
+        PermissionDenied if the organization was deleted.
         """
         checked_name("version", version)
         if version == LATEST:
@@ -156,6 +162,7 @@ class Registry:
         if made.is_elsewhere:
             made = made.succeeded(None, now)
         async with self._lock:  # no other comes between the count and this one
+            await admit_owner(self.catalogue, organization)
             await admit_release(self.catalogue, organization, family.version)
             await self.catalogue.write(Put(made.entry(), is_new=True))
         return made

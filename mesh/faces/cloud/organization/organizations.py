@@ -175,6 +175,9 @@ class Organizations:
         verbs = self.backing.verbs
         using = [each.name for each in verbs.deployments() if each.organization == name]
         using += [each.name for each in verbs.endpoints() if each.organization == name]
+        if self.backing.deploying is not None:
+            pending = self.backing.deploying.pending().values()
+            using += [each.name for each in pending if each.organization == name]
         if using:
             some = ", ".join(using[:3])
             raise FailedPrecondition(

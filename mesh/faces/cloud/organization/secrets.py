@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from mesh.access.principal import Area, Verb
+from mesh.control.admission import admit_owner
 from mesh.control.records import CLUSTER, DeploymentRecord, Intent
 from mesh.control.secrets import TEMPLATES, Content, check_unused, names_in
 from mesh.control.store.catalogue import Entry, Kind, Put, Remove
@@ -152,7 +153,10 @@ class Secrets:
         return entry
 
     async def create(self, asker: Asker, sent: SecretSent) -> Entry:
-        """Keeps a new one. Raises ConfigError, AlreadyExists."""
+        """Keeps a new one.
+
+        Raises ConfigError, AlreadyExists, and PermissionDenied if the organization was deleted.
+        """
         content = sent.content.settled()
         now = self._backing.wall()
         document = {
@@ -172,7 +176,9 @@ class Secrets:
             secret=content.values(),
         )
         asker.doing.resource = _noted(content)
-        await self._backing.catalogue.write(Put(entry, is_new=True))
+        async with self._backing.changing:  # an organization that is there stays there
+            await admit_owner(self._backing.catalogue, asker.organization)
+            await self._backing.catalogue.write(Put(entry, is_new=True))
         return entry
 
     async def change(self, asker: Asker, name: str, sent: SecretChange) -> Entry:

@@ -25,6 +25,7 @@ from mesh.faces.cloud.organization.organizations import Organizations
 from mesh.faces.cloud.organization.secrets import Secrets
 from mesh.faces.cloud.permission import Asker
 from mesh.faces.cloud.wire.organizations import OrganizationChange, OrganizationSent
+from mesh.faces.cloud.wire.secrets import SecretSent
 from mesh.faces.notes import Doing
 from mesh.releases.blobs import DiskBlobs
 from mesh.releases.deploying import Deploying
@@ -261,7 +262,14 @@ async def leads_outside(made: Mesh) -> Any:
     await made.backing.verbs.apply_endpoint("e", config, organization="lab")
 
 
-@pytest.mark.parametrize("begin", [deploys, leads_outside])
+async def keeps_a_secret(made: Mesh) -> Any:
+    content = {"type": "env", "items": [{"key": "K", "value": "v"}]}
+    sent = SecretSent.model_validate({"name": "n", "content": content})
+    lab = Asker(replace(OWNER, organization="lab"), Doing("", ""))
+    await Secrets(made.backing).create(lab, sent)
+
+
+@pytest.mark.parametrize("begin", [deploys, leads_outside, keeps_a_secret])
 @async_test
 async def test_in_an_organization_that_is_being_deleted_nothing_begins(begin: Any) -> None:
     async with mesh() as made:
@@ -273,6 +281,38 @@ async def test_in_an_organization_that_is_being_deleted_nothing_begins(begin: An
         assert isinstance(refused, PermissionDenied)
         assert await made.deployed() == []
         assert made.backing.verbs.endpoints() == ()
+        assert await made.backing.catalogue.entries(Kind.SECRET, organization="lab") == ()
+
+
+@async_test
+async def test_an_organization_with_a_deployment_on_its_way_is_not_deleted() -> None:
+    async with mesh() as made:
+        await organization_with_cluster(made)
+        config = parse(DeploymentConfig, {"name": "late", "release": "late:v1"}, what="config")
+        shelf = cast("Shelf", made.deploying.releases)
+        shelf.put("late:v1")
+        shelf.hold()
+        await made.deploying.deploy(config, organization="lab", by="ann")
+        assert await made.deployed() == []
+        with pytest.raises(FailedPrecondition, match=r"\(late\)"):
+            await Organizations(made.backing).remove("lab")
+        await made.deploying.close()
+
+
+@async_test
+async def test_the_registry_takes_nothing_of_an_organization_that_was_deleted(
+    tmp_path: Path,
+) -> None:
+    async with mesh() as made:
+        await organization_with_cluster(made)
+        verbs, catalogue = made.backing.verbs, made.backing.catalogue
+        registry = Registry(catalogue, DiskBlobs(tmp_path), verbs, wall=lambda: 0.0)
+        await registry.create_repository(BENTOS, "lab", "tiny", Said(), "me")
+        await made.backing.access.organizations.remove("lab")
+        with pytest.raises(PermissionDenied, match="organization 'lab' was deleted"):
+            await registry.create_repository(BENTOS, "lab", "other", Said(), "me")
+        with pytest.raises(PermissionDenied, match="organization 'lab' was deleted"):
+            await registry.create(BENTOS, "lab", "tiny", "v1", Said(), "me")
 
 
 @async_test
