@@ -80,18 +80,32 @@ def test_copies_are_for_whoever_may_read_the_log(log: Path) -> None:
     assert log.with_name("mesh.log.1").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_log_that_cannot_be_copied_is_left_and_tried_again_later(log: Path) -> None:
+def test_a_log_that_cannot_be_copied_is_emptied_all_the_same(
+    log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     log.write_text("x" * 50)
     (blocking := log.with_name("mesh.log.0")).mkdir()
     rotated = Rotated(log, limit=40)
-    with pytest.raises(OSError, match=r"mesh\.log\.0"):
-        rotated.look()
-    rotated.look()
-    assert len(log.read_text()) == 50
-    blocking.rmdir()
-    log.write_text("x" * 90)
     rotated.look()
     assert log.read_text() == ""
+    assert "the log was emptied, and no copy kept" in caplog.text
+    assert "mesh.log.0" in caplog.text
+    blocking.rmdir()
+    log.write_text("y" * 40)
+    rotated.look()
+    assert log.with_name("mesh.log.1").read_text() == "y" * 40
+
+
+def test_a_log_that_cannot_be_emptied_is_tried_again_later(log: Path) -> None:
+    log.mkdir()
+    with pytest.raises(IsADirectoryError):
+        Rotated(log, limit=1).look()
+
+
+def test_of_a_log_that_is_far_too_long_its_end_is_kept(log: Path) -> None:
+    log.write_text("x" * 100 + "y" * 80)
+    Rotated(log, limit=40).look()
+    assert log.with_name("mesh.log.1").read_text() == "y" * 80
 
 
 def test_a_log_that_is_gone_is_no_failure(log: Path) -> None:
@@ -120,7 +134,10 @@ def test_the_daemon_looks_after_its_log(log: Path, caplog: pytest.LogCaptureFixt
     watch(Whole(), Twice(), Rotated(log, limit=40))
     assert log.read_text() == ""
     log.write_text("x" * 50)
-    log.with_name("mesh.log.0").mkdir()
     watch(Whole(), Twice(), Rotated(log, limit=40))
+    assert not caplog.messages
+    log.unlink()
+    log.mkdir()
+    watch(Whole(), Twice(), Rotated(log, limit=1))
     assert len(caplog.messages) == 1
     assert "the log cannot be emptied" in caplog.text
