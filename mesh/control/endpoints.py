@@ -1,6 +1,6 @@
 """Settings of an endpoint → the endpoint of the routing table."""
 
-from collections.abc import Iterator, Mapping, Set as AbstractSet
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -52,13 +52,15 @@ def endpoint_of_config(
     )
 
 
-def within(endpoint: Endpoint, organization: str, foreign: AbstractSet[str]) -> Endpoint:
-    """The endpoint of an organization, for which `foreign` deployments of others are not there.
+def within(endpoint: Endpoint, organization: str, owners: Mapping[str, str]) -> Endpoint:
+    """The endpoint of an organization, for which deployments of others are not there.
 
-    It may name them: it did when its own organization still had a deployment of that name. A rule
-    that leads to one leads nowhere, as with any deployment that is not there.
+    `owners` are the organizations of deployments, by their names. It may name those of others: it
+    did when its own organization still had a deployment of that name. A rule that leads to one
+    leads nowhere, as with any deployment that is not there.
     """
-    if foreign.isdisjoint(_names(endpoint)):
+    foreign = {name for name in _names(endpoint) if owners.get(name, organization) != organization}
+    if not foreign:
         return endpoint
     mirror = endpoint.mirror
     return replace(

@@ -98,12 +98,8 @@ class Routes:
         self._default = _default(state, own)
 
     def _bounded(self) -> Iterator[tuple[str, Endpoint]]:
-        foreign = {
-            each: frozenset(name for name, owner in self._owners.items() if owner != each)
-            for each in {record.organization for record, _ in self._made.values()}
-        }
         for name, (record, made) in self._made.items():
-            found = within(made, record.organization, foreign[record.organization])
+            found = within(made, record.organization, self._owners)
             before = self._within.get(name)
             yield name, before if before is not None and before == found else found
 

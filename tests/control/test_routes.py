@@ -1,10 +1,12 @@
 """The snapshot, put together of parts that stay what they are."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
+from mesh.control.endpoints import within
 from mesh.control.records import DeploymentRecord, EndpointRecord, Intent, State
 from mesh.control.routes import Routes
-from mesh.traffic.snapshot import Deployment, Grant, LoadBalance, WeightedDeployment
+from mesh.traffic.snapshot import Deployment, Endpoint, Grant, LoadBalance, WeightedDeployment
 
 
 def deployment(name: str, intent: Intent = Intent.RUN) -> DeploymentRecord:
@@ -121,6 +123,19 @@ def test_an_endpoint_leads_to_no_deployment_of_another_organization() -> None:
     assert routes.snapshot(replace(theirs), 7, second) is second
     third = routes.snapshot(mine, 7, second)
     assert third.endpoints["public"] == made
+
+
+def test_only_the_deployments_that_an_endpoint_names_are_looked_up() -> None:
+    class Owners(dict[str, str]):
+        def __iter__(self) -> Iterator[str]:
+            raise AssertionError("all deployments are gone through")
+
+        items = keys = values = None  # type: ignore[assignment]
+
+    made = Endpoint("e", (WeightedDeployment("d", 1), WeightedDeployment("gone", 1)))
+    assert within(made, "acme", Owners(d="acme", other="other")) is made
+    found = within(made, "other", Owners(d="acme", other="other"))
+    assert found.deployments == (WeightedDeployment("gone", 1),)
 
 
 def test_new_grants_make_a_new_snapshot_and_equal_ones_none() -> None:
