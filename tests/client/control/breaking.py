@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import socket
 from threading import Thread
 
 import httpx
@@ -39,8 +40,8 @@ class Between:
 
 
 @contextmanager
-def between(server: str, port: int = 0) -> Iterator[Between]:
-    """Stands before `server` while the block lasts, at a port of 127.0.0.1 (0: a free one)."""
+def between(server: str, bound: socket | None = None) -> Iterator[Between]:
+    """Stands before `server` while the block lasts, at a bound socket (None: a free port)."""
     with httpx.Client(base_url=server, timeout=30, trust_env=False) as onward:
 
         class Handler(BaseHTTPRequestHandler):
@@ -80,9 +81,14 @@ def between(server: str, port: int = 0) -> Iterator[Between]:
             def log_message(self, *_: object) -> None:
                 pass
 
-        listener = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        address = bound.getsockname() if bound else ("127.0.0.1", 0)
+        listener = ThreadingHTTPServer(address, Handler, bind_and_activate=bound is None)
+        if bound is not None:
+            listener.socket.close()
+            listener.socket = bound
+            listener.server_activate()
         listener.daemon_threads = True
-        made = Between(f"http://127.0.0.1:{listener.server_port}")
+        made = Between(f"http://127.0.0.1:{listener.socket.getsockname()[1]}")
         thread = Thread(target=listener.serve_forever, args=(0.01,))
         thread.start()
         try:

@@ -170,16 +170,24 @@ def test_who_does_not_even_refuse_a_connection_does_not_answer() -> None:
             client.deployments.restart("a")
 
 
+def bound(port: int) -> socket.socket:
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    made.bind(("127.0.0.1", port))
+    return made
+
+
 def test_what_was_never_sent_may_always_be_sent(rig: Rig, time: Time) -> None:
     """A restart, while nobody listens where somebody did."""
     with ExitStack() as stack:
-        with between(rig.url) as before:
-            port = int(before.url.rpartition(":")[2])
+        first = stack.enter_context(bound(0))
+        second = stack.enter_context(bound(first.getsockname()[1]))  # keeps the port
+        with between(rig.url, first) as before:
 
             def back(seconds: float) -> None:
                 time.pause(seconds)
                 time.said.append("back")
-                stack.enter_context(between(rig.url, port))
+                stack.enter_context(between(rig.url, second))
 
             client = ControlClient(
                 before.url, TOKEN, tell=time.said.append, clock=lambda: time.now, pause=back
