@@ -1,7 +1,8 @@
-"""A Ray cluster of four nodes on this machine. A process is in one cluster at most."""
+"""A Ray cluster of four nodes on this machine, of whose first this process is a member."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeVar
 
 from ray.cluster_utils import Cluster
 
@@ -27,27 +28,36 @@ Lose = Callable[[str], None]
 """Takes the node of a name away for good, as if its power went."""
 
 
+T = TypeVar("T")
+
+
 @contextmanager
-def four_nodes() -> Iterator[tuple[str, Lose]]:
-    """The address of the cluster, of which this process is no member yet, and how to lose nodes."""
+def four_nodes(join: Callable[[str], AbstractContextManager[T]]) -> Iterator[tuple[T, Lose]]:
+    """What joining the cluster at its address gives, and how to lose nodes.
+
+    The process joins while there is only the head. Later Ray would pick any node with the address
+    of this machine, and what is to be where the process is, the controller, would go with it.
+    """
     own_token()
     with environment(HEALTH):
         head = {"num_cpus": 0, "num_gpus": 0, "include_dashboard": False, "node_name": "head"}
         cluster = Cluster(
             initialize_head=True, head_node_args={**head, "object_store_memory": MEMORY}
         )
-        added = {
-            name: cluster.add_node(
-                wait=False, node_name=name, object_store_memory=MEMORY, **settings
-            )
-            for name, settings in NODES.items()
-        }
-        cluster.wait_for_nodes()
-
-    def lose(name: str) -> None:
-        cluster.remove_node(added[name], allow_graceful=False)
-
     try:
-        yield cluster.address, lose
+        with join(cluster.address) as joined:
+            with environment(HEALTH):
+                added = {
+                    name: cluster.add_node(
+                        wait=False, node_name=name, object_store_memory=MEMORY, **settings
+                    )
+                    for name, settings in NODES.items()
+                }
+                cluster.wait_for_nodes()
+
+            def lose(name: str) -> None:
+                cluster.remove_node(added[name], allow_graceful=False)
+
+            yield joined, lose
     finally:
         cluster.shutdown()

@@ -222,7 +222,7 @@ def outcome(world: World, scenario: Callable[[World], None]) -> str:
 def main() -> None:
     wanted = sys.argv[1:] or NAMES
     place = Place(control_port=free_port("127.0.0.1"))
-    with four_nodes() as (address, lose), connect(address) as session:
+    with four_nodes(connect) as (session, lose):
         running = RunningMesh(place, session=session)
         mesh = LocalMesh(running)
         try:

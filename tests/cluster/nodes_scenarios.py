@@ -6,8 +6,8 @@ Prints one JSON object: for each scenario `ok`, or how it failed.
 import asyncio
 import json
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -276,11 +276,17 @@ async def outcomes(lose: Lose) -> dict[str, str]:
     return told | {LOSS.__name__: await outcome(cluster, lambda ours: LOSS(ours, lose))}
 
 
+@contextmanager
+def member(address: str) -> Iterator[None]:
+    """This process is one of the cluster while the block lasts."""
+    ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
+    yield
+    ray.shutdown()
+
+
 def main() -> None:
-    with four_nodes() as (address, lose):
-        ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
+    with four_nodes(member) as (_, lose):
         told = asyncio.run(outcomes(lose))
-        ray.shutdown()
     print(json.dumps(told))
 
 
