@@ -175,8 +175,8 @@ class Uploads:
     async def finish(self, package: Package, status: str, reason: str) -> Package:
         """Ends an upload, as its client says: `success` or `failed`.
 
-        What is known here of why it failed stays, whatever the client says of that. Raises
-        InvalidArgument for another status, FailedPrecondition if nothing was uploaded.
+        Why parts could not be joined stays, whatever the client says of that: it may not have heard
+        it. Raises InvalidArgument for another status, FailedPrecondition if nothing was uploaded.
         """
         if status not in (Status.SUCCESS, Status.FAILED):
             raise InvalidArgument(f"status: {status[:100]!r} is neither success nor failed")
@@ -184,7 +184,8 @@ class Uploads:
         async with self.registry.changing(package) as changing:
             now, at = changing.now, self.registry.wall()
             if status == Status.FAILED:
-                failed = now.failed(now.reason or reason, at)
+                known = now.reason if now.status is Status.UPLOADING else ""
+                failed = now.failed(known or reason, at)
                 changing.made = now if now.status is Status.SUCCESS else failed
             elif now.arrived is not None or now.manifest.get("dev"):
                 changing.made = now.succeeded(now.arrived, at, reason)
