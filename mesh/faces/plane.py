@@ -23,7 +23,7 @@ from mesh.control.records import CLUSTER
 from mesh.control.status import DeploymentStatus
 from mesh.control.store.contract import Store
 from mesh.control.store.memory import MemoryStore
-from mesh.errors import FailedPrecondition, MeshError, NotFound
+from mesh.errors import FailedPrecondition, MeshError, NotFound, Unavailable
 from mesh.faces.addresses import Addresses, PlaneConfig
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.codespaces.coding import Coding
@@ -71,6 +71,7 @@ class ControlPlane:
         self._store = store
         self._releases = releases
         self._builder = builder
+        self._is_stopped = False
         self._lock = threading.Lock()
         self._thread: LoopThread | None = None
         self._running: _Running | None = None
@@ -94,6 +95,7 @@ class ControlPlane:
                     thread.stop()
                     raise
                 self._thread = thread
+                self._is_stopped = False
             return self._running.addresses
 
     def apply(self, document: bytes, code: Mapping[str, bytes] | None = None) -> int:
@@ -128,6 +130,7 @@ class ControlPlane:
     def stop(self) -> None:
         """Stops to control and to listen. What runs on the cluster runs on, if it can."""
         with self._lock:
+            self._is_stopped = True
             thread, running = self._thread, self._running
             self._thread = self._running = None
             if thread is not None and running is not None:
@@ -136,7 +139,10 @@ class ControlPlane:
 
     def _started(self) -> "tuple[LoopThread, _Running]":
         if self._thread is None or self._running is None:
-            raise FailedPrecondition("the control plane is not started")
+            if self._is_stopped:
+                raise FailedPrecondition("the control plane is stopped")
+            # Whoever asks a controller that is just made anew is to ask again.
+            raise Unavailable("the control plane is not started yet")
         return self._thread, self._running
 
     async def _start(self) -> "_Running":

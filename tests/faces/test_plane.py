@@ -302,6 +302,8 @@ def test_a_plane_that_is_stopped_in_order_writes_down_what_was_used() -> None:
 
 def test_a_plane_starts_once_and_stops_twice() -> None:
     ours = plane()
+    with pytest.raises(Unavailable):
+        ours.status()
     addresses = ours.start()
     assert ours.start() == addresses
     assert addresses == Addresses(addresses.grpc, "")
