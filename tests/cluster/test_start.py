@@ -117,7 +117,7 @@ def apply_when_back(control: Control) -> None:
             apply(control)
             return
         except Unavailable:
-            time.sleep(0.1)
+            time.sleep(0.1)  # between two looks: whoever comes back tells nobody
     raise AssertionError("the controller did not come back")
 
 
