@@ -5,6 +5,7 @@ import pty
 import re
 import signal
 import subprocess
+import termios
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -74,7 +75,21 @@ class Terminal:
         return self.text.index(text, after) + len(text)
 
     def types(self, keys: str) -> None:
+        """Types what the terminal shows."""
         os.write(self._top, keys.encode())
+
+    def presses(self, keys: str) -> None:
+        """Types what is not shown, a key of a menu or a secret, once the command waits for it.
+
+        Before that the terminal makes lines of what is typed, and a carriage return a newline.
+        """
+        eventually(lambda: not self._echoes, "it waits for keys", LONG)
+        os.write(self._top, keys.encode())
+
+    @property
+    def _echoes(self) -> bool:
+        modes: int = termios.tcgetattr(self._top)[3]
+        return bool(modes & termios.ECHO)
 
     def interrupt(self) -> int:
         """Presses Ctrl-C; returns the exit status."""

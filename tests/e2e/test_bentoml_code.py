@@ -76,7 +76,7 @@ def test_what_is_saved_runs(mesh: Upped, ann: BentomlUser) -> None:
     folder = ann.write(files)
     with begin(ann, folder) as terminal:
         place = terminal.reads("Create a new codespace")
-        terminal.types("\r")
+        terminal.presses("\r")
         place = terminal.reads("Enter a name", place)
         terminal.types("lab\r")
         place = terminal.reads("Watching for changes", place)

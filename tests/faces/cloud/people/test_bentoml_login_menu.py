@@ -8,11 +8,13 @@ import httpx
 import pytest
 
 from tests.e2e.bentoml_user import BENTOML, BentomlUser
-from tests.e2e.terminal import Terminal
+from tests.e2e.terminal import LONG, Terminal
 from tests.faces.cloud.rig import TOKEN, Rig
 
 ANN = {"name": "ann", "email": "ann@example.com", "password": "correct horse", "token": TOKEN}
 DOWN = "\x1b[B"
+
+pytestmark = pytest.mark.timeout(LONG + 30)  # what is not there is then told with what is
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def test_a_token_is_made_in_the_browser_to_which_the_menu_leads(
 ) -> None:
     with begin(user, rig) as terminal:
         place = terminal.reads("Create a new API token with a web browser")
-        terminal.types("\r")
+        terminal.presses("\r")
         place = terminal.reads("in your browser?", place)
         asked = terminal.text[:place].rpartition("open ")[2].split()[0]
         code = parse_qs(urlsplit(asked).query)["code"][0]
@@ -63,11 +65,11 @@ def test_a_token_is_pasted_into_the_menu(
     token = token if is_known else f"{token[:-4]}none"
     with begin(user, rig) as terminal:
         place = terminal.reads("Paste an existing API token")
-        terminal.types(DOWN)
+        terminal.presses(DOWN)
         place = terminal.reads("● Paste", place)
-        terminal.types("\r")
+        terminal.presses("\r")
         place = terminal.reads("Paste your API token", place)
-        terminal.types(f"{token}\r")
+        terminal.presses(f"{token}\r")
         told = "Logged in as ann@example.com" if is_known else "Bad credentials"
         terminal.reads(told, place)
         assert (terminal.process.wait(60) == 0) is is_known
