@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import ray
@@ -25,6 +26,7 @@ END_WAIT = 45.0
 """Seconds that deployments have to drain and stop."""
 POLL = 0.1
 """Seconds between two looks at what still runs."""
+ANYWHERE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Control:
@@ -113,14 +115,14 @@ def start_controller(
     bind_host: str = "",
     host: str = HOST,
     detached: bool = False,
-    strategy: Any = "DEFAULT",
+    place: Mapping[str, Any] = ANYWHERE,
     key: bytes | None = None,
 ) -> Control:
     """Starts a controller on the Ray cluster this process belongs to, or finds the one there is.
 
-    `bind_host` and `host` are those of `RayCluster`, `strategy` is where Ray places the actor. A
-    detached one outlives this process. `key` is its secret key (None: what its own environment
-    says).
+    `bind_host` and `host` are those of `RayCluster`, `place` are Ray's options that say where the
+    actor goes. A detached one outlives this process. `key` is its secret key (None: what its own
+    environment says).
 
     Raises:
         Unavailable: it can't listen on its addresses, or can't start.
@@ -128,7 +130,7 @@ def start_controller(
     try:
         actor, owned = ray.get_actor(CONTROLLER, namespace=NAMESPACE), False
     except ValueError:
-        actor, owned = _create(config, bind_host, host, detached, strategy, key), True
+        actor, owned = _create(config, bind_host, host, detached, place, key), True
     try:
         addresses = _get(actor.start.remote(), START_WAIT)
         keeps = bool(config.store)
@@ -144,7 +146,7 @@ def _create(
     bind_host: str,
     host: str,
     detached: bool,
-    strategy: Any,
+    place: Mapping[str, Any],
     key: bytes | None,
 ) -> Any:
     options = {
@@ -154,7 +156,7 @@ def _create(
         "max_concurrency": 16,
         "max_restarts": -1,
         "num_cpus": 0,
-        "scheduling_strategy": strategy,
+        **place,
     }
     settings = {"config": config, "bind_host": bind_host, "host": host, "key": key}
     return ray.remote(ControllerActor).options(**options).remote(PLANE, settings, own_process=True)

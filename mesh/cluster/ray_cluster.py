@@ -9,7 +9,6 @@ import ray
 import ray._private.state
 import ray.exceptions
 import ray.util
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from mesh.clock import Clock, monotonic
 from mesh.cluster.lives import Lives, Process, Running
@@ -23,7 +22,7 @@ from mesh.cluster.ray_actors import (
     without_secrets,
 )
 from mesh.cluster.ray_calls import ANSWER, RETRY_EVERY, UnreachableError, ended, result
-from mesh.cluster.ray_nodes import Places, type_options
+from mesh.cluster.ray_nodes import Places, only_on, type_options
 from mesh.cluster.ray_process import RECONSIDER, RayProcess
 from mesh.cluster.ray_release import Origin, Preparations
 from mesh.cluster.standbys import Standbys
@@ -90,10 +89,10 @@ class RayCluster(Lives):
         )
 
     async def _made_standby(self, standby: Launch, node_id: str) -> Any:
-        choice = On(node_id, hard=True)
+        choice = On(node_id)
         options = {
             **type_options(standby, choice, await self._places.alive()),
-            "scheduling_strategy": NodeAffinitySchedulingStrategy(node_id, soft=False),
+            "scheduling_strategy": only_on(node_id),
         }
         return await asyncio.to_thread(create_standby, standby, self._host, options)
 

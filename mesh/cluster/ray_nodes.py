@@ -8,6 +8,7 @@ from typing import Any
 import ray
 import ray._private.state
 import ray.exceptions
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from mesh.clock import Clock, monotonic
 from mesh.cluster.resources import shortage
@@ -23,6 +24,8 @@ TYPE_RESOURCE = "accelerator_type:"
 """What the name of the resource begins with by which a node says what GPUs it has."""
 TYPE_LABEL = "ray.io/accelerator-type"
 """The label by which a node says the same."""
+NODE_LABEL = "ray.io/node-id"
+"""The label that Ray itself gives every node."""
 
 
 class Places:
@@ -185,6 +188,22 @@ def _gpu_types(node: Mapping[str, Any]) -> frozenset[str]:
     }
     label = node.get("Labels", {}).get(TYPE_LABEL)
     return frozenset(names | ({label} if label else set()))
+
+
+def only_on(node_id: str) -> NodeAffinitySchedulingStrategy:
+    """Ray's strategy for what goes to one node, and fails should that be gone.
+
+    Never soft: what reserves nothing Ray then puts on any node, also while that one is there.
+    """
+    return NodeAffinitySchedulingStrategy(node_id, soft=False)
+
+
+def rather_on(node_id: str) -> dict[str, Any]:
+    """Ray's options for what goes to one node, and to any other once that is gone."""
+    return {
+        "label_selector": {NODE_LABEL: node_id},
+        "fallback_strategy": [{"label_selector": {}}],
+    }
 
 
 def type_options(launch: Launch, choice: Choice, nodes: Sequence[Node]) -> dict[str, Any]:

@@ -10,14 +10,13 @@ from typing import Any
 import ray
 import ray.exceptions
 from ray.actor import ActorHandle
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from mesh.cluster.contract import Failed, LogChunk, Started
 from mesh.cluster.lives import PLACING
 from mesh.cluster.log_file import LogPlace
 from mesh.cluster.ray_actors import resource_options
 from mesh.cluster.ray_calls import ANSWER, ended, first_line, patiently, result
-from mesh.cluster.ray_nodes import Places, type_options
+from mesh.cluster.ray_nodes import Places, only_on, type_options
 from mesh.cluster.ray_release import Preparing, Ready
 from mesh.cluster.ray_replica import RayReplica, read_here
 from mesh.cluster.standbys import Standby, Standbys
@@ -95,7 +94,8 @@ class RayProcess:
             return await standbys.become(standby, self._launch, prepared)
         except Unavailable as error:  # it died meanwhile, or the replica cannot be made at all
             _log.warning("%s was no use: %s", standby.launch.replica_id, error.message)
-        options = self._options(On(standby.node_id), await self._places.alive())
+        self._choice = On(standby.node_id)
+        options = self._options(self._choice, await self._places.alive())
         return await asyncio.to_thread(self._create, options, prepared)
 
     async def placed(self) -> str:
@@ -144,7 +144,7 @@ class RayProcess:
         prepared = None
         if self._preparing is not None:
             ready = await self._ready(self._preparing, self._choice)
-            self._choice = On(ready.node_id, hard=True)  # for it is ready only there
+            self._choice = On(ready.node_id)  # for it is ready only there
             self._places.settle(self._launch, ready.node_id)
             prepared = ready.prepared
         if self._take(standbys, prepared):
@@ -196,15 +196,12 @@ class RayProcess:
 
     async def _lost_its_node(self) -> bool:
         """Whether it could not be placed because the node it had to go to is gone."""
-        if not (isinstance(self._choice, On) and self._choice.hard):
-            return False
-        return not await self._is_alive(self._choice.node_id)
+        return isinstance(self._choice, On) and not await self._is_alive(self._choice.node_id)
 
     def _options(self, choice: Choice, nodes: Sequence[Node]) -> dict[str, Any]:
         options = type_options(self._launch, choice, nodes)
         if isinstance(choice, On):
-            strategy = NodeAffinitySchedulingStrategy(choice.node_id, soft=not choice.hard)
-            options["scheduling_strategy"] = strategy
+            options["scheduling_strategy"] = only_on(choice.node_id)
         return options
 
     async def missing(self) -> str:
@@ -272,7 +269,7 @@ class RayProcess:
 
 def read_on_node(place: LogPlace, after: int, limit: int) -> "ray.ObjectRef[LogChunk | None]":
     """Reads a log in a task on its node; None if it is not there. Fails if the node is gone."""
-    there = NodeAffinitySchedulingStrategy(place.node_id, soft=False)
+    there = only_on(place.node_id)
     task = ray.remote(read_here).options(num_cpus=0, max_retries=0, scheduling_strategy=there)
     return task.remote(place, after, limit)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import ray
 import ray.exceptions
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from mesh.clock import Clock, monotonic
 from mesh.cluster.answers import Refused, accept, answer
+from mesh.cluster.ray_nodes import only_on
 from mesh.control.plan import VersionDocument
 from mesh.errors import Code, Internal, MeshError, Unavailable
 from mesh.launch import NO_SECRETS, Secrets, Source
@@ -172,7 +172,7 @@ class Preparations:
         found = self._running.get(key)
         if found is None:
             preparation = self.begun(order)
-            there = NodeAffinitySchedulingStrategy(node_id, soft=False)
+            there = only_on(node_id)
             run = preparation.run({"num_cpus": 0, "scheduling_strategy": there})
             task = asyncio.get_running_loop().create_task(run, name=f"prepare/{node_id}")
             found = self._running[key] = (preparation, task)

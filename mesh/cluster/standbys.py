@@ -157,7 +157,7 @@ class Standbys:
         best, ends = found
         self._places.settle(launch, best)
         await asyncio.gather(*(self._drop(self._there[each]) for each in ends))
-        return On(best, hard=choice.hard) if isinstance(choice, On) else On(best)
+        return On(best)
 
     async def _run(self) -> None:
         while True:

@@ -12,13 +12,13 @@ import psutil
 import ray
 import ray.exceptions
 import ray.util
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from mesh.access.login_config import NO_LOGIN, LoginConfig
 from mesh.cluster import embedded
 from mesh.cluster.control import Control, start_controller
 from mesh.cluster.ray_actors import HOST, NAMESPACE
 from mesh.cluster.ray_calls import first_line
+from mesh.cluster.ray_nodes import rather_on
 from mesh.errors import FailedPrecondition, MeshError, Unavailable
 from mesh.faces.addresses import PlaneConfig
 
@@ -100,7 +100,8 @@ class Session:
             bind_host=LOCALHOST if self.local else "",
             host=replica_host,
             detached=not self.local,
-            strategy=_this_node(),
+            # Its addresses are this node's.
+            place=rather_on(ray.get_runtime_context().get_node_id()),
             key=self._key,
         )
         self._controls.append(control)
@@ -203,11 +204,6 @@ def _wants_token(error: BaseException | None) -> bool:
 
 def _verb(address: str) -> str:
     return "start Ray" if address == "local" else f"join the Ray cluster at {address}"
-
-
-def _this_node() -> NodeAffinitySchedulingStrategy:
-    """Here, for the addresses are this node's; elsewhere only if the node is gone."""
-    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
 
 
 def _free_port(host: str) -> int:

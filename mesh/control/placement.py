@@ -50,10 +50,9 @@ class Resident:
 
 @dataclass(frozen=True, slots=True)
 class On:
-    """The replica goes to one node. If not `hard`, elsewhere should that node be gone."""
+    """The replica goes to one node; another is chosen should that one be gone."""
 
     node_id: str
-    hard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +194,7 @@ def place(
         candidates,
         key=lambda node: (refused.get(node.id, 0), *order(launch, node, held[node.id]), node.id),
     )
-    return On(best.id, hard=strict)
+    return On(best.id)
 
 
 def _is_of_type(launch: Launch, node: Node) -> bool:

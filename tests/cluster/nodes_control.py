@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import ray
+
 from mesh import ControlClient
 from mesh.client.control.values import DeploymentView
+from mesh.cluster.ray_actors import CONTROLLER, NAMESPACE
 from mesh.cluster.start import connect
 from mesh.config import DeploymentConfig, parse
 from mesh.config.service import Resources
@@ -118,6 +121,12 @@ def a_deployment_lies_where_it_says(world: World) -> None:
     eventually(lambda: not world.control.replicas(), "all end", PATIENCE)
 
 
+def the_controller_is_where_its_addresses_are(world: World) -> None:
+    actor = ray.get_actor(CONTROLLER, namespace=NAMESPACE)
+    there = ray.get(actor.__ray_call__.remote(lambda _: ray.get_runtime_context().get_node_id()))
+    assert there == ray.get_runtime_context().get_node_id()
+
+
 def what_fits_serves_and_the_rest_says_what_it_lacks(world: World) -> None:
     whole = {"resources": {"gpu": 1, "gpu_type": "L4"}, "replicas": 3}
     with world.deployed("short", whole) as deployed:
@@ -200,6 +209,7 @@ def a_lost_node_costs_no_call_that_had_not_begun(world: World) -> None:
 
 
 SCENARIOS: tuple[Callable[[World], None], ...] = (
+    the_controller_is_where_its_addresses_are,
     a_deployment_lies_where_it_says,
     what_fits_serves_and_the_rest_says_what_it_lacks,
     a_rollout_without_room_says_what_it_waits_for_and_serves_on,

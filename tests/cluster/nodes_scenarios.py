@@ -19,6 +19,7 @@ import ray.util
 
 from mesh.cluster.ray_actors import NAMESPACE
 from mesh.cluster.ray_cluster import RayCluster
+from mesh.cluster.ray_nodes import rather_on
 from mesh.cluster.ray_release import Origin
 from mesh.control.observed import ObservedReplica, Phase
 from mesh.launch import Launch, Source
@@ -71,6 +72,11 @@ async def a_spread_graph_lies_on_all_nodes_and_then_shares_them(cluster: RayClus
     found = await ready(cluster, *launches(4, cpu=1.0, placement="spread"))
     assert {each.node for each in found[:3]} == set(NODES)
     assert found[3].node in NODES
+
+
+async def replicas_that_reserve_nothing_go_where_it_was_chosen(cluster: RayCluster) -> None:
+    found = await ready(cluster, *launches(6, placement="pack"))
+    assert len({each.node for each in found}) == 1, found
 
 
 async def replicas_of_one_service_of_a_release_are_kept_apart(cluster: RayCluster) -> None:
@@ -217,6 +223,7 @@ async def a_release_without_room_waits_and_says_what_for(_: RayCluster) -> None:
 SCENARIOS: tuple[Callable[[RayCluster], Awaitable[None]], ...] = (
     a_packed_graph_lies_on_one_node_until_it_is_full,
     a_spread_graph_lies_on_all_nodes_and_then_shares_them,
+    replicas_that_reserve_nothing_go_where_it_was_chosen,
     replicas_of_one_service_of_a_release_are_kept_apart,
     a_replica_that_waits_for_a_node_can_be_stopped,
     a_gpu_of_a_type_is_found_by_resource_and_by_label,
@@ -231,11 +238,22 @@ SCENARIOS: tuple[Callable[[RayCluster], Awaitable[None]], ...] = (
 )
 
 
+class Wanderer:
+    """Says where it is."""
+
+    def where(self) -> str:
+        return str(ray.get_runtime_context().get_node_id())
+
+
 async def the_replicas_of_a_lost_node_are_replaced_elsewhere(
     cluster: RayCluster, lose: Lose
 ) -> None:
     """The last: `lose` takes a node away for good."""
     three = launches(3, cpu=1.0, placement="spread")
+    (node_b,) = [each["NodeID"] for each in ray.nodes() if each["NodeName"] == "node-b"]
+    options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, **rather_on(node_b)}
+    wanderer = ray.remote(Wanderer).options(**options).remote()
+    assert await wanderer.where.remote() == node_b
     before = {each.id: each for each in await ready(cluster, *three)}
     (lost,) = [each for each in before.values() if each.node == "node-b"]
     await asyncio.to_thread(lose, "node-b")
@@ -246,6 +264,7 @@ async def the_replicas_of_a_lost_node_are_replaced_elsewhere(
     others = [find(cluster, each) for each in before if each != lost.id]
     assert all(each is not None and each.phase is Phase.READY for each in others)
     assert "the replica starts" in (await cluster.logs(lost.id)).text
+    assert await wanderer.where.remote() != node_b
 
 
 LOSS = the_replicas_of_a_lost_node_are_replaced_elsewhere

@@ -92,7 +92,7 @@ def test_replicas_that_fit_nowhere_now_are_left_to_ray_unless_they_must_be_apart
 def test_strict_spread_waits_for_a_node_without_a_sibling() -> None:
     one = launch(placement="strict_spread")
     here = [Resident(one, "a")]
-    assert place(one, [node("a"), node("b")], here) == On("b", hard=True)
+    assert place(one, [node("a"), node("b")], here) == On("b")
     assert place(one, [node("a")], here) == Wait()
 
 
@@ -100,7 +100,7 @@ def test_an_old_release_does_not_keep_a_new_one_from_its_node() -> None:
     new = launch(placement="strict_spread", version_id="d-2")
     old = launch(placement="strict_spread", version_id="d-1")
     assert not is_sibling(old, new)
-    assert place(new, [node("a")], [Resident(old, "a")]) == On("a", hard=True)
+    assert place(new, [node("a")], [Resident(old, "a")]) == On("a")
 
 
 def test_a_gpu_of_a_type_is_had_only_where_that_type_is() -> None:
@@ -125,8 +125,8 @@ def test_custom_resources_count() -> None:
 def test_a_node_that_refused_comes_last() -> None:
     nodes = [node("a"), node("b")]
     one = launch(placement="strict_spread", cpu=1.0)
-    assert place(one, nodes, [], refused={"a": 2, "b": 1}) == On("b", hard=True)
-    assert place(one, nodes[:1], [], refused={"a": 1}) == On("a", hard=True)
+    assert place(one, nodes, [], refused={"a": 2, "b": 1}) == On("b")
+    assert place(one, nodes[:1], [], refused={"a": 1}) == On("a")
 
 
 def test_what_was_promised_is_taken_although_ray_does_not_know_yet() -> None:
@@ -202,7 +202,7 @@ def test_no_node_gets_more_than_it_has(asked: list[Launch], nodes: list[Node]) -
             (chosen,) = [each for each in settled(nodes, before) if each.id == choice.node_id]
             assert fits(one, chosen)
     for each in nodes:
-        here = [one for one, choice, _ in told if choice in (On(each.id), On(each.id, hard=True))]
+        here = [one for one, choice, _ in told if choice == On(each.id)]
         for name, amount in each.total.items():
             assert sum(needs(one).get(name, 0.0) for one in here) <= amount + 1e-5
 
@@ -213,7 +213,6 @@ def test_strict_spread_never_puts_two_of_a_service_on_one_node(
 ) -> None:
     for one, choice, before in fill(asked, nodes):
         if one.placement == "strict_spread" and isinstance(choice, On):
-            assert choice.hard
             there = [each.launch for each in before if each.node_id == choice.node_id]
             assert not any(is_sibling(one, each) for each in there)
 
