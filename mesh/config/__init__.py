@@ -5,7 +5,6 @@ from mesh.config.deployment import (
     Canary as Canary,
     CanaryVersion as CanaryVersion,
     DeploymentConfig as DeploymentConfig,
-    Name as Name,
     Progression as Progression,
     ServiceOverrides as ServiceOverrides,
     Strategy as Strategy,
@@ -14,6 +13,7 @@ from mesh.config.deployment import (
 from mesh.config.endpoint import EndpointConfig as EndpointConfig, Upstream as Upstream
 from mesh.config.file import MeshConfig as MeshConfig
 from mesh.config.mirroring import MIRRORED as MIRRORED, mirrored as mirrored
+from mesh.config.names import Name as Name, NameOrNone as NameOrNone
 from mesh.config.parsed import parse as parse
 from mesh.config.scaling import Metric as Metric, Policy as Policy, Scaling as Scaling
 from mesh.config.service import (

@@ -4,14 +4,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from mesh.config.names import Name, NameOrNone
 from mesh.config.parsed import Settings
 from mesh.config.scaling import Scaling
 
 MAIN = "main"
 """Name of the version that is the deployment itself."""
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
-"""Names of deployments, versions and endpoints: a DNS label."""
 Percent = Annotated[int, Field(ge=0, le=100)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -118,7 +117,7 @@ class Progression(Settings):
     holds from `min_requests` requests at a weight on.
     """
 
-    version: Name | Literal[""] = ""
+    version: NameOrNone = ""
     steps: Annotated[tuple[Annotated[int, Field(ge=1, le=100)], ...], Field(min_length=1)] = (
         5,
         25,

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from mesh.config.deployment import Name, Seconds
+from mesh.config.deployment import Seconds
+from mesh.config.names import Name, NameOrNone
 from mesh.config.parsed import Settings
 
 Said = Annotated[str, Field(max_length=253)]
@@ -85,7 +86,7 @@ class Rule(Settings):
 
     headers: Annotated[dict[str, HeaderMatch], Field(min_length=1)]
     deployment: Name
-    version: Name | Literal[""] = ""
+    version: NameOrNone = ""
 
 
 class Session(Settings):

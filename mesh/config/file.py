@@ -4,9 +4,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from mesh.config.deployment import DeploymentConfig, Name
+from mesh.config.deployment import DeploymentConfig
 from mesh.config.endpoint import EndpointConfig
-from mesh.config.instance_types import TypeName
+from mesh.config.names import Name, TypeName
 from mesh.config.parsed import Settings
 from mesh.config.service import Resources
 

@@ -2,15 +2,9 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated
-
-from pydantic import Field
 
 from mesh.config.service import Resources
 from mesh.errors import ConfigError
-
-TypeName = Annotated[str, Field(pattern=r"^[a-z0-9]([-._a-z0-9]{0,61}[a-z0-9])?$")]
-"""Name of an instance type: small letters, digits, and dots, hyphens or underscores inside."""
 
 GIB = 2**30
 

@@ -29,7 +29,8 @@ from mesh.config import (
     mirrored,
     parse,
 )
-from mesh.config.instance_types import TypeName, resources_of
+from mesh.config.instance_types import resources_of
+from mesh.config.names import TypeName
 from mesh.config.stages import build_envs, running
 from mesh.control.desired import DesiredDeployment, DesiredService, DesiredVersion, Strategy
 from mesh.control.records import RevisionRecord, VersionRecord

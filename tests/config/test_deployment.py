@@ -22,7 +22,7 @@ def of_service(**settings: Any) -> dict[str, Any]:
     ("settings", "said"),
     [
         ({"nmae": "x"}, "d: nmae: there is no such setting"),
-        ({"name": "Upper"}, "d: name: string should match"),
+        ({"name": "Upper"}, "d: name: a name has small letters, digits and hyph"),
         ({"deployment_strategy": "Rolling"}, "d: deployment_strategy: input should be 'Rolling"),
         ({"progress_deadline": 0}, "d: progress_deadline: input should be greater than 0"),
         ({"replicas": 1, "scaling": {}}, "d: replicas and scaling exclude each other"),

@@ -44,7 +44,10 @@ def test_a_key_that_no_header_field_takes_is_refused_and_not_shown(key: str) -> 
         ({}, "deployments: an endpoint needs one at least"),
         ({"session": {"header": "a", "cookie": "b"}}, "session: give header or cookie"),
         ({"session": {"cookie": "a b"}}, "session: header and cookie are names"),
-        ({"mirror": {"deployment": "A"}}, "mirror.deployment: string should match"),
+        (
+            {"mirror": {"deployment": "A"}},
+            "mirror.deployment: a name has small letters, digits and hy",
+        ),
         (
             {"rules": [{"headers": {"x": {"regex": "("}}, "deployment": "a"}]},
             "rules.0.headers.x: regex: missing )",

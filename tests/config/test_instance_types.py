@@ -45,7 +45,10 @@ def test_an_unknown_type_names_those_that_there_are() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"Big": {"cpu": 1}}, "instance_types.Big: string should match"),
+        (
+            {"Big": {"cpu": 1}},
+            "instance_types.Big: a name has small letters, digits, dots, hyph",
+        ),
         ({"big": {"cores": 1}}, "instance_types.big.cores: there is no such setting"),
         ({"big": {"gpu_type": "L4"}}, "instance_types.big: gpu_type goes with gpu"),
     ],

@@ -1,12 +1,12 @@
 """Parameters and small bodies of the control API."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from mesh.access.principal import Area, Verb
-from mesh.config import Name
+from mesh.config import Name, NameOrNone
 from mesh.config.deployment import Percent
 from mesh.faces.cloud.permission import may
 
@@ -46,10 +46,10 @@ class WeightsBody(Body):
 class PromoteBody(Body):
     """The canary that becomes `main`; empty: the only one."""
 
-    version: Name | Literal[""] = ""
+    version: NameOrNone = ""
 
 
 class AbortBody(Body):
     """The canary that gets no more requests; empty: none of them does."""
 
-    version: Name | Literal[""] = ""
+    version: NameOrNone = ""

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from mesh.config.instance_types import TypeName
+from mesh.config.names import TypeName
 from mesh.control.instance_types import InstanceType
 from mesh.control.store.catalogue import Entry
 from mesh.faces.cloud.wire.base import Resource, Sent, Wire, at
