@@ -47,6 +47,10 @@ FromEnvFile = Annotated[
     Path | None, typer.Option("--from-env-file", help="A file with a line KEY=VALUE for each.")
 ]
 Description = Annotated[str, typer.Option("--description", "-d", help="What it is for.")]
+NewDescription = Annotated[
+    str | None,
+    typer.Option("--description", "-d", help="What it is for; else as before.", show_default=False),
+]
 _TYPES = {"env": "env", "file": "mountfile", "mountfile": "mountfile"}
 
 
@@ -83,14 +87,18 @@ def apply(
     path: Folder = "",
     from_file: FromFile = None,
     from_env_file: FromEnvFile = None,
+    description: NewDescription = None,
     url: Url = "",
     token: Token = "",
     as_json: AsJson = False,
 ) -> None:
     """Replace all that a secret has; replicas get it when they start anew."""
     given = gathered(values or [], from_file or [], from_env_file)
+    about = {"type": _type(kind), "stage": stage, "path": path}
+    if description is not None:
+        about["description"] = description
     with connected(url, token) as client:
-        view = client.secrets.apply(name, given, type=_type(kind), stage=stage, path=path)
+        view = client.secrets.apply(name, given, **about)
     _tell([view], as_json=as_json)
 
 

@@ -35,8 +35,10 @@ def test_values_come_from_words_files_and_standard_input_and_are_never_shown(
     [view] = json.loads(listed.stdout)
     assert {item["key"] for item in view["content"]["items"]} == {"A", "IN", "ENV", "PEM"}
     assert "s3cret" not in made.output + listed.output
-    assert run(rig, "apply", "s1", "B=1").exit_code == 0
+    assert run(rig, "apply", "s1", "B=1", "-d", "for tests").exit_code == 0
     assert "B" in run(rig, "list").stdout
+    [kept] = json.loads(run(rig, "apply", "s1", "B=2", "--json").stdout)
+    assert kept["description"] == "for tests"
     assert run(rig, "delete", "s1", "--yes").exit_code == 0
     assert "no secrets" in run(rig, "list").stdout
 

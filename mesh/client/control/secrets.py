@@ -48,7 +48,10 @@ class Secrets:
         return self._ask("POST", "", {"name": name, **_sent(values, about)})
 
     def apply(self, name: str, values: Mapping[str, str], **about: str) -> SecretView:
-        """Replaces all that it has; replicas get it when they start anew."""
+        """Replaces all that it has, but for the `description` unless it is said.
+
+        Replicas get it when they start anew.
+        """
         return self._ask("PATCH", path(name), _sent(values, about))
 
     def delete(self, name: str) -> None:
