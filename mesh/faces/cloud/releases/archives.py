@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
@@ -26,6 +27,13 @@ def length(request: Request) -> int | None:
     """How much the client says will come; None if it does not say."""
     said = request.headers.get("content-length", "")
     return int(said) if said.isdecimal() and len(said) < 20 else None
+
+
+RANGED: dict[int | str, dict[str, Any]] = {
+    206: {"description": "The range that was asked for"},
+    416: {"description": "The archive ends before the range begins"},
+}
+"""What `archive` answers besides 200, as OpenAPI says it."""
 
 
 async def archive(request: Request, vault: Vault, digest: str) -> Response:

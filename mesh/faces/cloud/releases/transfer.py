@@ -14,7 +14,7 @@ from mesh.errors import FailedPrecondition, NotFound
 from mesh.faces.cloud.backing import Backing
 from mesh.faces.cloud.permission import Asker, may
 from mesh.faces.cloud.releases.addresses import SignedAddresses
-from mesh.faces.cloud.releases.archives import archive, body, length
+from mesh.faces.cloud.releases.archives import RANGED, archive, body, length
 from mesh.faces.cloud.releases.family import READ, FamilyFace
 from mesh.faces.cloud.releases.patience import patiently
 from mesh.faces.cloud.releases.shelves import Shelves, registry_of, uploads_of
@@ -67,7 +67,7 @@ def add_transfer(routes: APIRouter, backing: Backing, face: FamilyFace) -> None:
         return await show(asker, made)
 
     @routes.head(f"{path}/download", include_in_schema=False)
-    @routes.get(f"{path}/download", response_class=Response)
+    @routes.get(f"{path}/download", response_class=Response, responses=RANGED)
     async def download(
         repository: str, version: str, request: Request, asker: Asker = READ
     ) -> Response:

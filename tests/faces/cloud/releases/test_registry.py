@@ -281,6 +281,9 @@ def test_a_range_of_an_archive_can_be_asked_for(rig: Rig) -> None:
     assert got("bytes=10-") == (206, f"bytes 10-{size - 1}/{size}", whole[10:])
     assert got("bytes=-5") == (206, f"bytes {size - 5}-{size - 1}/{size}", whole[-5:])
     assert got(f"bytes={size}-") == (416, f"bytes */{size}", b"")
+    said = rig.asked.get("/api/openapi.json").json()["paths"]
+    ranged = "/api/v1/bento_repositories/{repository}/bentos/{version}/download"
+    assert {"200", "206", "416"} <= set(said[ranged]["get"]["responses"])
     assert got("bytes=9-8")[0] == got("lines=1-2")[0] == got("bytes=-")[0] == 200
     head = rig.asked.head(f"{BENTO}/download")
     assert (head.status_code, head.headers["content-length"]) == (200, str(size))
