@@ -11,6 +11,8 @@ from mesh.client.control.client import ControlClient
 from mesh.errors import InvalidArgument
 from mesh.packing.shelf import Shelf
 
+_MISSING = "there is no bento"
+
 
 def wish(
     client: ControlClient, releases: Iterable[Mapping[str, Any]], cause: str
@@ -23,15 +25,17 @@ def _wished(client: ControlClient, config: Mapping[str, Any], cause: str) -> str
     try:
         return client.deploy_release(config, cause=cause).name
     except InvalidArgument as error:
+        if _MISSING not in error.message:
+            raise
+        told = error.message.replace(_MISSING, "there is no release")  # its word here
         here = (str(each.tag) for each in Shelf.of(os.environ).releases())
-        for tag in here:
-            if f"'{tag}'" in error.message:
-                hint = f"it is on this machine only: mesh push {tag} sends it"
-                raise InvalidArgument(f"{error.message}; {hint}") from None
-        if "there is no bento" in error.message:
-            hint = "mesh releases --remote lists what was pushed"
-            raise InvalidArgument(f"{error.message}; {hint}") from None
-        raise
+        tag = next((each for each in here if f"'{each}'" in told), "")
+        hint = (
+            f"it is on this machine only: mesh push {tag} sends it"
+            if tag
+            else "mesh releases --remote lists what was pushed"
+        )
+        raise InvalidArgument(f"{told}; {hint}") from None
 
 
 def built(
