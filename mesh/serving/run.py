@@ -1,9 +1,6 @@
 """A mesh of one's own: Ray or a place in a cluster, a controller, gateways on one port."""
 
-import errno
 import http.client
-import os
-import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,9 +13,10 @@ from mesh.cluster.control import Control
 from mesh.cluster.resources import NEEDS
 from mesh.cluster.start import Session, connect, start_local
 from mesh.control.status import DeploymentPhase, DeploymentStatus
-from mesh.errors import ConfigError, Unavailable
+from mesh.errors import Unavailable
 from mesh.serving.application import Application
 from mesh.serving.gateways import GRACE, GatewayProcess
+from mesh.serving.ports import free_port, require_free
 
 POLL = 0.05
 """Seconds between two looks at what is not ready yet."""
@@ -277,27 +275,3 @@ def _answers(target: str, path: str) -> bool:
         return False
     finally:
         connection.close()
-
-
-def free_port(host: str) -> int:
-    """A port of `host` on which nobody listens now. Raises ConfigError for a wrong host."""
-    try:
-        with socket.create_server((host, 0)) as listener:
-            return int(listener.getsockname()[1])
-    except OSError as error:
-        raise ConfigError(f"--host {host}: not an IPv4 address of this machine") from error
-
-
-def require_free(host: str, port: int, flag: str) -> None:
-    """Raises ConfigError naming `flag` (or the host) if nobody may listen on the port.
-
-    Gateways share a port with each other, so the system itself would let a second mesh join in.
-    """
-    try:
-        socket.create_server((host, port)).close()
-    except OSError as error:
-        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-            raise ConfigError(f"--host {host}: not an IPv4 address of this machine") from error
-        # The error's own text names the address once more.
-        reason = os.strerror(error.errno) if error.errno else error
-        raise ConfigError(f"{flag} {port}: cannot listen on {host}: {reason}") from error

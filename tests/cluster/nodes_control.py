@@ -19,7 +19,8 @@ from mesh.cluster.start import connect
 from mesh.config import DeploymentConfig, parse
 from mesh.config.service import Resources
 from mesh.serving.application import Release, application
-from mesh.serving.run import Place, RunningMesh, free_port
+from mesh.serving.ports import free_port
+from mesh.serving.run import Place, RunningMesh
 from mesh.testing import LocalMesh
 from tests.cluster.nodes import NODES, Lose, four_nodes
 from tests.e2e.clients import Deployed, eventually, load

@@ -33,7 +33,7 @@ from mesh.launch import Secrets
 from mesh.nodes.settings import NodeSettings
 from mesh.releases.contract import Release
 from mesh.serving.gateways import GatewayProcess
-from mesh.serving.run import free_port
+from mesh.serving.ports import free_port
 from tests.cluster.archive_actor import ArchiveActor
 from tests.cluster.contract_checks import launch, until_warm
 from tests.nodes.bentos import Workshop, own

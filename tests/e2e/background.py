@@ -19,7 +19,7 @@ import psutil
 
 from mesh import ControlClient
 from mesh.errors import MeshError
-from mesh.serving.run import free_port
+from mesh.serving.ports import free_port
 from tests.e2e.clients import eventually
 
 ROOT = Path(__file__).parent.parent.parent

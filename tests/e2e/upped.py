@@ -19,7 +19,7 @@ from mesh import ControlClient
 from mesh.client import GrpcClient
 from mesh.client.control.values import DeploymentView, ReplicaView
 from mesh.errors import MeshError
-from mesh.serving.run import free_port
+from mesh.serving.ports import free_port
 from tests.e2e.clients import PATIENCE, eventually
 
 ROOT = Path(__file__).parent.parent.parent
