@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import settings
 
@@ -11,6 +12,9 @@ from mesh.cluster.start import Session, start_local
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("mesh", deadline=None)
 settings.load_profile("mesh")
+# So does whether a server answers in five seconds, httpx's own patience.
+for _part in ("connect", "read", "write", "pool"):
+    setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, _part, 60.0)
 
 
 END_TO_END = Path(__file__).parent / "e2e"
