@@ -59,6 +59,7 @@ def serve(
         Path | None,
         typer.Option(help="Deployment file, YAML or JSON.", show_default=False),
     ] = None,
+    num_cpus: starting.Cpus = None,
     num_gpus: starting.Gpus = None,
     grpc_web_origin: starting.Origins = None,
     store: Annotated[
@@ -109,6 +110,7 @@ def serve(
             control_port=control_port,
             gateways=gateways,
             address=address,
+            num_cpus=num_cpus,
             num_gpus=num_gpus,
             logs=log_format.value,
             log_level=log_level.value,

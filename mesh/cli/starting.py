@@ -15,6 +15,12 @@ Gateways = Annotated[
 Address = Annotated[
     str, typer.Option(help="Ray cluster to join; else one of its own.", show_default=False)
 ]
+Cpus = Annotated[
+    int | None,
+    typer.Option(
+        help="Logical CPUs of its own Ray; else the machine's.", min=1, show_default=False
+    ),
+]
 Gpus = Annotated[
     int | None,
     typer.Option(

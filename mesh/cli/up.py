@@ -49,12 +49,7 @@ def up(
     releases: starting.Releases = "",
     public_url: starting.PublicUrl = "",
     state: State = None,
-    num_cpus: Annotated[
-        int | None,
-        typer.Option(
-            help="Logical CPUs of its own Ray; else the machine's.", min=1, show_default=False
-        ),
-    ] = None,
+    num_cpus: starting.Cpus = None,
     num_gpus: starting.Gpus = None,
     grpc_web_origin: starting.Origins = None,
     grace: Annotated[

@@ -57,6 +57,10 @@ class Canary(Reader):
 class Greedy(Reader):
     pass
 
+@mesh.service(resources={"cpu": 64})
+class Hungry(Reader):
+    pass
+
 @mesh.service
 class Broken:
     def __init__(self) -> None:
@@ -302,6 +306,8 @@ def test_missing_resources_and_failing_services_are_one_line(
 ) -> None:
     line = failure(folder, serve, "reading:Greedy")
     assert "Greedy: needs 64 gpu, the cluster has 0" in line
+    line = failure(folder, serve, "reading:Hungry", "--num-cpus", "7")
+    assert "Hungry: needs 64 cpu, the cluster has 7" in line
     line = failure(folder, serve, "reading:Broken")
     assert line.endswith("Broken.__init__ failed: OSError: no [model] here")
 
