@@ -26,6 +26,9 @@ from mesh.faces.rest.app import PREFIX, rest_app
 
 GRACE = 2
 """Seconds that requests have to finish when the server stops; logs are followed for ever."""
+KEEP_ALIVE = 75
+"""Seconds that a connection may be idle: longer than clients keep one (httpx 5, proxies 60), else
+it is closed here just as they send the next request on it."""
 
 
 _AS_WANTED = (
@@ -130,6 +133,7 @@ class HttpServer:
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=GRACE,
+            timeout_keep_alive=KEEP_ALIVE,
         )
         self._server = uvicorn.Server(config)
         sockets = [self._listener] if self._listener else None

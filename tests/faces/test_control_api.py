@@ -1,6 +1,7 @@
 """The control API over the controller itself, with replicas in this process."""
 
 import json
+import socket
 from collections.abc import Iterator
 
 import httpx
@@ -92,3 +93,13 @@ def test_only_probes_are_open(client: ControlClient) -> None:
     assert httpx.get(f"{client.url}/status", headers=fields).json() == {"deployments": []}
     with ControlClient(client.url) as other, pytest.raises(Unauthenticated):
         other.deployments.list()
+
+
+def test_a_connection_may_be_idle_longer_than_clients_keep_it(client: ControlClient) -> None:
+    host, _, port = client.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), 60) as connection:
+        connection.sendall(b"GET /livez HTTP/1.1\r\nhost: mesh\r\n\r\n")
+        assert connection.recv(2**16).startswith(b"HTTP/1.1 200")
+        connection.settimeout(6)  # httpx keeps one for five seconds
+        with pytest.raises(TimeoutError):
+            connection.recv(2**16)
