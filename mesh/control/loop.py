@@ -57,7 +57,7 @@ _log = logging.getLogger(__name__)
 
 KEEP_EVERY = 10.0
 """Seconds between two times at which counts of canaries are kept, and old figures forgotten."""
-TELL = 2.0
+TELL = 10.0
 """Seconds in which all gateways should route by a change; whoever made it waits no longer."""
 
 ADOPTING = 10.0
