@@ -126,6 +126,9 @@ def test_an_interrupt_cancels_the_call_and_exits_with_130(
 ) -> None:
     arguments = ["word=hi"] if method == "forever" else []
     process = start("call", f"talk.{method}", *arguments, protocol)
+    if method == "forever":  # it is in the middle of its stream, and not of its first item
+        assert process.stdout is not None
+        assert process.stdout.readline() == b'"hi"\n'
     eventually(lambda: in_flight(served, method) == 1)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=PATIENCE)

@@ -158,7 +158,7 @@ class Server:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
-            connection.settimeout(10)
+            connection.settimeout(120)
             self._run(self._serve, connection)
 
     def _serve(self, connection: socket.socket) -> None:

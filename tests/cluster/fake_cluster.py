@@ -82,8 +82,8 @@ class World:
 
     def processes(self) -> "Iterator[_FakeProcess]":
         """Those that run."""
-        for node in self._nodes.values():
-            yield from node.here.values()
+        for node in tuple(self._nodes.values()):  # others look from other threads
+            yield from tuple(node.here.values())
 
     def add_node(self) -> str:
         """A new node; returns its name."""

@@ -11,8 +11,8 @@ from tests.cluster.nodes_scenarios import NAMES
 
 pytestmark = pytest.mark.ray
 
-LIMIT = 150.0
-"""Seconds for all scenarios; 50 on two idle cores."""
+LIMIT = 400.0
+"""Seconds for all scenarios, on a busy machine; 50 on two idle cores."""
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +24,7 @@ def outcomes() -> Mapping[str, str]:
     return told
 
 
+@pytest.mark.timeout(LIMIT + 30)
 @pytest.mark.parametrize("name", NAMES)
 def test_on_several_nodes(name: str, outcomes: Mapping[str, str]) -> None:
     assert outcomes[name] == "ok", outcomes[name]

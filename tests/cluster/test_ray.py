@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
@@ -119,11 +120,9 @@ def test_a_replica_that_does_not_answer_is_adopted_when_it_does() -> None:
         await before.start(one)
         await until(before, one.replica_id, Phase.READY)
         await before.close()
-        (process,) = (
-            each
-            for each in psutil.Process().children(recursive=True)
-            if "RayReplica" in " ".join(each.cmdline())
-        )
+        actor = ray.get_actor(PREFIX + one.replica_id, namespace=NAMESPACE)
+        log = (await asyncio.to_thread(ray.get, actor.where.remote())).path
+        process = psutil.Process(int(Path(log).stem.rpartition("-")[2]))
         after = RayCluster(bind_host="127.0.0.1", host=HOST, answer=0.2)
         process.suspend()
         try:

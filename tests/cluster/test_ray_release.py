@@ -36,6 +36,7 @@ from mesh.serving.gateways import GatewayProcess
 from mesh.serving.ports import free_port
 from tests.cluster.archive_actor import ArchiveActor
 from tests.cluster.contract_checks import launch, until_warm
+from tests.e2e.clients import PATIENCE
 from tests.nodes.bentos import Workshop, own
 from tests.nodes.private_index import PASSWORD as OPEN, USER, private_index
 
@@ -67,7 +68,7 @@ class Rig:
 
     def until(self, name: str, *phases: DeploymentPhase) -> DeploymentStatus:
         """Waits until the deployment is in one of `phases`."""
-        until = time.monotonic() + 100
+        until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             (status,) = self.plane.status(name)
             if status.phase in phases:
@@ -87,7 +88,7 @@ class Rig:
             self.plane.delete(name)
 
     def call(self, name: str, route: str, /, **arguments: Any) -> Any:
-        reply = httpx.post(f"{self.url}/e/{name}/{route}", json=arguments, timeout=30)
+        reply = httpx.post(f"{self.url}/e/{name}/{route}", json=arguments, timeout=PATIENCE)
         assert reply.status_code == 200, reply.text
         is_json = "json" in reply.headers["content-type"]
         return reply.json() if is_json else reply.text

@@ -20,6 +20,8 @@ from mesh.control.status import DeploymentPhase, DeploymentStatus
 from mesh.errors import ConfigError, FailedPrecondition, NotFound, Unavailable
 from mesh.traffic.snapshot import Deployment, Snapshot
 from tests.cluster.hosts import FAILS
+from tests.cluster.processes import command
+from tests.e2e.clients import PATIENCE
 from tests.faces.test_plane import Follower, document
 
 HOST = "tests.cluster.hosts:FakeHost"
@@ -112,13 +114,14 @@ def kill_controller(control: Control) -> None:
 
 
 def apply_when_back(control: Control) -> None:
-    for _ in range(300):
+    until = time.monotonic() + PATIENCE
+    while True:
         try:
             apply(control)
             return
         except Unavailable:
+            assert time.monotonic() < until, "the controller did not come back"
             time.sleep(0.1)  # between two looks: whoever comes back tells nobody
-    raise AssertionError("the controller did not come back")
 
 
 def test_what_a_mesh_does_not_need_of_ray_does_not_run(ray_session: Session) -> None:
@@ -126,13 +129,6 @@ def test_what_a_mesh_does_not_need_of_ray_does_not_run(ray_session: Session) -> 
     lines = [command(process) for process in families(psutil.Process().children())]
     assert any("gcs_server" in line for line in lines)
     assert not [line for line in lines if any(program in line for program in OPTIONAL)]
-
-
-def command(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:  # ended meanwhile
-        return ""
 
 
 def test_ray_asks_for_a_token_that_is_not_the_users(ray_session: Session) -> None:

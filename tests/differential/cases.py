@@ -402,8 +402,8 @@ _WAYS = (
 ERRORS = [
     *(Case(f"fail {how}", "/fail", {"how": how}) for how in _WAYS.split()),
     Case("fail umlaut", "/fail_async", {"how": 'é "quoted"'}),
-    Case("slow", "/slow", {"seconds": 4}),
-    Case("slow async", "/slow_async", {"seconds": 4}),
+    Case("slow", "/slow", {"seconds": 9}),
+    Case("slow async", "/slow_async", {"seconds": 9}),
 ]
 
 DEPENDENCIES = [
@@ -455,7 +455,7 @@ PAGES = [
     Case("origin and error", "/fail", {"how": "teapot"}, headers=_SHOP),
     Case("origin and 404", "/unknown", verb="GET", headers=_SHOP),
     Case("origin and livez", "/livez", verb="GET", headers=_SHOP),
-    Case("origin and 504", "/slow_async", {"seconds": 4}, headers=_SHOP),
+    Case("origin and 504", "/slow_async", {"seconds": 9}, headers=_SHOP),
     Case("preflight", "/text", verb="OPTIONS", headers={**_SHOP, **_PREFLIGHT}),
     Case("preflight unknown path", "/unknown", verb="OPTIONS", headers={**_SHOP, **_PREFLIGHT}),
     Case(

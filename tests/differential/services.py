@@ -206,7 +206,7 @@ class Words:
 
 
 @bentoml.service(
-    traffic={"timeout": 3},
+    traffic={"timeout": 8},
     threads=8,
     labels={"team": "tests"},
     http={
@@ -929,13 +929,13 @@ class Main:
     @bentoml.api
     async def meet(self) -> bool:
         """Two calls that wait for each other."""
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(6):
             await self.meeting.wait()
         return True
 
     @bentoml.api
     def meet_sync(self) -> bool:
-        self.sync_meeting.wait(2)
+        self.sync_meeting.wait(6)
         return True
 
     @bentoml.api

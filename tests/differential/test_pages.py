@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.differential.conftest import Side
 
-HELD = 2.0
+HELD = 6.0
 """Seconds that a call holds the one place of a service; the other comes in between."""
 
 

@@ -20,6 +20,7 @@ import psutil
 from mesh import ControlClient
 from mesh.errors import MeshError
 from mesh.serving.ports import free_port
+from tests.cluster.processes import called
 from tests.e2e.clients import eventually
 
 ROOT = Path(__file__).parent.parent.parent
@@ -81,7 +82,7 @@ class Background:
     def gateways(self) -> list[int]:
         """The processes of the gateways."""
         family = psutil.Process(self.about["pid"]).children(recursive=True)
-        return sorted(each.pid for each in family if "envoy" in each.name())
+        return sorted(each.pid for each in called("_bin/envoy", family))
 
     @contextmanager
     def through(self, gateway: int) -> Iterator[httpx.Client]:

@@ -50,7 +50,7 @@ class Slow(Answer):
     """Takes much longer."""
 
     async def work(self) -> None:
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(2)
 
 
 @mesh.service(name="Work", traffic={"concurrency": 2, "max_concurrency": 16})

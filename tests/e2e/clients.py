@@ -15,8 +15,8 @@ from mesh.errors import MeshError
 from mesh.testing import LocalMesh
 
 T = TypeVar("T")
-PATIENCE = 30.0
-"""Seconds after which a test that waits fails."""
+PATIENCE = 120.0
+"""Seconds after which a test that waits fails: a busy machine takes a while to start a process."""
 
 
 def eventually(look: Callable[[], T], what: str = "", patience: float = PATIENCE) -> T:

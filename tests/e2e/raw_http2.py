@@ -17,7 +17,7 @@ from h2.events import (
 )
 from h2.exceptions import ProtocolError
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds without a byte after which a test fails."""
 Fields = list[tuple[str, str]]
 E = TypeVar("E", bound=Event)

@@ -5,10 +5,8 @@ control API and its commands.
 """
 
 import json
-import math
 from collections import Counter
 from collections.abc import Callable
-from statistics import NormalDist
 from typing import Any
 
 import grpc
@@ -18,6 +16,7 @@ from mesh.client.control.values import CanaryView, VersionTraffic
 from mesh.v1 import inference_pb2
 from tests.e2e.background import PATIENCE, Background, traffic
 from tests.e2e.clients import eventually
+from tests.e2e.shares import within
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -25,12 +24,6 @@ WHICH = "/answer.v1.AnswerService/Which"
 ITEMS = "/answer.v1.AnswerService/Items"
 ONE_ITEM = b"\x08\x01"
 """`n: 1`, for Items."""
-
-
-def within(count: int, draws: int, share: float) -> bool:
-    """Whether `count` is within the 99.99 % bounds of a binomial distribution."""
-    spread = math.sqrt(draws * share * (1 - share)) * NormalDist().inv_cdf(0.99995)
-    return abs(count - draws * share) <= spread + 1
 
 
 def canary(service: str, **progression: Any) -> dict[str, Any]:
@@ -124,7 +117,7 @@ def test_a_good_canary_becomes_main_by_itself_and_keeps_its_replicas(
 def test_a_slow_canary_is_taken_back_by_itself(background: Background) -> None:
     plan = canary("Slow", steps=[10, 100], min_requests=200, risk=0.2, max_error_increase=None)
     background.deploy("Answer", "slow", canary=plan)
-    with traffic(f"{background.url}/e/slow", threads=8) as sent:
+    with traffic(f"{background.url}/e/slow", threads=24) as sent:
         view = ended(background, "slow")
     assert view.progression is not None
     assert view.progression.state == "aborted"
@@ -232,8 +225,8 @@ def weighted(background: Background, name: str, weight: int, **rule: str) -> Cal
 def test_a_weight_holds_for_http_for_grpc_and_for_streams(background: Background) -> None:
     callers = weighted(background, "random", 30)
     for way in callers.ways:
-        seen = Counter(way(number) for number in range(200))
-        assert within(seen["next"], 200, 0.3), (way.__name__, seen)
+        seen = Counter(way(number) for number in range(320))
+        assert within(seen["next"], 320, 0.3), (way.__name__, seen)
         assert set(seen) == {"main", "next"}
     callers.close()
     background.control.deployments.delete("random")

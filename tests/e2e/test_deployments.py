@@ -1,9 +1,7 @@
 """Canaries, promotion, lost replicas and resources, under load where that matters."""
 
-import math
 import os
 import signal
-from statistics import NormalDist
 
 import httpx
 import pytest
@@ -13,15 +11,10 @@ from mesh.testing import LocalMesh
 from tests.e2e.clients import Deployed, eventually, load
 from tests.e2e.conftest import Deploy
 from tests.e2e.services import Eager, Failing, Greedy, NewWho, Who
+from tests.e2e.shares import within
 
 WHO = "/who.v1.WhoService/Who"
 CANARY = {"versions": {"next": {"weight": 20}}}
-
-
-def within(count: int, draws: int, share: float) -> bool:
-    """Whether `count` is within the 99.9 % bounds of a binomial distribution."""
-    spread = math.sqrt(draws * share * (1 - share)) * NormalDist().inv_cdf(0.9995)
-    return abs(count - draws * share) <= spread + 1
 
 
 def http_pid(deployed: Deployed) -> int:
@@ -33,7 +26,7 @@ def http_pid(deployed: Deployed) -> int:
 
 def test_a_canary_takes_its_share_over_http_and_over_grpc(deploy: Deploy) -> None:
     with deploy(Who, "shares", canaries={"next": NewWho}, canary=CANARY) as deployed:
-        draws = 600
+        draws = 1400
         over_http = [
             deployed.http.post("/who").headers["x-mesh-version"] for _ in range(draws)
         ].count("next")

@@ -14,7 +14,7 @@ from tests.e2e.clients import Deployed
 from tests.e2e.conftest import Deploy
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE = 30_000
+PATIENCE = 60_000
 """Milliseconds after which the page has not done what it should."""
 
 
@@ -74,6 +74,7 @@ class Visit:
         self.complaints: list[str] = []
         self.hosts: set[str] = set()
         page.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
         page.on("console", lambda said: self._note(said.type, said.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda sent: self.hosts.add(sent.url.partition("/e/")[0]))

@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
 from mesh.v1 import types_pb2
-from tests.e2e.clients import Deployed, eventually
+from tests.e2e.clients import PATIENCE, Deployed, eventually
 from tests.e2e.conftest import Deploy
 from tests.e2e.reflected import Reflected
 from tests.e2e.services import LIMIT, Noted, Who
@@ -148,7 +148,7 @@ def test_health_follows_a_deployment_from_its_start_to_its_end(
     with pytest.raises(grpc.RpcError) as failed:
         stub.Check(request)
     assert failed.value.code() is grpc.StatusCode.NOT_FOUND
-    watch = stub.Watch(request, timeout=60)
+    watch = stub.Watch(request, timeout=PATIENCE)
     status = health_pb2.HealthCheckResponse
     assert next(watch).status == status.SERVICE_UNKNOWN
     with deploy(Who, "who"):

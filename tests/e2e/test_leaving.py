@@ -10,10 +10,10 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from mesh.cluster.start import Session
-from mesh.serving.gateways import GatewayProcess
+from mesh.serving.gateways import GRACE, GatewayProcess
 from mesh.serving.run import Place, RunningMesh
 from mesh.testing import LocalMesh
-from tests.e2e.clients import eventually, load
+from tests.e2e.clients import PATIENCE, eventually, load
 from tests.e2e.raw_http2 import RawHttp2
 from tests.e2e.services import Shop
 
@@ -22,9 +22,13 @@ ITEM = b"\x0a\x02ab"
 
 
 @pytest.fixture
-def made(ray_session: Session) -> Iterator[LocalMesh]:
-    """A mesh with two gateways on one port; its controller is that of the other tests."""
-    running = RunningMesh(Place(gateways=2, control_port=None), session=ray_session)
+def made(ray_session: Session, request: pytest.FixtureRequest) -> Iterator[LocalMesh]:
+    """A mesh with two gateways on one port; its controller is that of the other tests.
+
+    Calls have the usual grace, unless the test says another one.
+    """
+    grace = getattr(request, "param", GRACE)
+    running = RunningMesh(Place(gateways=2, control_port=None, grace=grace), session=ray_session)
     mesh = LocalMesh(running)
     try:
         mesh.deploy(Shop, name="leaving")
@@ -49,7 +53,7 @@ def test_no_call_fails_when_one_of_two_gateways_is_told_to_end(made: LocalMesh) 
         web = [stack.enter_context(httpx.Client()) for _ in range(2)]
 
         def asks(each: grpc.Channel) -> Callable[[], int]:
-            return lambda: len(each.unary_unary(TOTAL)(ITEM, timeout=30))
+            return lambda: len(each.unary_unary(TOTAL)(ITEM, timeout=PATIENCE))
 
         def posts(each: httpx.Client) -> Callable[[], int]:
             return lambda: each.post(f"{made.url}/e/leaving/total", json={"items": []}).status_code
@@ -57,15 +61,16 @@ def test_no_call_fails_when_one_of_two_gateways_is_told_to_end(made: LocalMesh) 
         with load(*map(asks, busy), *map(posts, web)) as calls:
             calls.wait_for(200)
             long = [
-                each.unary_unary(WAIT).future(b"\x09" + struct.pack("<d", 2.0), timeout=30)
+                each.unary_unary(WAIT).future(b"\x09" + struct.pack("<d", 2.0), timeout=PATIENCE)
                 for each in waiting
             ]
             gateway.leave()
-            assert gateway.process.wait(20) == 0
+            assert gateway.process.wait(PATIENCE) == 0
             assert [len(each.result()) for each in long] == [9] * len(long)
             calls.wait_for(200)
             # Clients that had nothing to say in all that time hear of it only now.
-            assert [len(each.unary_unary(TOTAL)(ITEM, timeout=30)) for each in idle] == [9] * 4
+            late = [each.unary_unary(TOTAL)(ITEM, timeout=PATIENCE) for each in idle]
+            assert [len(each) for each in late] == [9] * 4
         assert calls.failures == []
         assert set(calls.pids) == {9, 200}
 
@@ -87,7 +92,7 @@ def test_idle_connections_are_told_with_goaway_and_watches_with_a_status(made: L
         assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
         assert ended.value.details() == "the gateway is going away"
     for gateway in made.running._gateways:
-        assert gateway.process.wait(20) == 0
+        assert gateway.process.wait(PATIENCE) == 0
     assert not gateway._admin.with_name("admin-address.pressure").exists()
 
 
@@ -95,7 +100,7 @@ def test_a_mesh_that_stops_lets_calls_finish(made: LocalMesh) -> None:
     with ExitStack() as stack:
         channels = [stack.enter_context(channel(made)) for _ in range(6)]
         long = [
-            each.unary_unary(WAIT).future(b"\x09" + struct.pack("<d", 1.0), timeout=30)
+            each.unary_unary(WAIT).future(b"\x09" + struct.pack("<d", 1.0), timeout=PATIENCE)
             for each in channels
         ]
         gateways = made.running._gateways
@@ -124,17 +129,18 @@ def test_calls_that_take_longer_than_the_grace_are_ended(ray_session: Session) -
         running.stop()
 
 
+@pytest.mark.parametrize("made", [120], indirect=True)
 def test_a_second_signal_ends_a_gateway_at_once(made: LocalMesh) -> None:
     first, second = made.running._gateways
     with channel(made) as waiting:
-        long = waiting.unary_unary(WAIT).future(b"\x09" + struct.pack("<d", 15.0), timeout=30)
+        long = waiting.unary_unary(WAIT).future(b"\x09" + struct.pack("<d", 55.0), timeout=120)
         eventually(lambda: _asked(first) + _asked(second) == 1, "the call has begun")
         for gateway in (first, second):
             gateway.leave()
         for gateway in (first, second):
             eventually(lambda gateway=gateway: not _listens(gateway))
             gateway.process.terminate()
-            assert gateway.process.wait(5) == 0
+            assert gateway.process.wait(40) == 0, "before the call is over, and its grace"
         with pytest.raises(grpc.RpcError) as ended:
             long.result()
         assert ended.value.code() is grpc.StatusCode.UNAVAILABLE

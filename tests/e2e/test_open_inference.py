@@ -16,7 +16,7 @@ import tritonclient.http.aio as http_aio
 from tritonclient.utils import InferenceServerException
 
 from mesh.v1 import open_inference_pb2
-from tests.e2e.clients import Deployed
+from tests.e2e.clients import PATIENCE, Deployed
 from tests.e2e.conftest import Deploy
 from tests.gateway.zoo import Zoo
 
@@ -245,7 +245,7 @@ def test_calls_side_by_side_get_their_own_results(http: Any, grpc: Any) -> None:
 
     for n in range(20):
         grpc.async_infer("Zoo.add", inputs(grpc_client, a=n), take, headers=dict(HEADERS))
-    results = [found.get(timeout=30) for _ in range(20)]
+    results = [found.get(timeout=PATIENCE) for _ in range(20)]
     assert not [error for _, error in results if error is not None]
     assert sorted(result.as_numpy("result")[0] for result, _ in results) == list(range(1, 21))
 
@@ -268,7 +268,7 @@ class Stream:
         )
 
     def take(self, count: int) -> list[Any]:
-        return [self._found.get(timeout=30) for _ in range(count)]
+        return [self._found.get(timeout=PATIENCE) for _ in range(count)]
 
     def close(self) -> list[Any]:
         self.client.stop_stream()

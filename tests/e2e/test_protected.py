@@ -131,7 +131,7 @@ def test_a_revoked_token_opens_nothing_when_that_is_answered(protected: Protecte
 
 
 def test_a_token_expires_by_itself(protected: Protected) -> None:
-    soon = (datetime.now(UTC) + timedelta(seconds=8)).strftime("%Y-%m-%d %H:%M:%S.%f")
+    soon = (datetime.now(UTC) + timedelta(seconds=40)).strftime("%Y-%m-%d %H:%M:%S.%f")
     made = protected.token("soon", is_global_access=True, expired_at=soon)
     assert protected.statuses(made["token"]) == {200}
     eventually(lambda: protected.statuses(made["token"]) == {401}, "it has expired", PATIENCE)
@@ -181,6 +181,8 @@ def test_the_docs_page_asks_for_a_token(protected: Protected) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         page = browser.new_page()
+        page.set_default_timeout(1000 * PATIENCE)
+        expect.set_options(timeout=1000 * PATIENCE)
         page.goto(f"{protected.mesh.url}/e/vault/")
         page.locator("input[name=token]").fill("nobody's")
         page.get_by_role("button", name="Open").click()

@@ -15,7 +15,7 @@ from mesh.errors import Code, MeshError
 from mesh.io.arguments import encode_call
 from mesh.io.value import from_value
 from mesh.v1 import inference_pb2, inference_pb2_grpc
-from tests.e2e.clients import Deployed, eventually
+from tests.e2e.clients import PATIENCE, Deployed, eventually
 from tests.e2e.services import LIMIT
 from tests.observe.otlp_server import OtlpServer, ReceivedSpan
 
@@ -93,7 +93,7 @@ def test_the_replies_of_a_bidirectional_call_come_while_requests_go(shop: Deploy
 
     def numbers() -> Iterator[int]:
         for number in range(3):
-            assert go_on.acquire(timeout=20)
+            assert go_on.acquire(timeout=PATIENCE)
             yield number
 
     for reply in shop.grpc.exchange("running", numbers()):

@@ -19,6 +19,7 @@ from mesh.errors import MeshError, Unavailable
 from mesh.io.arguments import encode_call
 from mesh.serving.application import Release, application
 from mesh.testing import LocalMesh
+from tests.cluster.processes import called
 from tests.e2e.clients import Deployed, eventually, load
 from tests.e2e.conftest import Deploy
 from tests.e2e.scaling_services import Above, Elastic
@@ -112,8 +113,9 @@ def test_replicas_follow_the_calls_in_flight_up_and_down(
 ) -> None:
     config = elastic({"concurrency": 2}, scaling(1, 4))
     with deploy(Elastic, "steps", **config) as deployed:
+        # Calls are long, so that what lies between two of them does not count.
         assert numbers(control.deployments.get("steps")) == {"Elastic": (1, 1)}
-        with watched(control, "steps") as seen, load(*[holding(deployed, 2.0)] * 5) as running:
+        with watched(control, "steps") as seen, load(*[holding(deployed, 8.0)] * 5) as running:
             becomes(control, "steps", 3)  # ceil(5 / 2)
             running.wait_for(10)
             eventually(lambda: len(running.pids) == 3, "all three take calls", PATIENCE)
@@ -155,7 +157,7 @@ def test_bounds_hold_and_what_is_disabled_does_not_move(
 def test_a_service_that_sleeps_wakes_for_a_call_and_its_time_begins_then(
     deploy: Deploy, control: ControlClient, shared: LocalMesh
 ) -> None:
-    config = elastic({"concurrency": 4, "timeout": 1}, TO_ZERO, envs={"START_SECONDS": "1.5"})
+    config = elastic({"concurrency": 4, "timeout": 5}, TO_ZERO, envs={"START_SECONDS": "6"})
     with deploy(Elastic, "sleepy", **config) as deployed:
         sleeps(control, "sleepy")
         with ThreadPoolExecutor(3) as pool:
@@ -283,7 +285,7 @@ def test_numbers_are_kept_by_a_rollout_a_promotion_and_a_new_controller(
         return elastic({"concurrency": 2}, scaling(1, 3), envs=envs) | more
 
     with deploy(Elastic, "kept", **config({})) as deployed:
-        with load(*[holding(deployed, 2.0)] * 9) as running:
+        with load(*[holding(deployed, 8.0)] * 9) as running:
             becomes(control, "kept", 3)
             shared.deploy(Elastic, name="kept", **config({"NEXT": "1"}))
 
@@ -317,11 +319,7 @@ def test_numbers_are_kept_by_a_rollout_a_promotion_and_a_new_controller(
 
 def kill_controller() -> None:
     """Ends the process of the controller; Ray makes another one."""
-    (found,) = (
-        process
-        for process in psutil.Process().children(recursive=True)
-        if "ControllerActor" in " ".join(process.cmdline())
-    )
+    (found,) = called("ControllerActor")
     found.kill()
     psutil.wait_procs([found], PATIENCE)
 

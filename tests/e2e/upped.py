@@ -20,6 +20,7 @@ from mesh.client import GrpcClient
 from mesh.client.control.values import DeploymentView, ReplicaView
 from mesh.errors import MeshError
 from mesh.serving.ports import free_port
+from tests.cluster.processes import command
 from tests.e2e.clients import PATIENCE, eventually
 
 ROOT = Path(__file__).parent.parent.parent
@@ -73,7 +74,7 @@ class Upped:
         for process in psutil.process_iter():
             try:
                 if (
-                    "ControllerActor" in " ".join(process.cmdline())
+                    "ControllerActor" in command(process)
                     and process.environ().get("MESH_HOME") == str(self.folder)
                     and process.status() != psutil.STATUS_ZOMBIE
                 ):

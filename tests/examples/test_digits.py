@@ -109,6 +109,7 @@ def test_percentiles_are_values_that_were_measured() -> None:
     assert math.isnan(verdict.percentile([], 0.5))
 
 
+@pytest.mark.ray
 def test_the_demo_succeeds() -> None:
     done = subprocess.run(
         [sys.executable, FOLDER / "demo.py"], capture_output=True, text=True, check=False

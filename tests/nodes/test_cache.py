@@ -30,17 +30,17 @@ def test_a_folder_is_made_once_however_many_ask_at_once(tmp_path: Path) -> None:
 
     def slowly(path: Path) -> None:
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         made.append(path)
         filled(path)
 
     with ThreadPoolExecutor(4) as threads:
         first = threads.submit(cache.lease, "releases", ONE, slowly)
-        assert begun.wait(10)
+        assert begun.wait(60)
         assert not cache.has("releases", ONE)
         others = [threads.submit(cache.lease, "releases", ONE, slowly) for _ in range(3)]
         go_on.set()
-        paths = {each.result(10).path for each in (first, *others)}
+        paths = {each.result(60).path for each in (first, *others)}
     assert made == list(paths)
     assert cache.has("releases", ONE)
 

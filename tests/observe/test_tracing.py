@@ -29,7 +29,7 @@ def tracing_to(
     try:
         yield tracing
     finally:
-        tracing.close()
+        tracing.close(timeout=60)
 
 
 def request_through(tracing: Tracing, parent: Trace) -> None:

@@ -51,7 +51,7 @@ class Narrow:
         return 1
 
 
-@mesh.service(traffic={"timeout": 0.3, "max_concurrency": LIMIT}, threads=THREADS)
+@mesh.service(traffic={"timeout": 20, "max_concurrency": LIMIT}, threads=THREADS)
 class Work:
     """Sync and async methods and generators."""
 
@@ -171,6 +171,11 @@ class Work:
         except asyncio.CancelledError:
             return "anyway"
         return ""
+
+
+@mesh.service(name="Work", traffic={"timeout": 0.3, "max_concurrency": LIMIT}, threads=THREADS)
+class Brief(Work):
+    """The same, with little time for each call."""
 
 
 @mesh.service(traffic={"timeout": 20})

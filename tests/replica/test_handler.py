@@ -21,21 +21,29 @@ from mesh.v1 import inference_pb2
 from tests.link.rig import run, until
 from tests.replica.bench import Bench, bench
 from tests.replica.rig import Links, Running, snapshot, version
-from tests.replica.services import LIMIT, THREADS, Narrow, Work
+from tests.replica.services import LIMIT, THREADS, Brief, Narrow, Work
+
+Test = Callable[[Bench], Coroutine[Any, Any, None]]
 
 
-def at_work(test: Callable[[Bench], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    """Runs an async test with one replica of Work, of whose calls nothing may be left."""
+def at(service: type) -> Callable[[Test], Callable[[], None]]:
+    """Runs an async test with one replica of a service, of whose calls nothing may be left."""
 
-    def wrapped() -> None:
-        async def main() -> None:
-            async with bench(Work) as made:
-                await test(made)
+    def wrapper(test: Test) -> Callable[[], None]:
+        def wrapped() -> None:
+            async def main() -> None:
+                async with bench(service) as made:
+                    await test(made)
 
-        run(main())
+            run(main())
 
-    wrapped.__name__ = test.__name__
-    return wrapped
+        wrapped.__name__ = test.__name__
+        return wrapped
+
+    return wrapper
+
+
+at_work = at(Work)
 
 
 @at_work
@@ -106,7 +114,7 @@ async def test_a_sync_method_that_was_given_up_holds_its_place_until_it_returns(
     assert await made.ask("double", {"x": 1}) == 2
 
 
-@at_work
+@at(Brief)
 async def test_the_services_time_limit_cancels_a_method_and_says_how_long_it_was(
     made: Bench,
 ) -> None:
@@ -136,14 +144,14 @@ async def test_a_call_whose_deadline_has_passed_runs_nothing(made: Bench) -> Non
     assert made.instance.hanging == 0
 
 
-@at_work
+@at(Brief)
 async def test_a_stream_that_has_begun_outlives_the_services_time_limit(made: Bench) -> None:
     assert await made.items("two_then_wait", {"seconds": 0.5}) == [1, 2]
 
 
 @at_work
 async def test_a_stream_that_has_begun_ends_with_the_callers_deadline(made: Bench) -> None:
-    call = made.open("drip", {"items": 2}, deadline=monotonic() + 0.2)
+    call = made.open("drip", {"items": 2}, deadline=monotonic() + 2)
     assert [await call.message(), await call.message()] == [b"0", b"1"]
     with pytest.raises(MeshError) as failed:
         await call.message()
@@ -216,7 +224,7 @@ async def test_a_context_tells_about_the_call_and_takes_status_and_headers(made:
     assert (call.head.http_status, call.head.media_type) == (201, "application/x-mine")
     assert call.head.metadata == (("x-a", "1"),)
     said = json.loads(await call.message() or b"")
-    assert 0 < said.pop("left") <= 0.3
+    assert 0 < said.pop("left") <= 20
     assert said == {
         "method": "look",
         "header": "b",

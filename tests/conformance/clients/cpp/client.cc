@@ -558,7 +558,7 @@ void RequireReleased(const std::string& key) {
 
 void Deadline() {
   ClientContext context;
-  WithDeadline(context, 500);
+  WithDeadline(context, 3000);
   pb::SlowRequest request;
   request.set_key(Key("cpp-deadline-"));
   pb::SlowResponse reply;

@@ -524,7 +524,7 @@ func requireReleased(key string) {
 }
 
 func deadline() {
-	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	_, err := stub.Slow(ctx, &pb.SlowRequest{Key: key("deadline")})
 	fails(err, codes.DeadlineExceeded)

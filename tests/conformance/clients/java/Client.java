@@ -592,7 +592,7 @@ class Client {
     var request = SlowRequest.newBuilder().setKey(key("deadline")).build();
     fails(
         Code.DEADLINE_EXCEEDED,
-        () -> stub().withDeadlineAfter(500, TimeUnit.MILLISECONDS).slow(request));
+        () -> stub().withDeadlineAfter(3, TimeUnit.SECONDS).slow(request));
     requireReleased(key("deadline"));
   }
 

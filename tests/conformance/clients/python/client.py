@@ -439,7 +439,7 @@ def error_with_wait() -> None:
 @case
 def deadline() -> None:
     key = f"python-deadline-{os.getpid()}"
-    error = failure(lambda: stub.Slow(pb.SlowRequest(key=key), timeout=0.5))
+    error = failure(lambda: stub.Slow(pb.SlowRequest(key=key), timeout=3))
     same(error.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
     same(stub.WasReleased(pb.WasReleasedRequest(key=key), timeout=SECONDS).result, True)
 

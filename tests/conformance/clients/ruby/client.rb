@@ -383,7 +383,7 @@ end
 on "deadline" do
   key = "ruby-deadline-#{Process.pid}"
   fails(GRPC::Core::StatusCodes::DEADLINE_EXCEEDED) do
-    STUB.slow(SlowRequest.new(key: key), deadline: Time.now + 0.5)
+    STUB.slow(SlowRequest.new(key: key), deadline: Time.now + 3)
   end
   same(released?(key), true)
 end

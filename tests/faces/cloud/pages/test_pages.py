@@ -16,7 +16,7 @@ from tests.faces.cloud.rig import TOKEN, Rig
 from tests.faces.test_plane import document
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE = 30_000
+PATIENCE = 60_000
 """Milliseconds after which a page has not done what it should."""
 PASSWORD = "correct horse"
 ANN = {"name": "ann", "email": "ann@example.com", "password": PASSWORD, "token": TOKEN}
@@ -50,6 +50,7 @@ def visit(chromium: Browser) -> Iterator[Page]:
     context = chromium.new_context()
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
     page.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     yield page

@@ -8,13 +8,11 @@ import httpx
 import pytest
 
 from tests.e2e.bentoml_user import BENTOML, BentomlUser
-from tests.e2e.terminal import LONG, Terminal
+from tests.e2e.terminal import Terminal
 from tests.faces.cloud.rig import TOKEN, Rig
 
 ANN = {"name": "ann", "email": "ann@example.com", "password": "correct horse", "token": TOKEN}
 DOWN = "\x1b[B"
-
-pytestmark = pytest.mark.timeout(LONG + 30)  # what is not there is then told with what is
 
 
 @pytest.fixture
