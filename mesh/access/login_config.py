@@ -17,7 +17,8 @@ class OidcConfig:
     """A provider of OpenID Connect, and this mesh as its client.
 
     `redirect_url` is where the provider sends browsers back to; empty: where they came from. What
-    the claim `role_claim` says (a text, or several) gives the role that `roles` has for it.
+    the claim `role_claim` says (a text, or several) gives the role that `roles` has for it. Each
+    question to it may take `patience` seconds.
     """
 
     issuer: str
@@ -26,6 +27,7 @@ class OidcConfig:
     redirect_url: str = ""
     role_claim: str = ""
     roles: Mapping[str, Role] = field(default_factory=dict)
+    patience: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,6 @@ from mesh.access.login_config import OidcConfig
 from mesh.access.oidc import Flow, Provider, key_id, keys_in, provider_of
 from mesh.errors import Unauthenticated, Unavailable
 
-PATIENCE = 10.0
-"""Seconds for each question."""
 KNOWN = 3600.0
 """Seconds for which what a provider says of itself is not asked again."""
 LARGEST = 2**20
@@ -78,7 +76,9 @@ class OidcClient:
 
     async def _asked(self, method: str, url: str, **options: Any) -> Any:
         try:
-            async with httpx.AsyncClient(timeout=PATIENCE, follow_redirects=False) as client:
+            async with httpx.AsyncClient(
+                timeout=self._config.patience, follow_redirects=False
+            ) as client:
                 response = await client.request(method, url, **options)
                 if len(response.content) > LARGEST:
                     raise Unavailable("the OpenID provider answers too much")

@@ -49,11 +49,10 @@ def mesh_with(oidc: OidcConfig) -> Iterator[Rig]:
 
 
 @pytest.fixture
-def mesh(issuer: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+def mesh(issuer: str) -> Iterator[Rig]:
     """A mesh of which the provider is."""
     # Provider and mesh are of one process here, which a busy machine may hold up.
-    monkeypatch.setattr("mesh.access.oidc_client.PATIENCE", 60.0)
-    with mesh_with(OidcConfig(issuer, "mesh", "s3cret")) as found:
+    with mesh_with(OidcConfig(issuer, "mesh", "s3cret", patience=60)) as found:
         yield found
 
 
