@@ -67,6 +67,7 @@ DIRECTIONS = {
     "mesh.memory": set[str](),
     "mesh.config": {"mesh.errors"},
     "mesh.rich_status": {"mesh.errors"},
+    "mesh.ports": {"mesh.errors"},
     "mesh.traffic": BASE,
     "mesh.io": {"mesh.errors", "mesh.call", "mesh.v1", "mesh.varint", "mesh.inflate"},
     "mesh.definition": BASE | {"mesh.config", "mesh.io"},

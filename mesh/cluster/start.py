@@ -2,7 +2,6 @@
 
 import logging
 import os
-import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +20,7 @@ from mesh.cluster.ray_calls import first_line
 from mesh.cluster.ray_nodes import rather_on
 from mesh.errors import FailedPrecondition, MeshError, Unavailable
 from mesh.faces.addresses import PlaneConfig
+from mesh.ports import free_port
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class Session:
         here = LOCALHOST if self.local else ray.util.get_node_ip_address()
         config = PlaneConfig(
             here,
-            port or _free_port(here),
+            port or free_port(here),
             http_host,
             http_port,
             store=store,
@@ -204,8 +204,3 @@ def _wants_token(error: BaseException | None) -> bool:
 
 def _verb(address: str) -> str:
     return "start Ray" if address == "local" else f"join the Ray cluster at {address}"
-
-
-def _free_port(host: str) -> int:
-    with socket.create_server((host, 0)) as listener:
-        return int(listener.getsockname()[1])

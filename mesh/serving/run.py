@@ -14,9 +14,9 @@ from mesh.cluster.resources import NEEDS
 from mesh.cluster.start import Session, connect, start_local
 from mesh.control.status import DeploymentPhase, DeploymentStatus
 from mesh.errors import Unavailable
+from mesh.ports import free_port, require_free
 from mesh.serving.application import Application
 from mesh.serving.gateways import GRACE, GatewayProcess
-from mesh.serving.ports import free_port, require_free
 
 POLL = 0.05
 """Seconds between two looks at what is not ready yet."""

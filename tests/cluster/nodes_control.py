@@ -18,8 +18,8 @@ from mesh.cluster.ray_actors import CONTROLLER, NAMESPACE
 from mesh.cluster.start import connect
 from mesh.config import DeploymentConfig, parse
 from mesh.config.service import Resources
+from mesh.ports import free_port
 from mesh.serving.application import Release, application
-from mesh.serving.ports import free_port
 from mesh.serving.run import Place, RunningMesh
 from mesh.testing import LocalMesh
 from tests.cluster.nodes import NODES, Lose, four_nodes

@@ -31,9 +31,9 @@ from mesh.faces.addresses import PlaneConfig
 from mesh.faces.plane import ControlPlane
 from mesh.launch import Secrets
 from mesh.nodes.settings import NodeSettings
+from mesh.ports import free_port
 from mesh.releases.contract import Release
 from mesh.serving.gateways import GatewayProcess
-from mesh.serving.ports import free_port
 from tests.cluster.archive_actor import ArchiveActor
 from tests.cluster.contract_checks import launch, until_warm
 from tests.e2e.clients import PATIENCE

@@ -14,8 +14,8 @@ import httpx
 
 from mesh.cluster.start import Session
 from mesh.config import DeploymentConfig, parse
+from mesh.ports import free_port
 from mesh.serving.application import Release, application
-from mesh.serving.ports import free_port
 from mesh.serving.run import Place, RunningMesh
 
 FOLDER = str(Path(__file__).parent)

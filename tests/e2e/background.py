@@ -19,7 +19,7 @@ import psutil
 
 from mesh import ControlClient
 from mesh.errors import MeshError
-from mesh.serving.ports import free_port
+from mesh.ports import free_port
 from tests.cluster.processes import called
 from tests.e2e.clients import eventually
 

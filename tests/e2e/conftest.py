@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mesh.cluster.start import Session
-from mesh.serving.ports import free_port
+from mesh.ports import free_port
 from mesh.serving.run import Place, RunningMesh
 from mesh.testing import LocalMesh
 from tests.e2e.background import Background

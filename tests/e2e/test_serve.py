@@ -19,8 +19,8 @@ import pytest
 from mesh import ControlClient
 from mesh.client import GrpcClient
 from mesh.errors import Unauthenticated
+from mesh.ports import free_port
 from mesh.serving.home import Home
-from mesh.serving.ports import free_port
 from tests.e2e.clients import PATIENCE, eventually
 from tests.observe.otlp_server import OtlpServer
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from mesh import ControlClient
-from mesh.serving.ports import free_port
+from mesh.ports import free_port
 from tests.e2e.clients import eventually
 
 ROOT = Path(__file__).parent.parent.parent

@@ -19,7 +19,7 @@ from mesh import ControlClient
 from mesh.client import GrpcClient
 from mesh.client.control.values import DeploymentView, ReplicaView
 from mesh.errors import MeshError
-from mesh.serving.ports import free_port
+from mesh.ports import free_port
 from tests.cluster.processes import command
 from tests.e2e.clients import PATIENCE, eventually
 

@@ -19,6 +19,7 @@ from mesh.errors import ConfigError, FailedPrecondition, NotFound, Unavailable
 from mesh.faces.addresses import Addresses, PlaneConfig
 from mesh.faces.plane import ControlPlane
 from mesh.link.watch import Watch
+from mesh.ports import free_port
 from mesh.releases.blobs import DiskBlobs
 from mesh.traffic.snapshot import Snapshot
 from mesh.v1 import control_pb2, control_pb2_grpc
@@ -134,7 +135,8 @@ def test_a_second_watcher_gets_the_current_snapshot_at_once(running: ControlPlan
 
 def test_a_watcher_keeps_its_snapshot_while_the_controller_is_away_and_finds_the_next() -> None:
     async def main() -> None:
-        first = plane()
+        port = free_port("127.0.0.1")
+        first = plane(port=port)
         address = first.start().grpc
         first.apply(document())
         async with Follower(address) as follower:
@@ -143,7 +145,7 @@ def test_a_watcher_keeps_its_snapshot_while_the_controller_is_away_and_finds_the
             await follower.lost.wait()
             assert not follower.watch.connected
             assert follower.watch.snapshot is before
-            second = plane(port=int(address.rpartition(":")[2]))
+            second = plane(port=port)
             await asyncio.to_thread(second.start)
             await asyncio.to_thread(second.apply, document(replicas=2))
             after = await follower.until(2)

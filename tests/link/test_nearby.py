@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 from struct import pack
 from uuid import uuid4
 
@@ -13,6 +12,7 @@ from mesh.errors import Unavailable
 from mesh.link.nearby import NearbyServer, NearbyTransport, connect_nearby
 from mesh.link.reach import Listener, connect
 from mesh.link.transport import GrpcCallerTransport, Transport
+from mesh.ports import free_port
 from tests.link.rig import run
 
 
@@ -67,8 +67,7 @@ def test_a_socket_of_another_user_is_not_trusted() -> None:
 
 def test_a_name_that_is_taken_leaves_grpc() -> None:
     async def main() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port("127.0.0.1")
         other = NearbyServer(greet)
         await other.start(f"127.0.0.1:{port}")
         with pytest.raises(Unavailable):

@@ -17,6 +17,7 @@ from mesh.control.watchers import Watchers
 from mesh.faces.grpc_face import Routing
 from mesh.faces.updates import Updates
 from mesh.link.watch import AWAY, LAG, WATCH, Watch
+from mesh.ports import free_port
 from mesh.traffic.snapshot import Deployment, Replica, Service, Snapshot, Version
 from mesh.v1 import routing_pb2
 
@@ -339,12 +340,15 @@ def test_an_update_that_cannot_be_read_is_made_up_for_by_the_next() -> None:
 
 def test_after_another_controller_came_the_table_is_its_own() -> None:
     async def main() -> None:
-        async with Controller().listening() as first, following(first.address) as (watch, until):
+        port = free_port("127.0.0.1")
+        async with (
+            Controller().listening(port) as first,
+            following(first.address) as (watch, until),
+        ):
             first.snapshots.put(table(1, A, B))
             before = await until(1)
             first.snapshots.put(table(2, A))
             await until(2)
-            port = int(first.address.rpartition(":")[2])
             await first.stop()
             second = Controller()
             # The same number, but in another epoch: nothing to make a difference from.

@@ -1,15 +1,26 @@
 """Ports that are free, that are not, and hosts on which there is none."""
 
 import socket
+from pathlib import Path
+from random import Random
 
 import pytest
 
 from mesh.errors import ConfigError
-from mesh.serving.ports import free_port, require_free
+from mesh.ports import free_port, require_free
 
 
-def test_a_free_port_may_be_had() -> None:
-    require_free("127.0.0.1", free_port("127.0.0.1"), "--port")
+def test_a_free_port_is_one_that_the_system_gives_to_nobody() -> None:
+    port = free_port("127.0.0.1")
+    require_free("127.0.0.1", port, "--port")
+    low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    assert not low <= port <= high
+
+
+def test_a_port_where_somebody_listens_is_not_free() -> None:
+    first = free_port("127.0.0.1", Random(1))
+    with socket.create_server(("127.0.0.1", first)):
+        assert free_port("127.0.0.1", Random(1)) != first
 
 
 def test_a_port_that_is_taken_is_told_with_its_flag() -> None:
