@@ -11,7 +11,7 @@ from mesh.client.control.client import ControlClient
 from mesh.errors import InvalidArgument
 from mesh.packing.shelf import Shelf
 
-_MISSING = "there is no bento"
+_MISSING = "there is no release"
 
 
 def wish(
@@ -25,9 +25,9 @@ def _wished(client: ControlClient, config: Mapping[str, Any], cause: str) -> str
     try:
         return client.deploy_release(config, cause=cause).name
     except InvalidArgument as error:
-        if _MISSING not in error.message:
+        told = error.message.replace("there is no bento", _MISSING)  # a release, to BentoML
+        if _MISSING not in told:
             raise
-        told = error.message.replace(_MISSING, "there is no release")  # its word here
         here = (str(each.tag) for each in Shelf.of(os.environ).releases())
         tag = next((each for each in here if f"'{each}'" in told), "")
         hint = (
