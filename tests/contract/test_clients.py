@@ -38,17 +38,23 @@ def calls(served: LocalMesh) -> Iterator[dict[str, Call]]:
 
     def on_loop(make: Callable[[], Any]) -> Call:
         def call(method: str, *args: Any, **kwargs: Any) -> Any:
-            try:
-                return asyncio.run(_called(make(), method, args, kwargs))
-            finally:
-                _collect()
+            return asyncio.run(_called(make(), method, args, kwargs))
 
         return call
 
+    def collected(call: Call) -> Call:
+        def called(method: str, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return call(method, *args, **kwargs)
+            finally:
+                _collect()
+
+        return called
+
     yield {
         "bentoml": sync(theirs),
-        "bentoml async": on_loop(
-            lambda: bentoml.AsyncHTTPClient(served.url, server_ready_timeout=30)
+        "bentoml async": collected(
+            on_loop(lambda: bentoml.AsyncHTTPClient(served.url, server_ready_timeout=30))
         ),
         "http": sync(http),
         "grpc": sync(grpc),
