@@ -1,5 +1,6 @@
 """A gateway that is told to end, as Kubernetes does it, in front of clients of all kinds."""
 
+import socket
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -31,7 +32,7 @@ def made(ray_session: Session, request: pytest.FixtureRequest) -> Iterator[Local
     running = RunningMesh(Place(gateways=2, control_port=None, grace=grace), session=ray_session)
     mesh = LocalMesh(running)
     try:
-        mesh.deploy(Shop, name="leaving")
+        mesh.deploy(Shop, name="leaving", services={"Shop": {"traffic": {"timeout": 200}}})
         yield mesh
     finally:
         mesh.close()
@@ -133,14 +134,15 @@ def test_calls_that_take_longer_than_the_grace_are_ended(ray_session: Session) -
 def test_a_second_signal_ends_a_gateway_at_once(made: LocalMesh) -> None:
     first, second = made.running._gateways
     with channel(made) as waiting:
-        long = waiting.unary_unary(WAIT).future(b"\x09" + struct.pack("<d", 55.0), timeout=120)
+        long = waiting.unary_unary(WAIT).future(b"\x09" + struct.pack("<d", 110.0), timeout=180)
         eventually(lambda: _asked(first) + _asked(second) == 1, "the call has begun")
         for gateway in (first, second):
             gateway.leave()
+        eventually(lambda: not _takes_connections(made), "both are leaving")
+        assert first.is_running or second.is_running
         for gateway in (first, second):
-            eventually(lambda gateway=gateway: not _listens(gateway))
             gateway.process.terminate()
-            assert gateway.process.wait(40) == 0, "before the call is over, and its grace"
+            assert gateway.process.wait(60) == 0, "before the call is over, and its grace"
         with pytest.raises(grpc.RpcError) as ended:
             long.result()
         assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -152,5 +154,10 @@ def _asked(gateway: GatewayProcess) -> int:
     return int(gateway._ask(f"/stats?filter=^{name}$").partition(b": ")[2])
 
 
-def _listens(gateway: GatewayProcess) -> bool:
-    return gateway.is_running and gateway._is_listening()
+def _takes_connections(mesh: LocalMesh) -> bool:
+    host, _, port = mesh.target.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), PATIENCE).close()
+    except ConnectionRefusedError:
+        return False
+    return True
