@@ -4,7 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -284,7 +284,8 @@ def texts_of(mesh: Background) -> Iterator[tuple[str, bytes]]:
     for folder in (mesh.state, Path(mesh.about["replica_logs"])):
         for path in folder.rglob("*"):
             if path.is_file():
-                yield str(path), path.read_bytes()
+                with suppress(FileNotFoundError):  # what is written anew takes another's place
+                    yield str(path), path.read_bytes()
     for process in psutil.Process(mesh.about["pid"]).children(recursive=True):
         yield "a command line", command(process).encode()
 
