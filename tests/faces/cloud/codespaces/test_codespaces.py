@@ -336,5 +336,5 @@ def test_a_new_control_plane_goes_on(tmp_path: Path, reader: Reader) -> None:
         until(reader.rig, "d", "running")
         send_files(reader.rig, {"service.py": CODE + b"2"})
     with rigged(store.reopened, builder=reader, releases=kept) as reader.rig:
-        until(reader.rig, "d", "running", lambda _: len(reader.read) >= 2)
+        until(reader.rig, "d", "running", lambda _: len(reader.read) == 2)
         assert reader.read[-1]["src/service.py"] == CODE + b"2"
