@@ -37,6 +37,7 @@ from mesh.errors import (
 )
 from mesh.launch import Launch
 from mesh.traffic.snapshot import Grant, Snapshot
+from tests import virtual_time
 from tests.control.simulation import replica
 
 
@@ -678,6 +679,20 @@ def test_a_gateway_that_goes_away_is_not_waited_for() -> None:
             assert changing.done()
 
     asyncio.run(main())
+
+
+def test_a_gateway_that_does_not_answer_is_waited_for_ten_seconds() -> None:
+    async def main() -> None:
+        async with controlling(PaperCluster()) as controller:
+            await controller.apply(app(canaries={"next": 10}))
+            await settled()
+            controller.watchers.add("gateway/0")
+            clock = asyncio.get_running_loop().time
+            began = clock()
+            await controller.set_canary("d", {"next": 40})
+            assert clock() - began == pytest.approx(10.0)
+
+    virtual_time.run(main())
 
 
 def test_a_canary_that_is_promoted_keeps_its_replicas_and_gets_the_number_of_main() -> None:
